@@ -1,0 +1,34 @@
+"""The command line: Hydra composes a run, `run` trains it, the objective goes back to the sweep."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import hydra
+
+from hwsweep.conf_path import conf_path
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@hydra.main(config_path=str(conf_path()), config_name="config", version_base="1.3")
+def main(cfg: DictConfig) -> float:
+    """Objective of one run; a mistake in the config or the data is one message and exit code 2."""
+    from hwsweep.build import InvalidConfig
+    from hwsweep.data import DataError
+    from hwsweep.run import run
+    from hwsweep.sweep.trial import current_trial
+
+    try:
+        return run(cfg)
+    except (InvalidConfig, DataError) as error:
+        if current_trial() is not None:
+            raise
+        print(f"hwsweep: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""From the composed config to the objects of a run, checked before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from hwsweep.data import Dataset
+from hwsweep.models import Model
+from hwsweep.schedules import Schedule
+from hwsweep.train import Plan
+
+
+class InvalidConfig(Exception):
+    """A value of the config cannot be; the message says which, and what can."""
+
+    failure_reason = "invalid-config"
+
+
+class Parts(NamedTuple):
+    """The objects that a config describes."""
+
+    dataset: Dataset
+    model: Model
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
+    plan: Plan
+
+
+def build(cfg: DictConfig) -> Parts:
+    """The objects that `cfg` describes, seeded by `cfg.seed`; reads no data.
+
+    Raises:
+        InvalidConfig: a value is out of range, of the wrong type, or does not fit another.
+    """
+    try:
+        plan = Plan(
+            epochs=cfg.epochs,
+            batch_size=cfg.batch_size,
+            clip_norm=cfg.clip_norm,
+            seed=_seed(cfg.seed),
+            objective=cfg.objective,
+            maximize=_maximize(cfg.direction),
+        )
+        device = _device(cfg.device)
+        dataset: Dataset = instantiate(cfg.dataset)
+        torch.manual_seed(plan.seed)
+        model: Model = instantiate(cfg.model)(dataset.shapes)
+        model.to(device)
+        optimizer = instantiate(cfg.optimizer)(model.parameters())
+        schedule: Schedule = instantiate(cfg.schedule)
+        schedule(0, 1)
+    except InstantiationException as error:
+        raise InvalidConfig(str(error.__cause__ or error)) from error
+    except (ValueError, TypeError) as error:
+        raise InvalidConfig(str(error)) from error
+    return Parts(dataset, model, optimizer, schedule, plan)
+
+
+def build_model(cfg: DictConfig) -> Model:
+    """The untrained model of a run, from the run's composed config alone, on the CPU."""
+    shapes = instantiate(cfg.dataset).shapes
+    model: Model = instantiate(cfg.model)(shapes)
+    return model
+
+
+def leaves(cfg: DictConfig) -> dict[str, str]:
+    """Every leaf of the config by its name on the command line; a list is one leaf."""
+
+    def walk(node: Any, name: str) -> Iterator[tuple[str, str]]:
+        if isinstance(node, dict) and node:
+            for key, value in node.items():
+                yield from walk(value, f"{name}.{key}" if name else str(key))
+        else:
+            yield name, "null" if node is None else str(node)
+
+    return dict(walk(OmegaConf.to_container(cfg, resolve=True), ""))
+
+
+def _seed(seed: Any) -> int:
+    if not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise ValueError(f"`seed` must be a whole number in [0, 2^63), but got {seed!r}")
+    return seed
+
+
+def _maximize(direction: str) -> bool:
+    if direction not in ("minimize", "maximize"):
+        raise ValueError(f"`direction` must be minimize or maximize, but got {direction!r}")
+    return direction == "maximize"
+
+
+def _device(name: str) -> torch.device:
+    """The device that `name` means; "auto" is CUDA, else MPS, else the CPU."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"`device` must be auto, cpu, cuda, cuda:N or mps, but got {name!r}") from None
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(device.type, False):
+        usable = [kind for kind, is_there in there.items() if is_there]
+        raise ValueError(
+            f"`device={name}` is not on this machine; there is {', '.join(usable)}; or set `device=auto`"
+        )
+    return device

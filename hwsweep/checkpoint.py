@@ -1,0 +1,34 @@
+"""Checkpoints on disk: tensors, numbers and strings only, so that they load with `weights_only=True`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write `state` under its final name only when it is complete, and on disk before that."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """The state that `save` wrote.
+
+    Raises:
+        FileNotFoundError: there is none.
+        pickle.UnpicklingError: the file holds something else than tensors and plain values.
+    """
+    state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    return state

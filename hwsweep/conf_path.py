@@ -1,0 +1,12 @@
+"""Where the configuration lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def conf_path() -> Path:
+    """The folder conf/: inside the package when installed from a wheel, beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"

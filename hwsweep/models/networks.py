@@ -1,0 +1,78 @@
+"""Encoder and decoder networks for images. An encoder maps images to (n, 2 latent), a decoder codes to images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from torch import nn
+
+ImageShape = tuple[int, int, int]
+
+
+def fully_connected(
+    image_shape: ImageShape, latent: int, hidden: int | Sequence[int]
+) -> tuple[nn.Module, nn.Module]:
+    """Encoder and decoder with ReLU layers of the widths `hidden`, mirrored; none at all makes both linear maps."""
+    widths = [prod(image_shape), *_positive("hidden", hidden)]
+    encoder = nn.Sequential(nn.Flatten(), *_relu_layers(widths), nn.Linear(widths[-1], 2 * latent))
+    decoder = nn.Sequential(
+        *_relu_layers([latent, *reversed(widths[1:])]),
+        nn.Linear(widths[1] if len(widths) > 1 else latent, widths[0]),
+        nn.Unflatten(1, image_shape),
+    )
+    return encoder, decoder
+
+
+def convolutional(
+    image_shape: ImageShape, latent: int, channels: Sequence[int], hidden: int | Sequence[int]
+) -> tuple[nn.Module, nn.Module]:
+    """Encoder of stride-2 convolutions and its mirror image of transposed ones, around layers of widths `hidden`.
+
+    Each convolution halves height and width, rounding up, so every image shape works.
+    """
+    stages = [image_shape[0], *_positive("channels", channels)]
+    sizes = [image_shape[1:]]
+    for _ in stages[1:]:
+        height, width = sizes[-1]
+        sizes.append(((height + 1) // 2, (width + 1) // 2))
+    smallest = (stages[-1], *sizes[-1])
+    widths = [prod(smallest), *_positive("hidden", hidden)]
+    down: list[nn.Module] = []
+    for inside, outside in zip(stages, stages[1:], strict=False):
+        down += [nn.Conv2d(inside, outside, 3, stride=2, padding=1), nn.ReLU()]
+    up: list[nn.Module] = []
+    for stage in range(len(stages) - 1, 0, -1):
+        # a transposed convolution of stride 2 gives 2 n - 1 rows; one more where the encoder halved an even number
+        extra = tuple(1 - size % 2 for size in sizes[stage - 1])
+        up += [
+            nn.ReLU(),
+            nn.ConvTranspose2d(
+                stages[stage], stages[stage - 1], 3, stride=2, padding=1, output_padding=(extra[0], extra[1])
+            ),
+        ]
+    encoder = nn.Sequential(*down, nn.Flatten(), *_relu_layers(widths), nn.Linear(widths[-1], 2 * latent))
+    decoder = nn.Sequential(
+        *_relu_layers([latent, *reversed(widths[1:])]),
+        nn.Linear(widths[1] if len(widths) > 1 else latent, widths[0]),
+        nn.Unflatten(1, smallest),
+        *up,
+    )
+    return encoder, decoder
+
+
+def _relu_layers(widths: Sequence[int]) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    for inside, outside in zip(widths, widths[1:], strict=False):
+        layers += [nn.Linear(inside, outside), nn.ReLU()]
+    return layers
+
+
+def _positive(name: str, widths: int | Sequence[int]) -> list[int]:
+    listed = [widths] if isinstance(widths, int) else list(widths)
+    if not all(isinstance(width, int) and width >= 1 for width in listed):
+        raise ValueError(
+            f"`vae.{name}` must be a whole number >= 1 or a list of such, but got {listed}; "
+            f"for instance `vae.{name}=400` or `'vae.{name}=[400,200]'`"
+        )
+    return listed

@@ -1,0 +1,116 @@
+"""The variational autoencoder (Kingma & Welling 2014, arXiv:1312.6114) with a weight on its KL term."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Num
+from torch import Tensor, nn
+
+from hwsweep.data import Shapes
+from hwsweep.models import Batch, Model
+from hwsweep.models.likelihoods import Bernoulli, Gaussian, Likelihood
+from hwsweep.models.networks import ImageShape
+
+Networks = Callable[[ImageShape, int], tuple[nn.Module, nn.Module]]
+
+
+class VAE(Model):
+    """A Gaussian encoder, a standard normal prior and a decoder; loss = distortion + kl_weight * rate, in nats.
+
+    Args:
+        shapes: must have "image": (channels, height, width).
+        networks: builds encoder and decoder from the image shape and the number of latents.
+        likelihood: "bernoulli" or "gaussian".
+        sigma2: variance of a pixel given the code, for the Gaussian likelihood (intensity squared).
+        kl_weight: lambda (the beta of Higgins et al. 2017), >= 0; 1 makes the loss the negative ELBO.
+        log_var_limit: the posterior's log-variance stays in (-limit, limit), also at lambda = 0, where nothing
+            else keeps it from running to minus infinity.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+
+    def __init__(
+        self,
+        shapes: Shapes,
+        *,
+        networks: Networks,
+        latent: int,
+        likelihood: str,
+        sigma2: float,
+        kl_weight: float,
+        log_var_limit: float,
+    ) -> None:
+        super().__init__()
+        if not isinstance(latent, int) or latent < 1:
+            raise ValueError(f"`vae.latent` must be a whole number >= 1, but got {latent!r}")
+        if not (isinstance(kl_weight, int | float) and math.isfinite(kl_weight) and kl_weight >= 0):
+            raise ValueError(f"`vae.lambda` must be a finite number >= 0, but got {kl_weight!r}")
+        if not (isinstance(log_var_limit, int | float) and 0 < log_var_limit <= 50):
+            raise ValueError(f"`vae.log_var_limit` must lie in (0, 50], but got {log_var_limit!r}")
+        if "image" not in shapes:
+            raise ValueError(f"a VAE needs a data set of images, but this one has {sorted(shapes)}")
+        self.latent = latent
+        self.kl_weight = kl_weight
+        self.log_var_limit = log_var_limit
+        self.likelihood = _likelihood(likelihood, sigma2)
+        channels, height, width = shapes["image"]
+        self.encoder, self.decoder = networks((channels, height, width), latent)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Nats per image, shape (n,), from one sample of the posterior each (the global generator's noise).
+
+        `loss` = `distortion` + kl_weight * `rate`; `neg_elbo` = `distortion` + `rate`, the same scale at every weight.
+        """
+        image = pixels(batch["image"])
+        mu, log_var = self.encode(image)
+        z = mu + torch.exp(0.5 * log_var) * torch.randn_like(mu)
+        distortion = self.likelihood.distortion(self.decoder(z), image)
+        rate = kl_to_standard_normal(mu, log_var).sum(1)
+        return {
+            "loss": distortion + self.kl_weight * rate,
+            "distortion": distortion,
+            "rate": rate,
+            "neg_elbo": distortion + rate,
+        }
+
+    def outputs(self, batch: Batch) -> dict[str, Tensor]:
+        """`mu` and `log_var` of q(z | x), (n, latent), and `reconstruction`: the decoder's mean at z = mu."""
+        mu, log_var = self.encode(pixels(batch["image"]))
+        return {"mu": mu, "log_var": log_var, "reconstruction": self.decode(mu)}
+
+    def encode(
+        self, image: Float[Tensor, "n c h w"]
+    ) -> tuple[Float[Tensor, "n latent"], Float[Tensor, "n latent"]]:
+        """Mean and log-variance of q(z | x) for images in [0, 1]."""
+        mu, raw = self.encoder(image).chunk(2, dim=1)
+        return mu, self.log_var_limit * torch.tanh(raw / self.log_var_limit)
+
+    def decode(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n c h w"]:
+        """E[x | z] in units of intensity: 0 is black, 1 is white."""
+        return self.likelihood.mean(self.decoder(z))
+
+
+def pixels(image: Num[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """Intensities in [0, 1] from bytes; floats pass unchanged."""
+    return image if image.is_floating_point() else image.float().div_(255)
+
+
+def kl_to_standard_normal(
+    mu: Float[Tensor, "n latent"], log_var: Float[Tensor, "n latent"]
+) -> Float[Tensor, "n latent"]:
+    """KL(N(mu, exp(log_var)) || N(0, 1)) per latent in nats, >= 0 (Kingma & Welling 2014, appendix B)."""
+    return 0.5 * (mu.square() + torch.exp(log_var) - 1 - log_var)
+
+
+def _likelihood(name: str, sigma2: float) -> Likelihood:
+    if not (isinstance(sigma2, int | float) and math.isfinite(sigma2) and sigma2 > 0):
+        raise ValueError(f"`vae.sigma2` must be a finite number > 0, but got {sigma2!r}")
+    if name == "bernoulli":
+        return Bernoulli()
+    if name == "gaussian":
+        return Gaussian(sigma2)
+    raise ValueError(f"`vae.likelihood` must be bernoulli or gaussian, but got {name!r}")

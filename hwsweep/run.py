@@ -1,0 +1,172 @@
+"""One run as a story: config -> objects -> fit -> evaluate -> figures."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from hwsweep import checkpoint, tracking
+from hwsweep.build import InvalidConfig, Parts, build, leaves
+from hwsweep.data import Splits
+from hwsweep.figures import Trained, drawing
+from hwsweep.models import Model
+from hwsweep.progress import shown
+from hwsweep.sweep.trial import TrialPruned, current_trial
+from hwsweep.train import Row, evaluate, fit
+
+log = logging.getLogger("hwsweep")
+
+
+def run(cfg: DictConfig) -> float:
+    """Train and measure one model; return the objective at its best epoch.
+
+    Writes checkpoints, figures and result.json into Hydra's output folder and everything to MLflow.
+
+    Raises:
+        InvalidConfig: before any work.
+        DataError: the data set is not there or not right; before any work on the model.
+        Diverged: the loss stopped being finite.
+    """
+    started = time.perf_counter()
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    parts = build(cfg)
+    resume = _resume_from(cfg, folder)
+    log.info("data: %s", parts.dataset.name)
+    splits = parts.dataset.splits(cfg.seed)
+    _check_objective(parts, splits)
+    store = tracking.open_store(cfg.tracking.uri, cfg.tracking.artifacts)
+    with _open_run(cfg, store, folder) as tracked:
+        _write_result(folder, tracked.id, {})
+        tracked.dataset(parts.dataset.name, parts.dataset.source, splits.digest(), _sizes(splits))
+        tracked.artifact(folder / "config" / "config.yaml")
+        history = _train(parts, splits, folder / "checkpoints", resume, tracked)
+        best = checkpoint.load(folder / "checkpoints" / "best.pt")
+        parts.model.load_state_dict(best["model"])
+        parts.model.eval()
+        metrics = {
+            parts.plan.objective: history[best["epoch"] - 1][parts.plan.objective],
+            **{f"test/{name}": value for name, value in evaluate(parts.model, splits.test).items()},
+            "best_epoch": float(best["epoch"]),
+        }
+        _draw(cfg, Trained(parts.model, splits.test, history, cfg.title), folder / "figures", tracked)
+        metrics["time/run_seconds"] = time.perf_counter() - started
+        tracked.metrics({key: metrics[key] for key in metrics if key != parts.plan.objective}, len(history))
+        tracked.artifact(folder / "checkpoints" / "best.pt", "checkpoints")
+        _keep_model(parts.model, splits, folder, tracked)
+        _write_result(folder, tracked.id, metrics)
+    return metrics[parts.plan.objective]
+
+
+def _train(
+    parts: Parts, splits: Splits, checkpoints: Path, resume: Path | None, tracked: tracking.Run
+) -> list[Row]:
+    """Fit, and tell MLflow and the study about each epoch once, also after a resume."""
+    trial = current_trial()
+    objective = parts.plan.objective
+    logged = tracked.last_step(objective)
+    rows = fit(parts.model, splits, parts.optimizer, parts.schedule, parts.plan, checkpoints, resume)
+    history: list[Row] = []
+    for row in shown(rows, parts.plan.epochs, objective):
+        epoch = int(row["epoch"])
+        history.append(row)
+        if epoch > logged:
+            tracked.metrics({key: value for key, value in row.items() if key != "epoch"}, epoch)
+        if trial is not None:
+            trial.report(row[objective], epoch)
+            if epoch < parts.plan.epochs and trial.should_prune():
+                raise TrialPruned(f"{objective} {row[objective]:.4g} at epoch {epoch}")
+    return history
+
+
+def _draw(cfg: DictConfig, trained: Trained, folder: Path, tracked: tracking.Run) -> None:
+    """Draw the figures that conf names; keep the PNG and what was drawn."""
+    for name, node in cfg.figures.items():
+        info = instantiate(node)(trained)
+        figure = importlib.import_module(str(node["_target_"]).rpartition(".")[0])
+        drawing.save(figure, info, folder / f"{name}.png")
+        drawing.store(info, folder / f"{name}.npz")
+        tracked.artifact(folder / f"{name}.png", "figures")
+
+
+def _keep_model(model: Model, splits: Splits, folder: Path, tracked: tracking.Run) -> None:
+    """Log the model with four test examples and what it makes of them."""
+    example = splits.test["image"][:4]
+    with torch.no_grad():
+        outputs = model.cpu().outputs({"image": example})
+    tracked.model(
+        folder / "checkpoints" / "best.pt",
+        folder / "config" / "config.yaml",
+        example.numpy(),
+        {name: values.numpy() for name, values in outputs.items()},
+    )
+
+
+def _open_run(cfg: DictConfig, store: tracking.Store, folder: Path) -> Any:
+    """A new MLflow run, or the one that this folder's interrupted trial had."""
+    trial = current_trial()
+    hydra = HydraConfig.get()
+    choices = hydra.runtime.choices
+    name = hydra.job.override_dirname or f"{choices.model} {choices.dataset}"
+    tags = {"hwsweep.folder": str(folder), "hwsweep.role": "trial" if trial else "run"}
+    experiment = cfg.tracking.experiment
+    if trial is None:
+        tracking.end_orphans(store)
+    else:
+        experiment = trial.study
+        tags |= {"hwsweep.study": trial.study, "hwsweep.trial": str(trial.number)}
+    if cfg.resume is not None:
+        tags["hwsweep.resumed_from"] = str(cfg.resume)
+    earlier = _read_result(folder).get("run_id") if trial else None
+    return tracking.open_run(store, experiment, name, leaves(cfg), tags, earlier)
+
+
+def _resume_from(cfg: DictConfig, folder: Path) -> Path | None:
+    """The checkpoint to go on from: the one that conf names, or what this trial left when it was interrupted."""
+    if cfg.resume is None:
+        own = folder / "checkpoints" / "last.pt"
+        return own if own.exists() else None
+    given = Path(cfg.resume)
+    candidates = [given, given / "last.pt", given / "checkpoints" / "last.pt"]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise InvalidConfig(
+        f"`resume` must be a run's folder or a checkpoint, but none of these is a file: "
+        f"{', '.join(str(candidate) for candidate in candidates)}"
+    )
+
+
+def _check_objective(parts: Parts, splits: Splits) -> None:
+    """Refuse an objective that is not measured, before training."""
+    few = {name: values[:2] for name, values in splits.valid.items()}
+    measured = sorted(f"valid/{name}" for name in evaluate(parts.model, few))
+    if parts.plan.objective not in measured:
+        raise InvalidConfig(
+            f"`objective` must be one of {', '.join(measured)}, but got {parts.plan.objective}"
+        )
+
+
+def _write_result(folder: Path, run_id: str, metrics: dict[str, float]) -> None:
+    """What the study reads back from this run."""
+    part = folder / f"result.json.{os.getpid()}.part"
+    part.write_text(json.dumps({"run_id": run_id, "metrics": metrics}, indent=1))
+    part.replace(folder / "result.json")
+
+
+def _read_result(folder: Path) -> dict[str, Any]:
+    path = folder / "result.json"
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def _sizes(splits: Splits) -> dict[str, int]:
+    return {name: len(next(iter(getattr(splits, name).values()))) for name in ("train", "valid", "test")}

@@ -1,0 +1,40 @@
+"""A trained model as MLflow serves it: rebuilt from its config and weights, nothing is unpickled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlflow
+import numpy as np
+import torch
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+from numpy.typing import NDArray
+
+
+class ServedModel(PythonModel):  # type: ignore[misc]
+    """Images (n, c, h, w), uint8 -> their codes and reconstructions."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Rebuild the model from the artifacts `config` and `weights`."""
+        from omegaconf import OmegaConf
+
+        from hwsweep.checkpoint import load
+        from hwsweep.build import build_model
+
+        self.model = build_model(OmegaConf.load(context.artifacts["config"]))
+        self.model.load_state_dict(load(context.artifacts["weights"])["model"])
+        self.model.eval()
+
+    @torch.no_grad()
+    def predict(
+        self,
+        context: PythonModelContext,
+        model_input: NDArray[np.uint8],
+        params: dict[str, Any] | None = None,
+    ) -> dict[str, NDArray[np.float32]]:
+        """Everything the model's `outputs` gives: `mu`, `log_var`, `reconstruction`."""
+        outputs = self.model.outputs({"image": torch.from_numpy(np.asarray(model_input))})
+        return {name: values.numpy() for name, values in outputs.items()}
+
+
+mlflow.models.set_model(ServedModel())

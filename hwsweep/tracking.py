@@ -1,0 +1,284 @@
+"""MLflow, all of it: the store, runs, and what they keep. No other file but served_model.py imports mlflow."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+
+import mlflow
+import psutil
+from filelock import FileLock
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunStatus
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+SQLITE = "sqlite:///"
+LONGEST_PARAM = 6000
+LONGEST_DIGEST = 36
+PACKAGES = ("hwsweep", "torch", "torchvision", "numpy", "hydra-core", "omegaconf", "optuna", "mlflow")
+
+for noisy in ("mlflow", "alembic"):
+    logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True)
+class Store:
+    """An MLflow store that exists and is up to date."""
+
+    uri: str
+    artifacts: str | None
+    """Folder (as a URI) for the artifacts of new experiments; None where a server decides."""
+
+    def client(self) -> MlflowClient:
+        """A client of this store."""
+        return MlflowClient(self.uri)
+
+    def experiment(self, name: str) -> str:
+        """Id of the experiment called `name`, created when missing, also by several processes at once."""
+        client = self.client()
+        if (found := client.get_experiment_by_name(name)) is None:
+            location = None if self.artifacts is None else f"{self.artifacts}/{_slug(name)}"
+            try:
+                return str(client.create_experiment(name, artifact_location=location))
+            except MlflowException:
+                found = client.get_experiment_by_name(name)
+                if found is None:
+                    raise
+        return str(found.experiment_id)
+
+
+def open_store(uri: str, artifacts: str) -> Store:
+    """The store at `uri`; a SQLite one is created and migrated here, by one process at a time.
+
+    MLflow breaks a database that two processes create at once, and one that dies half-way leaves a broken one: so it
+    is made under another name, under a lock, and renamed.
+    """
+    if not uri.startswith(SQLITE):
+        return Store(uri, None)
+    path = Path(uri.removeprefix(SQLITE)).absolute()
+    folder = Path(artifacts).absolute().as_uri()
+    store = Store(f"{SQLITE}{path}", folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        if not path.exists():
+            _create(path, folder)
+    return store
+
+
+def _create(path: Path, artifacts: str) -> None:
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    part = path.with_name(f".{path.name}.new")
+    for leftover in path.parent.glob(f"{part.name}*"):
+        leftover.unlink()
+    SqlAlchemyStore(f"{SQLITE}{part}", artifacts).engine.dispose()
+    with sqlite3.connect(part) as connection:
+        # readers (the web page) and writers (trials) then do not wait for each other; the file remembers it
+        connection.execute("PRAGMA journal_mode=WAL")
+    connection.close()
+    part.replace(path)
+
+
+class Run:
+    """An open MLflow run."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self.id = run_id
+        self._client = store.client()
+        self._uri = store.uri
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        """Log all values of one epoch in a single call: MLflow's cost is per call."""
+        now = int(time.time() * 1000)
+        self._client.log_batch(self.id, [Metric(key, value, now, step) for key, value in values.items()])
+
+    def last_step(self, key: str) -> int:
+        """The largest step at which `key` was logged, 0 if never."""
+        return max((metric.step for metric in self._client.get_metric_history(self.id, key)), default=0)
+
+    def artifact(self, path: Path, folder: str | None = None) -> None:
+        """Keep a file with the run."""
+        self._client.log_artifact(self.id, str(path), folder)
+
+    def dataset(self, name: str, source: str, digest: str, n_examples: Mapping[str, int]) -> None:
+        """Note the data as an MLflow data set input, with its digest and the sizes of its splits."""
+        data = Dataset(
+            name=name,
+            digest=digest[:LONGEST_DIGEST],
+            source_type="hwsweep",
+            source=json.dumps({"source": source}),
+            profile=json.dumps(dict(n_examples)),
+        )
+        inputs = [DatasetInput(data, [InputTag("mlflow.data.context", "training")])]
+        self._client.log_inputs(self.id, inputs)
+
+    def tag(self, key: str, value: str) -> None:
+        """Set a tag of the run."""
+        self._client.set_tag(self.id, key, value)
+
+    def model(self, weights: Path, config: Path, example: Any, prediction: Any) -> None:
+        """Keep the trained model in MLflow's format, so that `mlflow.pyfunc.load_model` works anywhere.
+
+        Args:
+            weights: checkpoint whose "model" are the weights.
+            config: the composed config that the model is rebuilt from.
+            example: NumPy batch that the model takes; its first axis is free in the signature.
+            prediction: what it gives for `example`.
+        """
+        import mlflow.pyfunc
+        from mlflow.models import infer_signature
+
+        mlflow.set_tracking_uri(self._uri)
+        # leaving the block sets the run to FINISHED for a moment; `open_run` has the last word
+        with mlflow.start_run(run_id=self.id, log_system_metrics=False):
+            mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(Path(__file__).with_name("served_model.py")),
+                artifacts={"weights": str(weights), "config": str(config)},
+                signature=infer_signature(example, prediction),
+                input_example=example,
+                pip_requirements=[f"{name}=={installed(name)}" for name in ("hwsweep", "torch", "mlflow")],
+            )
+
+
+@contextmanager
+def open_run(
+    store: Store,
+    experiment: str,
+    name: str,
+    params: Mapping[str, str],
+    tags: Mapping[str, str],
+    run_id: str | None = None,
+) -> Iterator[Run]:
+    """A run that ends FINISHED, FAILED (an exception) or KILLED (Ctrl-C, SIGTERM, exit), never RUNNING.
+
+    Args:
+        run_id: an earlier run to go on with; its params stay.
+    """
+    client = store.client()
+    if run_id is None:
+        run_id = client.create_run(store.experiment(experiment), run_name=name).info.run_id
+        client.log_batch(run_id, params=[Param(key, _fit_param(value)) for key, value in params.items()])
+    else:
+        client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+    for key, value in {**tags, **_environment(), "hwsweep.process": _this_process()}.items():
+        client.set_tag(run_id, key, value)
+    status = "KILLED"
+    try:
+        with _sigterm_as_exit():
+            yield Run(store, run_id)
+        status = "FINISHED"
+    except Exception:
+        status = "FAILED"
+        raise
+    finally:
+        client.set_terminated(run_id, status)
+
+
+def end_orphans(store: Store) -> int:
+    """Set runs to KILLED whose process on this machine is gone, and return how many there were."""
+    client = store.client()
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    orphans = [
+        run.info.run_id
+        for run in client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=1000)
+        if _is_dead(run.data.tags.get("hwsweep.process", ""))
+    ]
+    for run_id in orphans:
+        client.set_terminated(run_id, "KILLED")
+    return len(orphans)
+
+
+def installed(package: str) -> str:
+    """Version of an installed package, or "none"."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
+
+
+def _environment() -> dict[str, str]:
+    """Tags that say with what a run was made."""
+    tags = {f"version.{package}": installed(package) for package in PACKAGES}
+    tags["version.python"] = platform.python_version()
+    tags["hwsweep.command"] = " ".join(["python -m hwsweep", *sys.argv[1:]])
+    tags["hwsweep.git_commit"] = _git_commit()
+    return tags
+
+
+def _git_commit() -> str:
+    """Commit of the checkout that the package lies in, with "-dirty" when files differ, or "none"."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "none"
+    return done.stdout.strip()
+
+
+def _this_process() -> str:
+    return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.2f}"
+
+
+def _is_dead(process: str) -> bool:
+    """Whether a process noted by `_this_process` was on this machine and is gone; its id may be another's by now."""
+    try:
+        host, pid, created = process.rsplit(" ", 2)
+        if host != socket.gethostname():
+            return False
+        return abs(psutil.Process(int(pid)).create_time() - float(created)) > 1
+    except ValueError:
+        return False
+    except psutil.NoSuchProcess:
+        return True
+
+
+@contextmanager
+def _sigterm_as_exit() -> Iterator[None]:
+    """Turn SIGTERM into SystemExit, so that `finally` blocks run."""
+
+    def leave(number: int, frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    try:
+        before = signal.signal(signal.SIGTERM, leave)
+    except ValueError:  # not in the main thread, where signals do not arrive anyway
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _fit_param(value: str) -> str:
+    """The value, or its beginning and its hash where MLflow would refuse it for its length."""
+    if len(value) <= LONGEST_PARAM:
+        return value
+    note = f"... sha256 {sha256(value.encode()).hexdigest()}"
+    return value[: LONGEST_PARAM - len(note)] + note
+
+
+def _slug(name: str) -> str:
+    """A folder name: what is not a letter, digit, dot, dash or underscore becomes a dash."""
+    return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name)
