@@ -1,0 +1,76 @@
+"""The image files of a folder or zip: which there are, and how to open one. A zip is read without unpacking it."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import BinaryIO, NamedTuple
+
+from hwsweep.data import DataError
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+
+
+class ImageFile(NamedTuple):
+    """One image, not yet read."""
+
+    name: str
+    """Relative to the folder or zip, with forward slashes."""
+    n_bytes: int
+    stamp: int
+    """Modification time in nanoseconds; in a zip, the checksum of the content."""
+
+
+def image_files(source: Path) -> list[ImageFile]:
+    """The images in a folder (and the folders below) or a zip, sorted by name.
+
+    Raises:
+        DataError: `source` is missing or unreadable, holds no image, or is a zip whose members would escape.
+    """
+    if not source.exists():
+        raise DataError(f"there is no folder or zip of images at {source}")
+    files = list(_in_folder(source) if source.is_dir() else _in_zip(source))
+    if not files:
+        raise DataError(f"no images in {source}: looked for {', '.join(sorted(SUFFIXES))}")
+    return sorted(files)
+
+
+@contextmanager
+def image_reader(source: Path) -> Iterator[Callable[[str], BinaryIO]]:
+    """A function that opens an image by its name."""
+    if source.is_dir():
+        yield lambda name: (source / name).open("rb")
+    else:
+        with zipfile.ZipFile(source) as archive:
+            yield lambda name: io.BytesIO(archive.read(name))
+
+
+def _in_folder(source: Path) -> Iterator[ImageFile]:
+    for folder, _, names in os.walk(source):
+        for name in filter(_is_image, names):
+            path = os.path.join(folder, name)  # noqa: PTH118 (a Path each would cost more than the listing)
+            status = os.stat(path)  # noqa: PTH116
+            relative = os.path.relpath(path, source).replace(os.sep, "/")
+            yield ImageFile(relative, status.st_size, status.st_mtime_ns)
+
+
+def _in_zip(source: Path) -> Iterator[ImageFile]:
+    try:
+        with zipfile.ZipFile(source) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise DataError(f"{source} is neither a folder nor a readable zip: {error}") from error
+    for member in members:
+        path = PurePosixPath(member.filename.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or PureWindowsPath(member.filename).drive:
+            raise DataError(f"{source} is refused: its member {member.filename!r} would lie outside of the folder")
+        if not member.is_dir() and _is_image(path.name):
+            yield ImageFile(member.filename, member.file_size, member.CRC)
+
+
+def _is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")  # noqa: PTH122

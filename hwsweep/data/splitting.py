@@ -1,0 +1,75 @@
+"""Disjoint training, validation and test examples, drawn at random from the seed."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int64, Integer, UInt8
+
+from hwsweep.data import DataError, Examples, Splits
+
+
+class Rows(NamedTuple):
+    """Which rows belong to which split, in random order (files often lie sorted by label)."""
+
+    train: Int64[np.ndarray, " train"]
+    valid: Int64[np.ndarray, " valid"]
+    test: Int64[np.ndarray, " test"]
+
+
+def check_share(name: str, share: int | float, smallest: int) -> None:
+    """Refuse what is neither a count (a whole number, at least `smallest`) nor a fraction (0 < fraction < 1)."""
+    if isinstance(share, bool) or not (0 < share < 1 or (isinstance(share, int) and share >= smallest)):
+        raise ValueError(
+            f"`dataset.{name}` must be a fraction between 0 and 1, such as 0.1, or a whole number of examples, "
+            f"at least {smallest}, but got {share}"
+        )
+
+
+def random_rows(n_examples: int, valid: int | float, test: int | float, seed: int) -> Rows:
+    """Row numbers of each split, the same for the same seed; `test` does not depend on `valid`.
+
+    Raises:
+        ValueError: nothing is left for training.
+    """
+    n_valid, n_test = (_count(share, n_examples) for share in (valid, test))
+    if n_valid + n_test >= n_examples:
+        raise ValueError(
+            f"`dataset.valid` and `dataset.test` must leave examples for training, but {valid} and {test} "
+            f"take {n_valid} and {n_test} of {n_examples}"
+        )
+    order = np.random.default_rng(seed).permutation(n_examples)
+    return Rows(train=order[n_test + n_valid :], valid=order[n_test : n_test + n_valid], test=order[:n_test])
+
+
+def partition(
+    images: UInt8[np.ndarray, "n c h w"],
+    labels: Integer[np.ndarray, " n"] | None,
+    valid: int | float,
+    test: int | float,
+    seed: int,
+) -> Splits:
+    """Random, disjoint splits of images and, if there are any, labels: copied out of `images`, row by row.
+
+    Raises:
+        DataError: nothing is left for training.
+    """
+    import torch
+
+    try:
+        rows = random_rows(len(images), valid, test, seed)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+
+    def chosen(indices: Int64[np.ndarray, " m"]) -> Examples:
+        examples = {"image": torch.from_numpy(images[indices])}  # a copy: also of a memory map
+        if labels is not None:
+            examples["label"] = torch.from_numpy(labels[indices])
+        return examples
+
+    return Splits(chosen(rows.train), chosen(rows.valid), chosen(rows.test))
+
+
+def _count(share: int | float, n_examples: int) -> int:
+    return share if isinstance(share, int) else max(1, round(share * n_examples))
