@@ -107,7 +107,5 @@ def _device(name: str) -> torch.device:
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there.get(device.type, False):
         usable = [kind for kind, is_there in there.items() if is_there]
-        raise ValueError(
-            f"`device={name}` is not on this machine; there is {', '.join(usable)}; or set `device=auto`"
-        )
+        raise ValueError(f"`device={name}` is not on this machine; there is {', '.join(usable)}; or set `device=auto`")
     return device

@@ -64,12 +64,10 @@ def run(cfg: DictConfig) -> float:
         tracked.artifact(folder / "checkpoints" / "best.pt", "checkpoints")
         _keep_model(parts.model, splits, folder, tracked)
         _write_result(folder, tracked.id, metrics)
-    return metrics[parts.plan.objective]
+    return float(metrics[parts.plan.objective])
 
 
-def _train(
-    parts: Parts, splits: Splits, checkpoints: Path, resume: Path | None, tracked: tracking.Run
-) -> list[Row]:
+def _train(parts: Parts, splits: Splits, checkpoints: Path, resume: Path | None, tracked: tracking.Run) -> list[Row]:
     """Fit, and tell MLflow and the study about each epoch once, also after a resume."""
     trial = current_trial()
     objective = parts.plan.objective
@@ -115,8 +113,7 @@ def _open_run(cfg: DictConfig, store: tracking.Store, folder: Path) -> Any:
     """A new MLflow run, or the one that this folder's interrupted trial had."""
     trial = current_trial()
     hydra = HydraConfig.get()
-    choices = hydra.runtime.choices
-    name = hydra.job.override_dirname or f"{choices.model} {choices.dataset}"
+    name = hydra.job.override_dirname or "{model} {dataset}".format(**hydra.runtime.choices)
     tags = {"hwsweep.folder": str(folder), "hwsweep.role": "trial" if trial else "run"}
     experiment = cfg.tracking.experiment
     if trial is None:
@@ -151,9 +148,7 @@ def _check_objective(parts: Parts, splits: Splits) -> None:
     few = {name: values[:2] for name, values in splits.valid.items()}
     measured = sorted(f"valid/{name}" for name in evaluate(parts.model, few))
     if parts.plan.objective not in measured:
-        raise InvalidConfig(
-            f"`objective` must be one of {', '.join(measured)}, but got {parts.plan.objective}"
-        )
+        raise InvalidConfig(f"`objective` must be one of {', '.join(measured)}, but got {parts.plan.objective}")
 
 
 def _write_result(folder: Path, run_id: str, metrics: dict[str, float]) -> None:

@@ -11,17 +11,19 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 
 
-class ServedModel(PythonModel):  # type: ignore[misc]
+class ServedModel(PythonModel):
     """Images (n, c, h, w), uint8 -> their codes and reconstructions."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Rebuild the model from the artifacts `config` and `weights`."""
-        from omegaconf import OmegaConf
+        from omegaconf import DictConfig, OmegaConf
 
-        from hwsweep.checkpoint import load
         from hwsweep.build import build_model
+        from hwsweep.checkpoint import load
 
-        self.model = build_model(OmegaConf.load(context.artifacts["config"]))
+        config = OmegaConf.load(context.artifacts["config"])
+        assert isinstance(config, DictConfig)
+        self.model = build_model(config)
         self.model.load_state_dict(load(context.artifacts["weights"])["model"])
         self.model.eval()
 

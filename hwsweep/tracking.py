@@ -5,18 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import os
-import platform
 import signal
-import socket
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -25,17 +20,16 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
-import mlflow
-import psutil
 from filelock import FileLock
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunStatus
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from hwsweep.provenance import environment, installed, is_dead, this_process
+
 SQLITE = "sqlite:///"
 LONGEST_PARAM = 6000
 LONGEST_DIGEST = 36
-PACKAGES = ("hwsweep", "torch", "torchvision", "numpy", "hydra-core", "omegaconf", "optuna", "mlflow")
 
 for noisy in ("mlflow", "alembic"):
     logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -91,7 +85,7 @@ def _create(path: Path, artifacts: str) -> None:
     part = path.with_name(f".{path.name}.new")
     for leftover in path.parent.glob(f"{part.name}*"):
         leftover.unlink()
-    SqlAlchemyStore(f"{SQLITE}{part}", artifacts).engine.dispose()
+    SqlAlchemyStore(f"{SQLITE}{part}", artifacts).engine.dispose()  # type: ignore[no-untyped-call]
     with sqlite3.connect(part) as connection:
         # readers (the web page) and writers (trials) then do not wait for each other; the file remembers it
         connection.execute("PRAGMA journal_mode=WAL")
@@ -145,7 +139,7 @@ class Run:
             example: NumPy batch that the model takes; its first axis is free in the signature.
             prediction: what it gives for `example`.
         """
-        import mlflow.pyfunc
+        import mlflow
         from mlflow.models import infer_signature
 
         mlflow.set_tracking_uri(self._uri)
@@ -181,7 +175,7 @@ def open_run(
         client.log_batch(run_id, params=[Param(key, _fit_param(value)) for key, value in params.items()])
     else:
         client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
-    for key, value in {**tags, **_environment(), "hwsweep.process": _this_process()}.items():
+    for key, value in {**tags, **environment(), "hwsweep.process": this_process()}.items():
         client.set_tag(run_id, key, value)
     status = "KILLED"
     try:
@@ -202,55 +196,11 @@ def end_orphans(store: Store) -> int:
     orphans = [
         run.info.run_id
         for run in client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=1000)
-        if _is_dead(run.data.tags.get("hwsweep.process", ""))
+        if is_dead(run.data.tags.get("hwsweep.process", ""))
     ]
     for run_id in orphans:
         client.set_terminated(run_id, "KILLED")
     return len(orphans)
-
-
-def installed(package: str) -> str:
-    """Version of an installed package, or "none"."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "none"
-
-
-def _environment() -> dict[str, str]:
-    """Tags that say with what a run was made."""
-    tags = {f"version.{package}": installed(package) for package in PACKAGES}
-    tags["version.python"] = platform.python_version()
-    tags["hwsweep.command"] = " ".join(["python -m hwsweep", *sys.argv[1:]])
-    tags["hwsweep.git_commit"] = _git_commit()
-    return tags
-
-
-def _git_commit() -> str:
-    """Commit of the checkout that the package lies in, with "-dirty" when files differ, or "none"."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "none"
-    return done.stdout.strip()
-
-
-def _this_process() -> str:
-    return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.2f}"
-
-
-def _is_dead(process: str) -> bool:
-    """Whether a process noted by `_this_process` was on this machine and is gone; its id may be another's by now."""
-    try:
-        host, pid, created = process.rsplit(" ", 2)
-        if host != socket.gethostname():
-            return False
-        return abs(psutil.Process(int(pid)).create_time() - float(created)) > 1
-    except ValueError:
-        return False
-    except psutil.NoSuchProcess:
-        return True
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from hwsweep.models import Batch, Model
 from hwsweep.schedules import Schedule
 
 Row = dict[str, float]
-"""What an epoch measured, by metric key: `epoch` (from 1), `train/loss` [nats per example], `time/train_seconds`, ..."""
+"""What an epoch measured, by metric key: `epoch` (from 1), `train/loss` [nats per example], `time/train_seconds`..."""
 
 EVALUATION_SEED = 1_000_003
 """Every evaluation draws the same noise, whatever the run's seed, so that epochs and runs compare."""
@@ -51,9 +51,7 @@ class Plan:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"`{name}` must be a whole number >= 1, but got {value!r}")
-        if self.clip_norm is not None and not (
-            isinstance(self.clip_norm, int | float) and self.clip_norm > 0
-        ):
+        if self.clip_norm is not None and not (isinstance(self.clip_norm, int | float) and self.clip_norm > 0):
             raise ValueError(f"`clip_norm` must be a number > 0 or null, but got {self.clip_norm!r}")
         if not self.objective.startswith("valid/"):
             raise ValueError(
@@ -91,6 +89,8 @@ def fit(
     history: list[Row] = []
     if resume is not None:
         history = _restore(checkpoint.load(resume, device), resume, model, optimizer, order)
+        if resume.parent.absolute() != folder.absolute():
+            checkpoint.save(folder / "best.pt", checkpoint.load(resume.with_name("best.pt")))
         yield from history
     sign = -1.0 if plan.maximize else 1.0
     best = min((sign * row[plan.objective] for row in history), default=math.inf)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook(["hwsweep.models", "hwsweep.analysis"], "beartype.beartype")
+install_import_hook(["hwsweep.models", "hwsweep.analysis"], "typecheck.checked")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONF = REPOSITORY / "conf"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import prod
 
 from torch import nn
@@ -10,9 +11,7 @@ from torch import nn
 ImageShape = tuple[int, int, int]
 
 
-def fully_connected(
-    image_shape: ImageShape, latent: int, hidden: int | Sequence[int]
-) -> tuple[nn.Module, nn.Module]:
+def fully_connected(image_shape: ImageShape, latent: int, hidden: int | Sequence[int]) -> tuple[nn.Module, nn.Module]:
     """Encoder and decoder with ReLU layers of the widths `hidden`, mirrored; none at all makes both linear maps."""
     widths = [prod(image_shape), *_positive("hidden", hidden)]
     encoder = nn.Sequential(nn.Flatten(), *_relu_layers(widths), nn.Linear(widths[-1], 2 * latent))
@@ -39,7 +38,7 @@ def convolutional(
     smallest = (stages[-1], *sizes[-1])
     widths = [prod(smallest), *_positive("hidden", hidden)]
     down: list[nn.Module] = []
-    for inside, outside in zip(stages, stages[1:], strict=False):
+    for inside, outside in pairwise(stages):
         down += [nn.Conv2d(inside, outside, 3, stride=2, padding=1), nn.ReLU()]
     up: list[nn.Module] = []
     for stage in range(len(stages) - 1, 0, -1):
@@ -63,7 +62,7 @@ def convolutional(
 
 def _relu_layers(widths: Sequence[int]) -> list[nn.Module]:
     layers: list[nn.Module] = []
-    for inside, outside in zip(widths, widths[1:], strict=False):
+    for inside, outside in pairwise(widths):
         layers += [nn.Linear(inside, outside), nn.ReLU()]
     return layers
 

@@ -82,9 +82,7 @@ class VAE(Model):
         mu, log_var = self.encode(pixels(batch["image"]))
         return {"mu": mu, "log_var": log_var, "reconstruction": self.decode(mu)}
 
-    def encode(
-        self, image: Float[Tensor, "n c h w"]
-    ) -> tuple[Float[Tensor, "n latent"], Float[Tensor, "n latent"]]:
+    def encode(self, image: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "n latent"], Float[Tensor, "n latent"]]:
         """Mean and log-variance of q(z | x) for images in [0, 1]."""
         mu, raw = self.encoder(image).chunk(2, dim=1)
         return mu, self.log_var_limit * torch.tanh(raw / self.log_var_limit)

@@ -1,0 +1,61 @@
+"""With what and by whom a run is made: versions, commit, command, process."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import socket
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+PACKAGES = ("hwsweep", "torch", "torchvision", "numpy", "hydra-core", "omegaconf", "optuna", "mlflow")
+
+
+def environment() -> dict[str, str]:
+    """Tags that say with what a run was made."""
+    tags = {f"version.{package}": installed(package) for package in PACKAGES}
+    tags["version.python"] = platform.python_version()
+    tags["hwsweep.command"] = "python -m hwsweep " + shlex.join(sys.argv[1:])
+    tags["hwsweep.git_commit"] = _git_commit()
+    return tags
+
+
+def _git_commit() -> str:
+    """Commit of the checkout that the package lies in, with "-dirty" when files differ, or "none"."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "none"
+    return done.stdout.strip()
+
+
+def installed(package: str) -> str:
+    """Version of an installed package, or "none"."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
+
+
+def this_process() -> str:
+    """Host, process id and start time of this process: unique, also when ids are used again."""
+    return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.2f}"
+
+
+def is_dead(process: str) -> bool:
+    """Whether a process noted by `this_process` was on this machine and is gone; its id may be another's by now."""
+    try:
+        host, pid, created = process.rsplit(" ", 2)
+        if host != socket.gethostname():
+            return False
+        return bool(abs(psutil.Process(int(pid)).create_time() - float(created)) > 1)
+    except ValueError:
+        return False
+    except psutil.NoSuchProcess:
+        return True

@@ -1,0 +1,156 @@
+"""The VAE against torch.distributions, closed forms and its own invariances."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch.distributions import Bernoulli, Normal, kl_divergence
+
+from hwsweep.models.likelihoods import Bernoulli as BernoulliPixels
+from hwsweep.models.likelihoods import Gaussian
+from hwsweep.models.networks import convolutional, fully_connected
+from hwsweep.models.vae import VAE, kl_to_standard_normal, pixels
+
+
+def vae(shape: tuple[int, int, int] = (1, 5, 7), **changes: Any) -> VAE:
+    settings: dict[str, Any] = {
+        "networks": partial(fully_connected, hidden=11),
+        "latent": 3,
+        "likelihood": "bernoulli",
+        "sigma2": 1.0,
+        "kl_weight": 1.0,
+        "log_var_limit": 10.0,
+    }
+    torch.manual_seed(0)
+    return VAE({"image": shape}, **(settings | changes))
+
+
+def images(n: int = 13, shape: tuple[int, int, int] = (1, 5, 7)) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return {"image": torch.randint(0, 256, (n, *shape), generator=generator, dtype=torch.uint8)}
+
+
+def test_kl_equals_that_of_torch_distributions() -> None:
+    mu, log_var = torch.randn(7, 5), torch.randn(7, 5)
+    expected = kl_divergence(Normal(mu, torch.exp(log_var / 2)), Normal(torch.zeros(7, 5), torch.ones(7, 5)))
+    torch.testing.assert_close(kl_to_standard_normal(mu, log_var), expected)
+
+
+def test_kl_of_the_prior_itself_is_zero() -> None:
+    assert kl_to_standard_normal(torch.zeros(2, 3), torch.zeros(2, 3)).abs().max() == 0
+
+
+def test_bernoulli_distortion_is_the_negative_log_probability_of_black_and_white_images() -> None:
+    logits = torch.randn(7, 3, 5, 2)
+    image = torch.randint(0, 2, logits.shape).float()
+    expected = -Bernoulli(logits=logits).log_prob(image).sum(dim=(1, 2, 3))
+    torch.testing.assert_close(BernoulliPixels().distortion(logits, image), expected)
+
+
+def test_bernoulli_distortion_is_finite_at_a_logit_where_the_naive_formula_is_not() -> None:
+    logits = torch.tensor([110.0, -110.0]).reshape(1, 1, 1, 2)
+    image = torch.tensor([0.0, 1.0]).reshape(1, 1, 1, 2)
+    assert BernoulliPixels().distortion(logits, image).item() == pytest.approx(220.0)
+
+
+@pytest.mark.parametrize("sigma2", [0.1, 1.0, 3.0])
+def test_gaussian_distortion_is_the_negative_log_density_without_its_constant(sigma2: float) -> None:
+    output, image = torch.randn(7, 3, 5, 2), torch.randn(7, 3, 5, 2)
+    log_density = Normal(output, math.sqrt(sigma2)).log_prob(image).sum(dim=(1, 2, 3))
+    constant = 30 / 2 * math.log(2 * math.pi * sigma2)
+    torch.testing.assert_close(Gaussian(sigma2).distortion(output, image), -log_density - constant)
+
+
+@pytest.mark.parametrize("kl_weight", [0.0, 1.0, 100.0])
+def test_loss_is_distortion_plus_weighted_rate_and_neg_elbo_does_not_know_the_weight(kl_weight: float) -> None:
+    losses = vae(kl_weight=kl_weight).losses(images())
+    torch.testing.assert_close(losses["loss"], losses["distortion"] + kl_weight * losses["rate"])
+    torch.testing.assert_close(losses["neg_elbo"], losses["distortion"] + losses["rate"])
+    assert all(values.shape == (13,) for values in losses.values())
+
+
+def test_at_lambda_zero_the_gradient_is_that_of_the_distortion() -> None:
+    gradients = []
+    for name in ("loss", "distortion"):
+        model = vae(kl_weight=0.0)
+        torch.manual_seed(5)
+        model.losses(images())[name].mean().backward()
+        gradients.append([parameter.grad for parameter in model.parameters()])
+    for one, other in zip(*gradients, strict=True):
+        assert one is not None and other is not None
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_log_var_stays_within_its_limit_and_the_rate_finite_for_extreme_encoders() -> None:
+    model = vae(kl_weight=0.0)
+    with torch.no_grad():
+        list(model.encoder.parameters())[-1].fill_(-1e4)
+    outputs, losses = model.outputs(images()), model.losses(images())
+    assert outputs["log_var"].abs().max() <= 10
+    assert all(torch.isfinite(values).all() for values in losses.values())
+
+
+def test_one_example_is_not_changed_by_its_neighbours() -> None:
+    model, batch = vae(), images()
+    alone = model.outputs({"image": batch["image"][4:5]})
+    together = model.outputs(batch)
+    for name in alone:
+        torch.testing.assert_close(alone[name], together[name][4:5])
+
+
+def test_bytes_become_intensities_from_zero_to_one() -> None:
+    batch = torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(3, 1, 1, 1)
+    torch.testing.assert_close(pixels(batch).flatten(), torch.tensor([0.0, 0.2, 1.0]))
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 64, 64), (1, 5, 7), (3, 13, 29), (2, 1, 1)])
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+@pytest.mark.parametrize(
+    "networks",
+    [
+        partial(fully_connected, hidden=[11, 5]),
+        partial(fully_connected, hidden=[]),
+        partial(convolutional, channels=[3, 5], hidden=7),
+        partial(convolutional, channels=[3], hidden=[]),
+    ],
+    ids=["fully connected", "linear", "convolutional", "convolutional without hidden"],
+)
+def test_every_network_works_for_every_image_shape(
+    shape: tuple[int, int, int], likelihood: str, networks: Any
+) -> None:
+    model = vae(shape, networks=networks, likelihood=likelihood)
+    outputs = model.outputs(images(3, shape))
+    assert outputs["reconstruction"].shape == (3, *shape)
+    assert outputs["mu"].shape == outputs["log_var"].shape == (3, 3)
+    model.losses(images(3, shape))["loss"].mean().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_without_hidden_layers_encoder_and_decoder_are_affine() -> None:
+    model = vae(networks=partial(fully_connected, hidden=[]), likelihood="gaussian")
+    a, b = torch.rand(2, 1, 5, 7), torch.rand(2, 1, 5, 7)
+    middle = model.encode((a + b) / 2)[0]
+    torch.testing.assert_close(middle, (model.encode(a)[0] + model.encode(b)[0]) / 2)
+    u, v = torch.randn(2, 3), torch.randn(2, 3)
+    torch.testing.assert_close(model.decode((u + v) / 2), (model.decode(u) + model.decode(v)) / 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kl_weight": -1.0}, r"`vae.lambda` must be a finite number >= 0, but got -1.0"),
+        ({"kl_weight": math.nan}, r"`vae.lambda` must be a finite number >= 0, but got nan"),
+        ({"latent": 0}, r"`vae.latent` must be a whole number >= 1, but got 0"),
+        ({"sigma2": 0.0}, r"`vae.sigma2` must be a finite number > 0, but got 0.0"),
+        ({"likelihood": "poisson"}, r"`vae.likelihood` must be bernoulli or gaussian, but got 'poisson'"),
+        ({"log_var_limit": 0}, r"`vae.log_var_limit` must lie in \(0, 50\], but got 0"),
+        ({"networks": partial(fully_connected, hidden=[3, 0])}, r"`vae.hidden` must be .* but got \[3, 0\]"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_name(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        vae(**change)
