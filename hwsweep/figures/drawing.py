@@ -1,0 +1,168 @@
+"""How every figure looks and is kept: style, colours, grids of images, PNG and .npz files."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
+
+import matplotlib
+import numpy as np
+from jaxtyping import UInt8
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from torch import Tensor
+
+Info = TypeVar("Info", bound=NamedTuple)
+
+BLACK, GREY = "#000000", "#999999"
+"""For what is no lambda: validation and training curves."""
+VERMILLION, ORANGE, GREEN, BLUE, PURPLE = "#D55E00", "#E69F00", "#009E73", "#0072B2", "#CC79A7"
+"""The colours of Okabe & Ito (2008) that colour-blind readers tell apart, here in the order of hue."""
+
+_ANCHORS = {-2: ORANGE, 0: GREEN, 2: BLUE, 4: PURPLE}  # log10(lambda) -> colour
+_WIDTH_INCHES, _DOTS_PER_INCH, _SMALLEST_PIXEL = 8.0, 150, 0.7
+_STYLE: dict[Any, Any] = {
+    "figure.facecolor": "white",  # also on a page with a dark background
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.formatter.useoffset": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E6E6E6",
+    "legend.frameon": False,
+    "lines.markersize": 3.5,
+}
+
+
+class Drawable(Protocol):
+    """A figure's module, as far as `save` needs it."""
+
+    PANELS: int
+
+    def draw(self, info: Any, axes: Sequence[Axes]) -> None:
+        """Draw `info` on `PANELS` axes."""
+        ...
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Matplotlib's own defaults and the house style on top, inside the `with` only."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        yield
+
+
+def colour_of(kl_weight: float) -> str:
+    """The colour ("#rrggbb") of a lambda, the same in every figure whatever else was swept.
+
+    Zero, which has no logarithm, is vermillion; 0.01 and less orange, 1 green, 100 blue, 10,000 and more
+    purple, linear in log10(lambda) in between.
+    """
+    if not 0 <= kl_weight < math.inf:
+        raise ValueError(f"`kl_weight` must be finite and not negative, but is {kl_weight}")
+    if kl_weight == 0:
+        return VERMILLION
+    anchors = np.array([to_rgb(colour) for colour in _ANCHORS.values()])
+    red, green, blue = (float(np.interp(math.log10(kl_weight), list(_ANCHORS), rgb)) for rgb in anchors.T)
+    return to_hex((red, green, blue)).upper()
+
+
+def pixels(images: Tensor) -> UInt8[np.ndarray, "n h w c"]:
+    """Images as they are drawn: uint8, channels last; floats are clipped to [0, 1] first."""
+    if images.is_floating_point():
+        images = images.detach().float().clamp(0, 1).mul(255).round().byte()
+    return np.ascontiguousarray(images.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def tile(images: UInt8[np.ndarray, "n h w c"], columns: int) -> UInt8[np.ndarray, "height width 3"]:
+    """One RGB picture of all images, row by row, with thin white lines between; unused places are white."""
+    n, height, width, _ = images.shape
+    if n == 0 or columns < 1:
+        raise ValueError(f"a grid needs an image and a column, but got {n} images and columns={columns}")
+    columns, gap = min(columns, n), gap_of(height)
+    rows = math.ceil(n / columns)
+    canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, dtype=np.uint8)
+    for place, image in enumerate(images):
+        top, left = place // columns * (height + gap), place % columns * (width + gap)
+        canvas[top : top + height, left : left + width] = image
+    return canvas
+
+
+def gap_of(height: int) -> int:
+    """Pixels between two images of that height: 1 for 28, 2 for 64."""
+    return max(1, round(height / 28))
+
+
+def show(axis: Axes, images: UInt8[np.ndarray, "n h w c"], columns: int, title: str) -> None:
+    """Draw a grid of images under a title."""
+    axis.imshow(tile(images, columns))
+    axis.set_axis_off()
+    axis.set_title(title)
+
+
+def save(module: Drawable, info: Any, path: Path) -> None:
+    """Write `info` as that figure module draws it to a PNG about 1200 pixels wide; all of it or nothing."""
+    with style():
+        # A square page: what panels of fixed aspect leave empty is cut off.
+        figure = Figure(figsize=(_WIDTH_INCHES, _WIDTH_INCHES), dpi=_DOTS_PER_INCH, layout="compressed")
+        canvas, page = FigureCanvasAgg(figure), BytesIO()
+        module.draw(info, list(figure.subplots(1, module.PANELS, squeeze=False)[0]))
+        canvas.print_figure(page, format="png", dpi=_sharp(figure), bbox_inches="tight", pad_inches=0.12)
+    small = Image.open(page).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    small.save(unfinished, format="PNG", optimize=True)
+    unfinished.replace(path)
+
+
+def _sharp(figure: Figure) -> float:
+    """The dots per inch, near the usual, that make a square of whole dots of every pixel of the images."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # from here on everything scales with the resolution
+    images = [image for axis in figure.axes for image in axis.images]
+    if not images:
+        return _DOTS_PER_INCH
+    (left, _), (right, _) = images[0].axes.transData.transform([(0, 0), (1, 0)])
+    dots = float(right - left)
+    if dots < _SMALLEST_PIXEL:  # too many images for that: let Matplotlib shrink them smoothly
+        return _DOTS_PER_INCH
+    for image in images:
+        image.set_interpolation("nearest")
+    return _DOTS_PER_INCH * max(1, round(dots)) / dots
+
+
+def store(info: NamedTuple, path: Path) -> None:
+    """Keep `info` in an .npz, so that it can be drawn again without a model; all of it or nothing."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    with unfinished.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **info._asdict())
+    unfinished.replace(path)
+
+
+def load(info_class: type[Info], path: Path) -> Info:
+    """What `store` kept: arrays, and plain numbers and strings where there was one value.
+
+    Raises:
+        ValueError: the file holds another figure's fields.
+    """
+    with np.load(path, allow_pickle=False) as stored:
+        if set(stored.files) != set(info_class._fields):
+            raise ValueError(
+                f"{path} must hold {', '.join(info_class._fields)}, but holds {', '.join(stored.files)}; "
+                "draw the run's figures again"
+            )
+        fields = {name: stored[name] for name in stored.files}
+    build = cast("Callable[..., Info]", info_class)
+    return build(**{name: value if value.ndim else value.item() for name, value in fields.items()})
