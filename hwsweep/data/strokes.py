@@ -1,0 +1,106 @@
+"""Handwritten-looking Tibetan digits, drawn from stroke skeletons: the data set that needs no download.
+
+The shapes are the cursive ones of TibetanMNIST; so are the thickness of the pen and the way digits fill the frame.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.random import SeedSequence
+
+from hwsweep.data import Examples, Shapes, Splits
+from hwsweep.data.pen import FRAME, LIMIT, Factors, Hand, draw, normal
+from hwsweep.data.skeletons import BOX
+
+FACTORS: Final = Factors._fields
+"""Columns of `factors`: slant [degrees], thickness [pixels], scale [1], x, y [pixels], rotation [degrees]."""
+
+RANGES: Final = {
+    "thickness": (1, 8, "pixels"),
+    "thickness_std": (0, 2, "pixels"),
+    "slant_std": (0, 20, "degrees"),
+    "scale_std": (0, 0.2, "of the digit's size"),
+    "shift_std": (0, 3, "pixels"),
+    "rotation_std": (0, 72, "degrees"),
+    "tremor_std": (0, 0.2, "of the digit's size"),
+    "pressure_std": (0, 0.3, "of the pen's diameter"),
+}
+"""Smallest and largest value of each argument, and its unit."""
+
+
+class TibetanStrokes:
+    """Splits of `image` uint8 (n, 1, 28, 28), white on black, `label` 0-9 in turn, `factors` float32 (n, 6).
+
+    Args:
+        thickness: mean diameter of the pen, pixels.
+        thickness_std, slant_std, scale_std, shift_std, rotation_std: spread of each factor, in its unit.
+        tremor_std, pressure_std: see `Hand`.
+    """
+
+    name: str = "tibetan_strokes"
+    source: str = "hwsweep.data.strokes"
+
+    def __init__(
+        self,
+        n_train: int,
+        n_valid: int,
+        n_test: int,
+        thickness: float,
+        thickness_std: float,
+        slant_std: float,
+        scale_std: float,
+        shift_std: float,
+        rotation_std: float,
+        tremor_std: float,
+        pressure_std: float,
+    ) -> None:
+        given = locals()
+        for name in ("n_train", "n_valid", "n_test"):
+            _check_count(name, given[name])
+        for name in RANGES:
+            _check_range(name, given[name])
+        if thickness - LIMIT * thickness_std < 1:
+            raise ValueError(
+                f"`dataset.thickness` - {LIMIT} * `dataset.thickness_std`, the thinnest pen, must be at least 1 pixel, "
+                f"but got {thickness} and {thickness_std}; use a spread of at most {(thickness - 1) / LIMIT:.2g}"
+            )
+        self.sizes = (n_train, n_valid, n_test)
+        self.mean = np.array([0, thickness, 1, 0, 0, 0], np.float32)
+        self.std = np.array([slant_std, thickness_std, scale_std, shift_std, shift_std, rotation_std], np.float32)
+        self.tremor_std, self.pressure_std = tremor_std, pressure_std
+
+    @property
+    def shapes(self) -> Shapes:
+        """Shape of one image, its label and its factors."""
+        return {"image": (1, FRAME, FRAME), "label": (), "factors": (len(FACTORS),)}
+
+    def splits(self, seed: int) -> Splits:
+        """Three independent draws, the same for the same seed; a longer split begins like a shorter one."""
+        streams = SeedSequence(seed).spawn(len(self.sizes))
+        return Splits(*(self._examples(n, stream) for n, stream in zip(self.sizes, streams, strict=True)))
+
+    def _examples(self, n: int, stream: SeedSequence) -> Examples:
+        import torch
+
+        for_factors, for_hand = stream.spawn(2)
+        label = np.arange(n, dtype=np.int64) % len(BOX)
+        factors = self.mean + self.std * normal(for_factors, n, len(FACTORS))
+        image = draw(label, Factors(*factors.T), Hand(for_hand, self.tremor_std, self.pressure_std))
+        return {
+            "image": torch.from_numpy(image),
+            "label": torch.from_numpy(label),
+            "factors": torch.from_numpy(factors),
+        }
+
+
+def _check_count(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"`dataset.{name}` must be a whole number of images, at least 1, but got {value!r}")
+
+
+def _check_range(name: str, value: object) -> None:
+    low, high, unit = RANGES[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ValueError(f"`dataset.{name}` must be a number from {low} to {high} ({unit}), but got {value!r}")
