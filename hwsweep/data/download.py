@@ -130,6 +130,7 @@ def _connect(url: str, part: Path) -> http.client.HTTPResponse | None:
     try:
         response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code != 416 or not start:
             raise
         if error.headers.get("Content-Range", "") == f"bytes */{start}":  # only the check was missing
@@ -161,9 +162,8 @@ def _append(file: BinaryIO, chunk: bytes, part: Path) -> None:
 
 def _unreachable(url: str, part: Path, reason: object) -> DataError:
     kept = f" {_kept(part)}." if part.exists() else ""
-    return DataError(
-        f"cannot reach {urlsplit(url).netloc} ({reason}).{kept} Offline? Then copy the file to {part.with_suffix('')}; {EMBEDDED}"
-    )
+    by_hand = f"copy the file to {part.with_suffix('')} yourself"
+    return DataError(f"cannot reach {urlsplit(url).netloc} ({reason}).{kept} Offline? Then {by_hand}; {EMBEDDED}")
 
 
 def _kept(part: Path) -> str:

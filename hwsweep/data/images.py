@@ -31,8 +31,8 @@ class NpzImages:
         valid: int | float,
         test: int | float,
     ) -> None:
-        check_share("valid", valid, smallest=1)
-        check_share("test", test, smallest=1)
+        check_share("valid", valid)
+        check_share("test", test)
         self.name, self.source, self.checksum, self.where = name, source, checksum, located(path)
         self.size, self.n_classes, self.valid, self.test = size, n_classes, valid, test
         self.way_to_get = f"python -m hwsweep.data fetch {name}"
@@ -61,7 +61,8 @@ class NpzImages:
         if not self.where.exists():
             raise missing(self.name, self.where, self.way_to_get)
         try:
-            with np.load(self.where, allow_pickle=False) as file:
+            # opened here, because NumPy forgets to close what it cannot read
+            with self.where.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 if absent := [key for key in keys if key not in file]:
                     raise ValueError(f"no array `{absent[0]}`; there are: {', '.join(file) or 'none'}")
                 return [file[key] for key in keys]
@@ -104,8 +105,8 @@ class FolderImages:
         valid: int | float,
         test: int | float,
     ) -> None:
-        check_share("valid", valid, smallest=1)
-        check_share("test", test, smallest=1)
+        check_share("valid", valid)
+        check_share("test", test)
         if channels not in (1, 3):
             raise ValueError(f"`dataset.channels` must be 1 (grey) or 3 (RGB), but got {channels}")
         if size < 1:

@@ -18,12 +18,13 @@ class Rows(NamedTuple):
     test: Int64[np.ndarray, " test"]
 
 
-def check_share(name: str, share: int | float, smallest: int) -> None:
-    """Refuse what is neither a count (a whole number, at least `smallest`) nor a fraction (0 < fraction < 1)."""
-    if isinstance(share, bool) or not (0 < share < 1 or (isinstance(share, int) and share >= smallest)):
+def check_share(name: str, share: int | float) -> None:
+    """Refuse what is neither a count (a whole number, at least 1) nor a fraction (0 < fraction < 1)."""
+    is_count = isinstance(share, int) and not isinstance(share, bool) and share >= 1
+    if not is_count and not 0 < share < 1:
         raise ValueError(
             f"`dataset.{name}` must be a fraction between 0 and 1, such as 0.1, or a whole number of examples, "
-            f"at least {smallest}, but got {share}"
+            f"but got {share}"
         )
 
 
@@ -31,11 +32,11 @@ def random_rows(n_examples: int, valid: int | float, test: int | float, seed: in
     """Row numbers of each split, the same for the same seed; `test` does not depend on `valid`.
 
     Raises:
-        ValueError: nothing is left for training.
+        DataError: nothing is left for training.
     """
     n_valid, n_test = (_count(share, n_examples) for share in (valid, test))
     if n_valid + n_test >= n_examples:
-        raise ValueError(
+        raise DataError(
             f"`dataset.valid` and `dataset.test` must leave examples for training, but {valid} and {test} "
             f"take {n_valid} and {n_test} of {n_examples}"
         )
@@ -57,10 +58,7 @@ def partition(
     """
     import torch
 
-    try:
-        rows = random_rows(len(images), valid, test, seed)
-    except ValueError as error:
-        raise DataError(str(error)) from error
+    rows = random_rows(len(images), valid, test, seed)
 
     def chosen(indices: Int64[np.ndarray, " m"]) -> Examples:
         examples = {"image": torch.from_numpy(images[indices])}  # a copy: also of a memory map

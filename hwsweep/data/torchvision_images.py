@@ -18,7 +18,7 @@ class TorchvisionImages:
     """MNIST, FashionMNIST or KMNIST: grey 28x28 images, labels 0-9; the official test split stays the test split."""
 
     def __init__(self, name: str, source: str, path: str, variant: str, valid: int | float) -> None:
-        check_share("valid", valid, smallest=1)
+        check_share("valid", valid)
         if variant not in ("MNIST", "FashionMNIST", "KMNIST"):
             raise ValueError(f"`dataset.variant` must be MNIST, FashionMNIST or KMNIST, but got {variant}")
         self.name, self.source, self.variant, self.valid = name, source, variant, valid
