@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import json
 import logging
-import os
 import time
 from pathlib import Path
-from typing import Any
+from contextlib import AbstractContextManager
 
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from hwsweep import checkpoint, tracking
+from hwsweep import checkpoint, result, tracking
 from hwsweep.build import InvalidConfig, Parts, build, leaves
 from hwsweep.data import Splits
 from hwsweep.figures import Trained, drawing
@@ -45,8 +43,9 @@ def run(cfg: DictConfig) -> float:
     splits = parts.dataset.splits(cfg.seed)
     _check_objective(parts, splits)
     store = tracking.open_store(cfg.tracking.uri, cfg.tracking.artifacts)
+    (folder / "figures").mkdir(exist_ok=True)
     with _open_run(cfg, store, folder) as tracked:
-        _write_result(folder, tracked.id, {})
+        result.write(folder, tracked.id, {})
         tracked.dataset(parts.dataset.name, parts.dataset.source, splits.digest(), _sizes(splits))
         tracked.artifact(folder / "config" / "config.yaml")
         history = _train(parts, splits, folder / "checkpoints", resume, tracked)
@@ -63,7 +62,7 @@ def run(cfg: DictConfig) -> float:
         tracked.metrics({key: metrics[key] for key in metrics if key != parts.plan.objective}, len(history))
         tracked.artifact(folder / "checkpoints" / "best.pt", "checkpoints")
         _keep_model(parts.model, splits, folder, tracked)
-        _write_result(folder, tracked.id, metrics)
+        result.write(folder, tracked.id, metrics)
     return float(metrics[parts.plan.objective])
 
 
@@ -109,7 +108,7 @@ def _keep_model(model: Model, splits: Splits, folder: Path, tracked: tracking.Ru
     )
 
 
-def _open_run(cfg: DictConfig, store: tracking.Store, folder: Path) -> Any:
+def _open_run(cfg: DictConfig, store: tracking.Store, folder: Path) -> AbstractContextManager[tracking.Run]:
     """A new MLflow run, or the one that this folder's interrupted trial had."""
     trial = current_trial()
     hydra = HydraConfig.get()
@@ -123,7 +122,7 @@ def _open_run(cfg: DictConfig, store: tracking.Store, folder: Path) -> Any:
         tags |= {"hwsweep.study": trial.study, "hwsweep.trial": str(trial.number)}
     if cfg.resume is not None:
         tags["hwsweep.resumed_from"] = str(cfg.resume)
-    earlier = _read_result(folder).get("run_id") if trial else None
+    earlier = result.run_id(folder) if trial else None
     return tracking.open_run(store, experiment, name, leaves(cfg), tags, earlier)
 
 
@@ -149,18 +148,6 @@ def _check_objective(parts: Parts, splits: Splits) -> None:
     measured = sorted(f"valid/{name}" for name in evaluate(parts.model, few))
     if parts.plan.objective not in measured:
         raise InvalidConfig(f"`objective` must be one of {', '.join(measured)}, but got {parts.plan.objective}")
-
-
-def _write_result(folder: Path, run_id: str, metrics: dict[str, float]) -> None:
-    """What the study reads back from this run."""
-    part = folder / f"result.json.{os.getpid()}.part"
-    part.write_text(json.dumps({"run_id": run_id, "metrics": metrics}, indent=1))
-    part.replace(folder / "result.json")
-
-
-def _read_result(folder: Path) -> dict[str, Any]:
-    path = folder / "result.json"
-    return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
 def _sizes(splits: Splits) -> dict[str, int]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import mlflow
 import numpy as np
 import torch
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
-from numpy.typing import NDArray
 
 
 class ServedModel(PythonModel):
@@ -28,12 +25,8 @@ class ServedModel(PythonModel):
         self.model.eval()
 
     @torch.no_grad()
-    def predict(
-        self,
-        context: PythonModelContext,
-        model_input: NDArray[np.uint8],
-        params: dict[str, Any] | None = None,
-    ) -> dict[str, NDArray[np.float32]]:
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+        # no annotations: MLflow would take them for a schema; the logged signature is the schema
         """Everything the model's `outputs` gives: `mu`, `log_var`, `reconstruction`."""
         outputs = self.model.outputs({"image": torch.from_numpy(np.asarray(model_input))})
         return {name: values.numpy() for name, values in outputs.items()}

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,3 +22,39 @@ CONF = REPOSITORY / "conf"
 def own_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Point HWSWEEP_DATA at an empty folder."""
     monkeypatch.setenv("HWSWEEP_DATA", str(tmp_path / "data"))
+
+
+@pytest.fixture(scope="session")
+def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow database; creating one costs seconds, copying it nothing."""
+    from hwsweep.tracking import open_store
+
+    folder = tmp_path_factory.mktemp("store")
+    open_store(f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts"))
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, migrated_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory of its own, with an MLflow store in it."""
+    (tmp_path / "mlruns").mkdir()
+    shutil.copy(migrated_store, tmp_path / "mlruns" / "mlflow.db")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def hwsweep(workplace: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Call `python -m hwsweep` with these arguments in the workplace, as a user would."""
+
+    def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "hwsweep", *arguments],
+            cwd=workplace,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+
+    return call

@@ -1,0 +1,148 @@
+"""The MLflow store and runs, read back through MLflow itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow import entities
+
+from hwsweep import tracking
+from hwsweep.provenance import is_dead, this_process
+
+URI, ARTIFACTS = "sqlite:///mlruns/mlflow.db", "mlruns/artifacts"
+
+
+def only_run(store: tracking.Store, experiment: str = "test") -> entities.Run:
+    (run,) = store.client().search_runs([store.experiment(experiment)])
+    return run
+
+
+def test_params_metrics_tags_and_artifacts_come_back_as_they_were_logged(workplace: Path) -> None:
+    store = tracking.open_store(URI, ARTIFACTS)
+    (workplace / "note.txt").write_text("hello")
+    with tracking.open_run(store, "test", "first", {"vae.lambda": "1"}, {"colour": "blue"}) as run:
+        run.metrics({"train/loss": 3.0, "valid/loss": 4.0}, step=1)
+        run.metrics({"train/loss": 2.0}, step=2)
+        run.artifact(workplace / "note.txt", "notes")
+        run.dataset("digits", "somewhere", "abc" * 30, {"train": 7})
+    found = only_run(store)
+    assert found.data.params == {"vae.lambda": "1"}
+    assert found.data.metrics == {"train/loss": 2.0, "valid/loss": 4.0}
+    assert found.data.tags["colour"] == "blue"
+    assert found.data.tags["version.torch"].startswith("2.")
+    history = store.client().get_metric_history(run.id, "train/loss")
+    assert [(metric.step, metric.value) for metric in history] == [(1, 3.0), (2, 2.0)]
+    assert run.last_step("train/loss") == 2
+    (noted,) = found.inputs.dataset_inputs
+    assert (noted.dataset.name, noted.dataset.digest) == ("digits", "abc" * 12)
+    kept = workplace / "mlruns" / "artifacts" / "test" / run.id / "artifacts" / "notes" / "note.txt"
+    assert kept.read_text() == "hello"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(None, "FINISHED"), (RuntimeError("broken"), "FAILED"), (KeyboardInterrupt(), "KILLED"), (SystemExit(1), "KILLED")],
+)
+def test_a_run_ends_as_what_ended_it(workplace: Path, error: BaseException | None, status: str) -> None:
+    store = tracking.open_store(URI, ARTIFACTS)
+    try:
+        with tracking.open_run(store, "test", "run", {}, {}):
+            if error is not None:
+                raise error
+    except BaseException as raised:
+        assert raised is error
+    assert only_run(store).info.status == status
+
+
+OPEN_AND_WAIT = """
+import time
+from hwsweep import tracking
+store = tracking.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
+with tracking.open_run(store, "test", "run", {}, {}) as run:
+    print(run.id, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_run_does_not_stay_running(workplace: Path, number: signal.Signals) -> None:
+    process = subprocess.Popen([sys.executable, "-c", OPEN_AND_WAIT], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    store = tracking.open_store(URI, ARTIFACTS)
+    assert tracking.end_orphans(store) == 0, "its process is alive"
+    process.send_signal(number)
+    process.communicate()
+    assert tracking.end_orphans(store) == (1 if number == signal.SIGKILL else 0)
+    assert only_run(store).info.status == "KILLED"
+
+
+def test_a_run_that_goes_on_keeps_its_id_and_params(workplace: Path) -> None:
+    store = tracking.open_store(URI, ARTIFACTS)
+    with pytest.raises(RuntimeError), tracking.open_run(store, "test", "run", {"a": "1"}, {}) as run:
+        raise RuntimeError
+    with tracking.open_run(store, "test", "run", {"a": "2"}, {}, run.id) as again:
+        pass
+    found = only_run(store)
+    assert (again.id, found.info.status, found.data.params) == (run.id, "FINISHED", {"a": "1"})
+
+
+def test_a_param_too_long_for_mlflow_keeps_its_beginning_and_its_hash(workplace: Path) -> None:
+    store = tracking.open_store(URI, ARTIFACTS)
+    with tracking.open_run(store, "test", "run", {"long": "x" * 10_000}, {}):
+        pass
+    value = only_run(store).data.params["long"]
+    assert len(value) == 6000
+    # sha256 of 10,000 times "x", by coreutils: printf 'x%.0s' {1..10000} | sha256sum
+    assert value.endswith("... sha256 e4ee97ec252749d2096447e849628d0d7734f51700416eefbb33574bf0b3ee75")
+
+
+def test_a_new_store_is_in_write_ahead_mode(migrated_store: Path) -> None:
+    connection = sqlite3.connect(migrated_store)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+def test_a_store_whose_creation_was_cut_is_created_again(tmp_path: Path) -> None:
+    (tmp_path / ".mlflow.db.new").write_text("half a database")
+    store = tracking.open_store(f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "artifacts"))
+    assert store.experiment("test")
+    assert not (tmp_path / ".mlflow.db.new").exists()
+
+
+OPEN_AT_ONCE = """
+import sys
+from hwsweep import tracking
+store = tracking.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
+with tracking.open_run(store, "test", "run", {"process": sys.argv[1]}, {}) as run:
+    run.metrics({"loss": float(sys.argv[1])}, step=1)
+"""
+
+
+@pytest.mark.slow
+def test_eight_processes_that_start_on_a_fresh_store_at_once_all_succeed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    commands = [[sys.executable, "-W", "ignore", "-c", OPEN_AT_ONCE, str(number)] for number in range(8)]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
+    errors = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 8, errors
+    store = tracking.open_store(URI, ARTIFACTS)
+    runs = store.client().search_runs([store.experiment("test")])
+    assert sorted(run.data.params["process"] for run in runs) == [str(number) for number in range(8)]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+
+
+def test_a_process_is_dead_only_when_it_is_gone_from_this_machine() -> None:
+    assert not is_dead(this_process())
+    assert not is_dead("elsewhere 1 0.0")
+    assert not is_dead("")
+    host = this_process().split()[0]
+    assert is_dead(f"{host} {os.getpid()} 1.0"), "the id belongs to another process now"
