@@ -17,7 +17,7 @@ FRAME: Final = 28
 LIMIT: Final = 2.5
 """Normal draws are cut off here, in standard deviations: every digit stays legible and in its frame."""
 
-SPACING = 0.9  # pixels between the samples of a path: no scallops, even with a thin pen
+SPACING = 0.7  # pixels between the samples of a path: no scallops, even with a thin pen
 EDGE = 1.1  # pixels over which ink fades out, as in a scan that was reduced in size
 CHUNK = 64  # images drawn at once: their distances stay in the processor's cache
 
@@ -117,7 +117,8 @@ def _fitted(
 ) -> Float32[np.ndarray, "n n_samples"]:
     """Positions moved and stretched to lie between -side/2 and side/2, as digits in TibetanMNIST fill a square."""
     low, high = position.min(1, keepdims=True), position.max(1, keepdims=True)
-    return ((position - low) / (high - low) - 0.5) * side
+    fitted: Float32[np.ndarray, "n n_samples"] = ((position - low) / (high - low) - 0.5) * side
+    return fitted
 
 
 def _ink(path: Float32[np.ndarray, "n n_samples 3"]) -> UInt8[np.ndarray, "n 28 28"]:
@@ -134,4 +135,5 @@ def _ink(path: Float32[np.ndarray, "n n_samples 3"]) -> UInt8[np.ndarray, "n 28 
         np.minimum(power, down[:, i, :, None] + across[:, i, None, :], out=power)
     radius = path[..., 2].mean(1)[:, None, None]
     outside = np.sqrt(np.maximum(power + radius**2, 0)) - radius  # pixels from the edge of the ink
-    return np.rint(255 * np.clip(0.5 - outside / EDGE, 0, 1)).astype(np.uint8)
+    ink: UInt8[np.ndarray, "n 28 28"] = np.rint(255 * np.clip(0.5 - outside / EDGE, 0, 1)).astype(np.uint8)
+    return ink
