@@ -18,16 +18,16 @@ FACTORS: Final = Factors._fields
 """Columns of `factors`: slant [degrees], thickness [pixels], scale [1], x, y [pixels], rotation [degrees]."""
 
 RANGES: Final = {
-    "thickness": (1, 8, "pixels"),
-    "thickness_std": (0, 2, "pixels"),
+    "thickness": (1, 6, "pixels"),
+    "thickness_std": (0, 1, "pixels"),
     "slant_std": (0, 20, "degrees"),
-    "scale_std": (0, 0.2, "of the digit's size"),
+    "scale_std": (0, 0.1, "of the digit's size"),
     "shift_std": (0, 3, "pixels"),
     "rotation_std": (0, 72, "degrees"),
     "tremor_std": (0, 0.2, "of the digit's size"),
     "pressure_std": (0, 0.3, "of the pen's diameter"),
 }
-"""Smallest and largest value of each argument, and its unit."""
+"""Smallest and largest value of each argument, and its unit: the thickest pen is thinner than the smallest box."""
 
 
 class TibetanStrokes:

@@ -207,5 +207,5 @@ def test_a_count_that_is_none_is_refused(value: object) -> None:
 
 
 def test_a_pen_that_may_vanish_is_refused_with_the_spread_that_fits() -> None:
-    with pytest.raises(ValueError, match=r"at least 1 pixel, but got 3 and 1\.5; use a spread of at most 0\.8"):
-        TibetanStrokes(**settings(thickness=3, thickness_std=1.5))
+    with pytest.raises(ValueError, match=r"at least 1 pixel, but got 3 and 0\.9; use a spread of at most 0\.8"):
+        TibetanStrokes(**settings(thickness=3, thickness_std=0.9))
