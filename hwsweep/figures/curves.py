@@ -62,11 +62,10 @@ def draw(info: CurvesInfo, axes: Sequence[Axes]) -> None:
 
 
 def _limit_rate(axis: Axes, rates: Float64[np.ndarray, " values"]) -> None:
-    """Start at zero and show at least `_VISIBLE_RATE`; logarithmic if one epoch dwarfs the others."""
+    """Start at zero and show at least `_VISIBLE_RATE`; logarithmic above the median if a few epochs dwarf it."""
     finite = rates[np.isfinite(rates)]
     top = max([_VISIBLE_RATE, *finite])
-    if finite.size and top > _SPIKE * max(_VISIBLE_RATE, float(np.median(finite))):
-        axis.set_yscale("symlog", linthresh=_VISIBLE_RATE)
-        axis.set_ylim(-_VISIBLE_RATE / 4, 2 * top)
-    else:
-        axis.set_ylim(-0.05 * top, 1.1 * top)
+    usual = max(_VISIBLE_RATE, float(np.median(finite))) if finite.size else _VISIBLE_RATE
+    if top > _SPIKE * usual:
+        axis.set_yscale("symlog", linthresh=usual)
+    axis.set_ylim(-0.05 * usual, (2 if top > _SPIKE * usual else 1.1) * top)

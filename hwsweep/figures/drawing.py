@@ -31,6 +31,7 @@ VERMILLION, ORANGE, GREEN, BLUE, PURPLE = "#D55E00", "#E69F00", "#009E73", "#007
 
 _ANCHORS = {-2: ORANGE, 0: GREEN, 2: BLUE, 4: PURPLE}  # log10(lambda) -> colour
 _WIDTH_INCHES, _DOTS_PER_INCH, _SMALLEST_PIXEL = 8.0, 150, 0.7
+_FEW_COLOURS = 1024  # all greys and the edges of letters and lines
 _STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",  # also on a page with a dark background
     "font.size": 9,
@@ -116,14 +117,16 @@ def show(axis: Axes, images: UInt8[np.ndarray, "n h w c"], columns: int, title: 
 def save(module: Drawable, info: Any, path: Path) -> None:
     """Write `info` as that figure module draws it to a PNG about 1200 pixels wide; all of it or nothing."""
     with style():
-        # A square page: what panels of fixed aspect leave empty is cut off.
-        figure = Figure(figsize=(_WIDTH_INCHES, _WIDTH_INCHES), dpi=_DOTS_PER_INCH, layout="compressed")
+        # A long page: what panels of fixed aspect leave empty is cut off.
+        figure = Figure(figsize=(_WIDTH_INCHES, 3 * _WIDTH_INCHES), dpi=_DOTS_PER_INCH, layout="compressed")
         canvas, page = FigureCanvasAgg(figure), BytesIO()
         module.draw(info, list(figure.subplots(1, module.PANELS, squeeze=False)[0]))
         canvas.print_figure(page, format="png", dpi=_sharp(figure), bbox_inches="tight", pad_inches=0.12)
-    small = Image.open(page).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    picture = Image.open(page).convert("RGB")
+    if picture.getcolors(_FEW_COLOURS) is None:  # a palette makes photographs three times smaller
+        picture = picture.quantize(256, Image.Quantize.FASTOCTREE)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    small.save(unfinished, format="PNG", optimize=True)
+    picture.save(unfinished, format="PNG", optimize=True)
     unfinished.replace(path)
 
 

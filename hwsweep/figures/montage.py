@@ -24,7 +24,10 @@ ROWS = ("real", "reconstruction", "prior samples", "interpolation")
 _DOWN = 2  # small images below each other in every place
 _ACROSS = 12  # small images side by side over the whole width, if there are few runs
 _MIN_ACROSS = 3  # in each column, if there are many
-_LINE = 100  # characters over the whole width
+_MAX_COLUMNS = 6  # runs side by side; more go into a second band
+_TITLE, _NOTE = 84, 102  # characters that fit into a line over the whole width
+_WIDTH_POINTS, _LINE_POINTS = 500, 10  # of the columns together; of a line of text
+_OFFSET: dict[str, Any] = {"textcoords": "offset points", "annotation_clip": False}
 
 
 class Column(NamedTuple):
@@ -50,7 +53,7 @@ class Images(NamedTuple):
 
 
 class MontageInfo(NamedTuple):
-    """Per run what stands above it, and per row and run one picture of small images."""
+    """Per run what stands above it, in lines that fit, and per row and run one picture of small images."""
 
     titles: np.ndarray
     notes: np.ndarray
@@ -58,6 +61,8 @@ class MontageInfo(NamedTuple):
     cells: UInt8[np.ndarray, "4 runs height width 3"]
     gap: int
     """Pixels between two cells."""
+    columns: int
+    """Runs side by side."""
 
 
 def info(columns: Sequence[Column]) -> MontageInfo:
@@ -75,39 +80,60 @@ def info(columns: Sequence[Column]) -> MontageInfo:
             f"the runs of a montage must have images of one shape, but these have {sorted(shapes)}; "
             "make one montage per data set"
         )
-    across = max(_MIN_ACROSS, math.ceil(_ACROSS / len(columns)))
-    across = min([across, *map(_most_across, stored)])
+    side_by_side = math.ceil(len(columns) / math.ceil(len(columns) / _MAX_COLUMNS))
+    across = min([max(_MIN_ACROSS, math.ceil(_ACROSS / side_by_side)), *map(_most_across, stored)])
     cells = np.array([[tile(images, across) for images in _rows(run, across)] for run in stored])
-    titles, notes, colours = (np.array(texts) for texts in list(zip(*columns, strict=True))[:3])
-    return MontageInfo(titles, notes, colours, cells.swapaxes(0, 1), 6 * gap_of(shapes.pop()[0]))
+    return MontageInfo(
+        titles=np.array([_in_lines(column.title, _TITLE // side_by_side) for column in columns]),
+        notes=np.array([_in_lines(column.note, _NOTE // side_by_side) for column in columns]),
+        colours=np.array([column.colour for column in columns]),
+        cells=cells.swapaxes(0, 1),
+        gap=6 * gap_of(shapes.pop()[0]),
+        columns=side_by_side,
+    )
 
 
 def draw(info: MontageInfo, axes: Sequence[Axes]) -> None:
-    """One column per run, one row each for real images, reconstructions, samples and interpolations."""
+    """One column per run, one row each for real images, reconstructions, samples and interpolations.
+
+    Columns that do not fit side by side go into bands below each other.
+    """
     (axis,) = axes
     _, runs, height, width, _ = info.cells.shape
-    left, top = np.arange(runs) * (width + info.gap), np.arange(len(ROWS)) * (height + info.gap)
-    for y, row in zip(top, info.cells, strict=True):
-        for x, cell in zip(left, row, strict=True):
-            axis.imshow(cell, extent=(x, x + width, y + height, y))
-    for x, colour in zip(left, info.colours, strict=True):
-        axis.plot([x, x + width], [-info.gap, -info.gap], color=colour, linewidth=3, solid_capstyle="butt")
-    axis.set_xlim(0, left[-1] + width)
-    axis.set_ylim(top[-1] + height, -info.gap)
-    _write(axis, info, left + width / 2, top + height / 2)
-
-
-def _write(axis: Axes, info: MontageInfo, across: np.ndarray, down: np.ndarray) -> None:
-    """Titles and notes above the columns, names left of the rows; sizes in points, whatever the scale."""
-    place: dict[str, Any] = {"textcoords": "offset points", "annotation_clip": False}
-    notes = [textwrap.fill(str(note), _LINE // len(info.titles)) for note in info.notes]
-    above = 4 + 9.5 * max(len(note.splitlines()) for note in notes)
-    for x, title, note in zip(across, info.titles, notes, strict=True):
-        axis.annotate(note, (x, -info.gap), (0, above), ha="center", va="top", fontsize=7.5, **place)
-        axis.annotate(title, (x, -info.gap), (0, above), ha="center", va="bottom", fontweight="bold", **place)
-    for y, name in zip(down, ROWS, strict=True):
-        axis.annotate(name, (0, y), (-8, 0), ha="right", va="center", **place)
+    right = info.columns * (width + info.gap) - info.gap
+    header = round(right / _WIDTH_POINTS * _LINE_POINTS * (2 + _lines(info.titles) + _lines(info.notes)))
+    band = header + len(ROWS) * (height + info.gap)
+    for run in range(runs):
+        left, bottom = run % info.columns * (width + info.gap), run // info.columns * band + header
+        _head(axis, info, run, left + width / 2, bottom - info.gap)
+        ends, line = [left, left + width], [bottom - info.gap] * 2
+        axis.plot(ends, line, color=info.colours[run], linewidth=3, solid_capstyle="butt")
+        for row, name in enumerate(ROWS):
+            top = bottom + row * (height + info.gap)
+            axis.imshow(info.cells[row, run], extent=(left, left + width, top + height, top))
+            if left == 0:
+                axis.annotate(name, (0, top + height / 2), (-8, 0), ha="right", va="center", **_OFFSET)
+    axis.set_xlim(0, right)
+    axis.set_ylim(math.ceil(runs / info.columns) * band - info.gap, header - info.gap)
     axis.set_axis_off()
+
+
+def _head(axis: Axes, info: MontageInfo, run: int, x: float, y: float) -> None:
+    """The run's title and below it the note, above the line at `y`."""
+    above = (0, 4 + _LINE_POINTS * _lines(info.notes))
+    axis.annotate(info.notes[run], (x, y), above, ha="center", va="top", fontsize=7.5, **_OFFSET)
+    axis.annotate(info.titles[run], (x, y), above, ha="center", va="bottom", fontweight="bold", **_OFFSET)
+
+
+def _in_lines(text: str, characters: int) -> str:
+    """The text, broken after its commas and then between words if it does not fit into one line."""
+    parts = [text] if len(text) <= characters else text.replace(", ", ",\n").splitlines()
+    return "\n".join(textwrap.fill(part, characters) for part in parts)
+
+
+def _lines(texts: np.ndarray) -> int:
+    """Lines of the longest text."""
+    return max(str(text).count("\n") + 1 for text in texts)
 
 
 def _stored(folder: Path) -> Images:
