@@ -51,41 +51,46 @@ def _names() -> list[str]:
 
 
 def _list() -> int:
-    """Print a table of all data sets."""
-    from rich.console import Console
-    from rich.table import Table
-
+    """Print a table of all data sets, and below it how to get those that are not there."""
     from hwsweep.data.home import data_home, decoded_home
 
-    table = Table("name", "state", "examples", "MB", "where", "how to get it", box=None, pad_edge=False)
+    rows = [("name", "state", "examples", "MB", "where")]
+    ways: list[str] = []
     damaged: list[DataError] = []
     for name in _names():
         try:
-            table.add_row(name, *_row(name))
+            row, way = _row(name)
+            ways += [f"  {name}: {way}"] if way else []
         except DataError as error:
             damaged.append(error)
-            table.add_row(name, "damaged", "", "", "see below", f"python -m hwsweep.data fetch {name}")
-    # not on a terminal, lines are for programs: one a data set, however long
-    console = Console(soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 400)
-    console.print(table)
-    print(f"\nHWSWEEP_DATA: {data_home()}\ndecoded images (safe to delete): {decoded_home()}")
+            row = ("damaged", "", "", "see below")
+        rows.append((name, *row))
+    a, b, c, d, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
+    for name, state, examples, megabytes, where in rows:
+        print(f"{name:{a}}  {state:{b}}  {examples:>{c}}  {megabytes:>{d}}  {where}")
+    print(f"\nHWSWEEP_DATA is {data_home()}\ndecoded images (safe to delete): {decoded_home()}")
+    if ways:
+        print("\nto get what is not there:", *ways, sep="\n")
     for found in damaged:
         print(f"error: {found}", file=sys.stderr)
     return 1 if damaged else 0
 
 
-def _row(name: str) -> tuple[str, str, str, str, str]:
-    """State, examples, megabytes, where, how to get it: as text."""
+def _row(name: str) -> tuple[tuple[str, str, str, str], str]:
+    """State, examples, megabytes and where, as text; and how to get it, empty if it is there."""
+    from hwsweep.data.home import VARIABLE, data_home
+
     dataset = _stored(name)
     if dataset is None:
-        return "embedded", "any number", "", "", f"python -m hwsweep dataset={name}"
+        return ("embedded", "any number", "", ""), ""
     if isinstance(dataset, str):
-        return "not there", "", "", "", dataset
+        return ("not there", "", "", "where you say"), dataset
+    where, home = dataset.where, data_home()
+    shown = f"{VARIABLE}/{where.relative_to(home)}" if where.is_relative_to(home) else str(where)
     stock = dataset.stock()
     if stock is None:
-        return "not there", "", "", str(dataset.where), dataset.way_to_get
-    megabytes = f"{stock.n_bytes / 1e6:,.1f}"
-    return "present", f"{stock.n_examples:,}", megabytes, str(dataset.where), f"python -m hwsweep dataset={name}"
+        return ("not there", "", "", shown), dataset.way_to_get
+    return ("present", f"{stock.n_examples:,}", f"{stock.n_bytes / 1e6:,.1f}", shown), ""
 
 
 def _fetch(name: str) -> int:

@@ -53,13 +53,16 @@ def test_the_list_tells_of_every_data_set_what_is_there(tmp_path: Path, capsys: 
     for i in range(3):
         Image.new("RGB", (64, 64)).save(faces / f"{i}.jpg")
     assert main([]) == 0
-    listed = rows(capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    listed = rows(printed)
     assert set(listed) == {"name"} | {file.stem for file in (conf_path() / "dataset").glob("*.yaml")}
-    assert "embedded" in listed["tibetan_strokes"]
-    assert listed["anime_faces"].split()[1:5] == ["present", "3", "0.0", str(faces)]
+    assert listed["tibetan_strokes"].split()[1] == "embedded"
+    assert listed["anime_faces"].split()[1:] == ["present", "3", "0.0", "$HWSWEEP_DATA/anime_faces/images"]
     assert "not there" in listed["tibetan_mnist"]
-    assert "python -m hwsweep.data fetch tibetan_mnist" in listed["tibetan_mnist"]
-    assert "dataset.path=" in listed["image_folder"]
+    ways = printed.split("to get what is not there:\n")[1]
+    assert "  tibetan_mnist: python -m hwsweep.data fetch tibetan_mnist\n" in ways
+    assert "  image_folder: python -m hwsweep dataset=image_folder dataset.path=" in ways
+    assert "anime_faces" not in ways
 
 
 def test_fetch_downloads_checks_and_is_listed(digits: Path, content: bytes, capsys: pytest.CaptureFixture[str]) -> None:
