@@ -1,0 +1,196 @@
+"""One run, composed as the command line composes it, read back from its folder and from MLflow."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from hwsweep import checkpoint, tracking
+from hwsweep.build import InvalidConfig, build, build_model, leaves
+from hwsweep.conf_path import conf_path
+from hwsweep.run import run
+
+TINY = ["dataset.n_train=157", "dataset.n_valid=31", "dataset.n_test=37", "epochs=2", "vae.hidden=13", "vae.latent=3"]
+
+
+def composed(folder: Path, *overrides: str) -> DictConfig:
+    """The config of a run whose output folder is `folder`, as Hydra leaves it there."""
+    with initialize_config_dir(str(conf_path()), version_base="1.3"):
+        cfg = compose("config", [*TINY, *overrides], return_hydra_config=True)
+    cfg.hydra.runtime.output_dir = str(folder)
+    HydraConfig.instance().set_config(cfg)
+    with open_dict(cfg):
+        del cfg["hydra"]
+    (folder / "config").mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(cfg, folder / "config" / "config.yaml")
+    return cfg
+
+
+@pytest.fixture
+def trained(workplace: Path) -> Path:
+    folder = workplace / "run"
+    run(composed(folder))
+    return folder
+
+
+def logged_run(experiment: str = "hwsweep") -> mlflow.entities.Run:
+    store = tracking.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
+    return store.client().search_runs([store.experiment(experiment)])[0]
+
+
+def test_a_run_logs_every_leaf_of_its_config_under_its_command_line_name(trained: Path) -> None:
+    params = logged_run().data.params
+    assert params == leaves(OmegaConf.load(trained / "config" / "config.yaml"))
+    expected = {"vae.lambda": "1", "vae.hidden": "13", "optimizer.lr": "0.001", "epochs": "2", "model.kl_weight": "1"}
+    assert expected.items() <= params.items()
+
+
+def test_a_run_logs_each_epoch_and_the_test_split_at_its_best_epoch(trained: Path) -> None:
+    client, found = mlflow.MlflowClient("sqlite:///mlruns/mlflow.db"), logged_run()
+    for split in ("train", "valid"):
+        for quantity in ("loss", "distortion", "rate", "neg_elbo"):
+            history = client.get_metric_history(found.info.run_id, f"{split}/{quantity}")
+            assert [metric.step for metric in history] == [1, 2]
+    metrics = found.data.metrics
+    assert metrics["test/neg_elbo"] == pytest.approx(metrics["test/distortion"] + metrics["test/rate"])
+    assert {"time/train_seconds", "time/run_seconds", "best_epoch"} <= set(metrics)
+    assert found.info.status == "FINISHED"
+
+
+def test_a_run_keeps_figures_config_checkpoint_and_data_digest(trained: Path) -> None:
+    found = logged_run()
+    client = mlflow.MlflowClient("sqlite:///mlruns/mlflow.db")
+    names = {item.path for folder in (None, "figures", "checkpoints") for item in client.list_artifacts(
+        found.info.run_id, folder)}
+    pictures = {f"figures/{name}.png" for name in ("reconstructions", "samples", "interpolation", "curves")}
+    assert pictures | {"config.yaml", "checkpoints/best.pt"} <= names
+    (data,) = found.inputs.dataset_inputs
+    assert data.dataset.name == "tibetan_strokes"
+    digest = build(OmegaConf.load(trained / "config" / "config.yaml")).dataset.splits(0).digest()
+    assert data.dataset.digest == digest[:36]
+
+
+def test_the_reported_test_numbers_are_those_of_the_best_checkpoint(trained: Path) -> None:
+    cfg = OmegaConf.load(trained / "config" / "config.yaml")
+    model = build_model(cfg)
+    model.load_state_dict(checkpoint.load(trained / "checkpoints" / "best.pt")["model"])
+    test = build(cfg).dataset.splits(cfg.seed).test
+    with torch.no_grad():
+        outputs = model.outputs(test)
+    # the rate has no noise, so it can be computed here with torch's own formula
+    posterior = torch.distributions.Normal(outputs["mu"], torch.exp(outputs["log_var"] / 2))
+    rate = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(0.0, 1.0)).sum(1).mean()
+    assert logged_run().data.metrics["test/rate"] == pytest.approx(float(rate), rel=1e-4)
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(workplace: Path) -> None:
+    one, same, other = (run(composed(workplace / name, f"seed={seed}")) for name, seed in (("a", 5), ("b", 5), ("c", 6)))
+    assert one == same != other
+
+
+def test_a_run_goes_on_from_another_runs_folder_to_the_same_numbers(workplace: Path) -> None:
+    whole = run(composed(workplace / "whole", "epochs=3"))
+    run(composed(workplace / "half", "epochs=1"))
+    assert run(composed(workplace / "rest", "epochs=3", "resume=half")) == whole
+
+
+def test_a_diverged_run_ends_failed_and_says_where(workplace: Path) -> None:
+    with pytest.raises(Exception, match="the loss must stay finite, but was .* at epoch 1, step"):
+        run(composed(workplace / "run", "optimizer=sgd", "optimizer.lr=1e20"))
+    assert logged_run().info.status == "FAILED"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("vae.lambda=-1", "`vae.lambda` must be a finite number >= 0, but got -1"),
+        ("vae.hidden=0", "`vae.hidden` must be a whole number >= 1 or a list"),
+        ("epochs=0", "`epochs` must be a whole number >= 1"),
+        ("seed=-1", "`seed` must be a whole number in"),
+        ("device=tpu", "`device` must be auto, cpu, cuda, cuda:N or mps, but got 'tpu'"),
+        ("device=cuda:7", "`device=cuda:7` is not on this machine"),
+        ("optimizer.lr=-1", "Invalid learning rate"),
+        ("dataset.n_train=0", "n_train"),
+        ("direction=up", "`direction` must be minimize or maximize"),
+        ("objective=valid/nothing", "`objective` must be one of valid/distortion"),
+        ("resume=nowhere", "`resume` must be a run's folder or a checkpoint"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_before_any_run_exists(workplace: Path, override: str, message: str) -> None:
+    with pytest.raises(InvalidConfig, match=message):
+        run(composed(workplace / "run", override))
+    store = tracking.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
+    assert store.client().search_runs([store.experiment("hwsweep")]) == []
+
+
+@pytest.mark.parametrize("model", sorted(path.stem for path in (conf_path() / "model").glob("*.yaml")))
+def test_every_model_in_conf_trains_and_reports_its_objective(workplace: Path, model: str) -> None:
+    objective = run(composed(workplace / "run", f"model={model}", "epochs=1"))
+    assert np.isfinite(objective)
+
+
+@pytest.mark.parametrize("group", ["optimizer", "schedule"])
+def test_every_optimizer_and_schedule_in_conf_builds(workplace: Path, group: str) -> None:
+    for path in sorted((conf_path() / group).glob("*.yaml")):
+        parts = build(composed(workplace / "run", f"{group}={path.stem}"))
+        assert 0 < parts.schedule(0, 100) <= 1
+        assert parts.optimizer.param_groups[0]["lr"] > 0
+
+
+LOAD_AND_PREDICT = """
+import sys, mlflow, numpy as np
+mlflow.set_tracking_uri("sqlite:///mlruns/mlflow.db")
+outputs = mlflow.pyfunc.load_model(sys.argv[1]).predict(np.load("images.npy"))
+np.savez("outputs.npz", **outputs)
+"""
+
+
+@pytest.mark.slow
+def test_the_logged_model_works_in_a_fresh_process(trained: Path, workplace: Path) -> None:
+    cfg = OmegaConf.load(trained / "config" / "config.yaml")
+    images = build(cfg).dataset.splits(0).test["image"][:7]
+    np.save(workplace / "images.npy", images.numpy())
+    (model,) = logged_run().outputs.model_outputs
+    subprocess.run([sys.executable, "-c", LOAD_AND_PREDICT, f"models:/{model.model_id}"], check=True, cwd=workplace)
+    expected = build_model(cfg)
+    expected.load_state_dict(checkpoint.load(trained / "checkpoints" / "best.pt")["model"])
+    with np.load(workplace / "outputs.npz") as outputs:
+        for name, values in expected.outputs({"image": images}).items():
+            np.testing.assert_allclose(outputs[name], values.detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_help_and_the_composed_config_answer_without_importing_anything_heavy(workplace: Path) -> None:
+    for flags in (["--help"], ["--cfg", "job"]):
+        code = f"import sys; sys.argv[1:] = {flags}\ntry:\n    from hwsweep.__main__ import main; main()\nfinally:\n"
+        code += "    print(sorted({'torch', 'mlflow', 'optuna', 'matplotlib', 'spacy'} & set(sys.modules)), file=sys.stderr)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stderr.strip() == "[]"
+        assert "vae:" in done.stdout
+    assert list(workplace.glob("outputs*")) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["vae.lamda=1"], "vae.lamda"),
+        (["model=vea"], "model/vea"),
+        (["vae.lambda=big"], "hwsweep: `vae.lambda` must be a finite number >= 0, but got 'big'"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_message_and_not_exit_code_zero(
+    hwsweep: Callable[..., subprocess.CompletedProcess[str]], arguments: list[str], message: str
+) -> None:
+    done = hwsweep(*arguments)
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
