@@ -1,0 +1,12 @@
+"""The sweep engine: a space of overrides, a study that is never lost, a process for each trial.
+
+space: what is searched        sampling: Optuna's samplers, seeded by trial        expression: exclude and when
+folder: a study's folder       book: its trials, in Optuna                         view: what others see of it
+pool: processes                worker, trial: a trial's own process                engine: one sweep as a story
+"""
+
+from __future__ import annotations
+
+
+class SweepError(Exception):
+    """The sweep cannot begin or go on; the message names the invariant, the values and the way out."""

@@ -1,0 +1,223 @@
+"""The study's trials in Optuna. This process is the only writer; every record is whole or absent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hwsweep.sweep import SweepError, sampling
+from hwsweep.sweep.outcome import Failure
+from hwsweep.sweep.space import Point, Space
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
+
+
+class Plan(NamedTuple):
+    """How the next trial is found."""
+
+    space: Space
+    points: list[Point] | None
+    """The points of a grid: trial n is point n. None if a sampler is asked."""
+    total: int
+    seed: int
+    sampler: Mapping[str, Any] | None
+    pruner: Mapping[str, Any] | None
+    directions: list[str]
+    extend: str | None
+    """Dotted path of a function (config, trial) that suggests further parameters."""
+
+
+class Book:
+    """The trials of one study, begun or found again."""
+
+    def __init__(self, name: str, url: str | None, directory: Path, plan: Plan, config: Any) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.name = name
+        self.plan = plan
+        self.config = config
+        self.storage: BaseStorage = open_storage(url, directory)
+        study = optuna.create_study(
+            study_name=name, storage=self.storage, directions=plan.directions, load_if_exists=True
+        )
+        if [direction.name.lower() for direction in study.directions] != plan.directions:
+            raise SweepError(f"study {name!r} in the storage has other directions; give another study_name")
+        self.study_id = self.storage.get_study_id_from_name(name)
+        self.pruner = sampling.build(plan.pruner) if plan.pruner else optuna.pruners.NopPruner()
+
+    def trials(self) -> list[FrozenTrial]:
+        """All trials so far, by number; not to be changed."""
+        return self.storage.get_all_trials(self.study_id, deepcopy=False)
+
+    def unfinished(self) -> list[int]:
+        """Numbers of the trials that wait or were running when the sweep was interrupted."""
+        return [trial.number for trial in self.trials() if not trial.state.is_finished()]
+
+    def point(self, trial: FrozenTrial) -> Point:
+        """What the trial tries: its parameters, and the values zipped to them."""
+        point: Point = {}
+        for key, value in trial.params.items():
+            point[key] = value
+            if key in {axis.key for axis in self.plan.space.axes}:
+                point.update(self.plan.space.followers(point, key))
+        known = self.plan.space.complete(point)
+        return {**known, **{key: value for key, value in point.items() if key not in known}}
+
+    def new(self) -> tuple[int, Point] | None:
+        """Number and point of the next trial, already running in the storage; None when the total is reached."""
+        number = self.storage.get_n_trials(self.study_id)
+        if number >= self.plan.total:
+            return None
+        if self.plan.points is not None:
+            point = self.plan.points[number]
+            self._create(point)
+        else:
+            self._create({})
+            point = self._fill(number)
+        return number, point
+
+    def again(self, number: int) -> Point:
+        """The point of a trial that waits or was interrupted; it runs again from now on."""
+        from optuna.trial import TrialState
+
+        trial = self.trials()[number]
+        if trial.state == TrialState.WAITING:
+            self.storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+        return self.point(trial) if self.plan.points is not None else self._fill(number)
+
+    def requeue(self, number: int) -> None:
+        """Let an interrupted trial wait for the sweep to go on."""
+        from optuna.trial import TrialState
+
+        self.storage.set_trial_state_values(self.trials()[number]._trial_id, TrialState.WAITING)
+
+    def finish(self, number: int, state: str, values: list[float], notes: Mapping[str, Any]) -> None:
+        """End the trial: notes first, so that a finished trial is complete; its state last."""
+        from optuna.trial import TrialState
+
+        trial_id = self.trials()[number]._trial_id
+        for key, value in notes.items():
+            self.storage.set_trial_user_attr(trial_id, key, value)
+        states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+        self._study(number, 0).tell(number, values if state == "complete" else None, state=states[state])
+
+    def report(self, number: int, value: float, step: int) -> None:
+        """Keep an intermediate value of a running trial."""
+        self.storage.set_trial_intermediate_value(self.trials()[number]._trial_id, step, value)
+
+    def should_prune(self, number: int) -> bool:
+        """Whether the pruner gives the trial up."""
+        if len(self.plan.directions) > 1:
+            return False
+        return self.pruner.prune(self._study(number, 0), self.trials()[number])
+
+    def failure(self, trial: FrozenTrial) -> Failure | None:
+        """Why the trial failed."""
+        kept = trial.user_attrs.get("failure")
+        return Failure(kept["reason"], kept["message"], "") if kept else None
+
+    def _create(self, point: Point) -> None:
+        """Add a running trial in one record: a killed sweep leaves all of it or nothing."""
+        from optuna.trial import TrialState, create_trial
+
+        spreads = {axis.key: sampling.categories(axis) for axis in self.plan.space.axes if axis.key in point}
+        # create_trial demands values of finished trials only
+        trial = create_trial(state=TrialState.RUNNING, params=dict(point), distributions=spreads)
+        self.storage.create_new_trial(self.study_id, template_trial=trial)
+
+    def _fill(self, number: int) -> Point:
+        """The sampled point of a trial; what an interrupted sweep has stored of it stays."""
+        from optuna import Trial
+
+        trial = self.trials()[number]
+        study = self._study(number, 0)
+        if not self._complete(trial):
+            study, sampled = self._sample(number)
+            for axis in self.plan.space.leaders():
+                if axis.key in sampled and axis.key not in trial.params:
+                    spread = sampling.distribution(axis)
+                    value = spread.to_internal_repr(sampled[axis.key])
+                    self.storage.set_trial_param(trial._trial_id, axis.key, value, spread)
+        if self.plan.extend is not None:
+            sampling.locate(self.plan.extend)(self.config, Trial(study, trial._trial_id))
+        return self.point(self.trials()[number])
+
+    def _complete(self, trial: FrozenTrial) -> bool:
+        """Whether every axis swept at the trial's point has its value."""
+        space = self.plan.space
+        return all(axis.key in trial.params or not space.swept(axis.key, trial.params) for axis in space.leaders())
+
+    def _sample(self, number: int) -> tuple[Study, Point]:
+        """A point that is not excluded and, in a finite space, not known; and the study that gave it."""
+        space = self.plan.space
+        blank = self.storage.get_trial(self.trials()[number]._trial_id)
+        blank.params, blank.distributions = {}, {}  # the same draws again, whatever is stored already
+        known: list[Point] = []
+        if space.finite and self.plan.extend is None:
+            known = [self.point(trial) for trial in self.trials()[:number]]
+        for attempt in range(sampling.ATTEMPTS):
+            study = self._study(number, attempt)
+            point = sampling.suggest(study, blank, space)
+            if point not in known and not space.excluded(point):
+                return study, point
+        fresh = [point for point in space.points() if point not in known] if space.finite else []
+        if not fresh:
+            raise SweepError(f"{sampling.ATTEMPTS} suggestions in a row were excluded; loosen `exclude`")
+        return study, fresh[0]
+
+    def _study(self, number: int, attempt: int) -> Study:
+        """Optuna's study with the sampler of this trial; loaded anew, so that no cache is stale."""
+        import optuna
+
+        node = self.plan.sampler or {"_target_": "optuna.samplers.TPESampler"}
+        if self.plan.points is not None:
+            node = {"_target_": "optuna.samplers.RandomSampler"}  # asked nothing
+        sampler = sampling.build_sampler(node, self.plan.seed, number, attempt)
+        return optuna.load_study(study_name=self.name, storage=self.storage, sampler=sampler, pruner=self.pruner)
+
+
+class _ProcessLock:
+    """The journal's lock: the kernel frees it when its owner dies (Optuna's own would stay for 30 s)."""
+
+    def __init__(self, path: Path) -> None:
+        from filelock import FileLock
+
+        self.lock = FileLock(path)
+
+    def acquire(self) -> bool:
+        self.lock.acquire()
+        return True
+
+    def release(self) -> None:
+        self.lock.release()
+
+
+def open_storage(url: str | None, directory: Path) -> BaseStorage:
+    """Optuna's storage: at the URL, or the journal in the study's folder, freed of a half-written last line."""
+    from optuna.storages import JournalStorage, get_storage
+    from optuna.storages.journal import JournalFileBackend
+
+    if url is not None:
+        return get_storage(url)
+    path = directory / "journal.log"
+    _drop_torn_line(path)
+    lock: Any = _ProcessLock(directory / "journal.log.lock")
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+
+
+def _drop_torn_line(path: Path) -> None:
+    """Cut off a last line that its writer did not live to end; the record it began never took effect."""
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            file.truncate(whole)
+            os.fsync(file.fileno())

@@ -1,0 +1,66 @@
+"""One sweep as a story: read, check, open the folder, run until the total is reached."""
+
+from __future__ import annotations
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.singleton import Singleton
+from hydra.types import HydraContext, RunMode, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from hwsweep.sweep import devices, folder, plan, snapshot
+from hwsweep.sweep.book import Book
+from hwsweep.sweep.runner import Runner
+from hwsweep.sweep.worker import Program
+
+
+def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, arguments: list[str]) -> None:
+    """Run the study that the command asks for to its total.
+
+    Raises:
+        SweepError: the command means nothing; nothing was written.
+        SystemExit: too many trials failed (1), or the sweep was interrupted (130 by Ctrl-C, 143 by SIGTERM).
+    """
+    loader = context.config_loader
+    config, arguments = _asked_before(config, arguments, loader)
+    settings = plan.read_settings(config)
+    space = plan.read_space(settings, arguments, loader, config)
+    overrides = list(config.hydra.overrides.hydra)
+    base = loader.load_configuration(config.hydra.job.config_name, [*overrides, *space.fixed], RunMode.MULTIRUN)
+    plan.check_composition(space, loader, config)
+    planned = plan.make_plan(settings, space, base, None)
+    slots = devices.environments(settings.n_jobs, settings.gpus_per_trial)
+
+    asked = plan.question(settings, arguments, base)
+    study = folder.open_folder(config, asked)
+    if study.resumed:
+        planned = plan.make_plan(settings, space, base, study.read())
+    else:
+        study.write({**study.read(), "grid": planned.points is not None, "hydra_overrides": overrides})
+    taken = snapshot.take_snapshot(loader, config, study.name, study.path)
+    taken.place(base)
+    snapshot.save_multirun(config, study.path)
+    book = Book(study.name, settings.storage, study.path, planned, base)
+    program = Program(
+        task=task,
+        snapshot=taken,
+        singletons=Singleton.get_state(),
+        callbacks=context.callbacks,
+        cache=OmegaConf.get_cache(config),
+        n_objectives=len(planned.directions),
+    )
+    Runner(settings, study, book, base, program, slots).run()
+
+
+def _asked_before(config: DictConfig, arguments: list[str], loader: ConfigLoader) -> tuple[DictConfig, list[str]]:
+    """The command that began a named study, if only its name is given now; else what is given."""
+    settings = plan.read_settings(config)
+    if arguments or settings.params or settings.study_name is None:
+        return config, arguments
+    record = folder.read_record(folder.place(config, settings.study_name))
+    if record is None:
+        return config, arguments
+    lines = [*record["hydra_overrides"], *config.hydra.overrides.hydra]
+    latest = {line.partition("=")[0]: line for line in lines}
+    arguments = list(record["question"]["command"])
+    overrides = [*latest.values(), *arguments]
+    return loader.load_configuration(config.hydra.job.config_name, overrides, RunMode.MULTIRUN), arguments

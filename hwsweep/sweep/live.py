@@ -1,0 +1,93 @@
+"""What the user sees while a sweep runs: a table that changes on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from hwsweep.sweep.book import Book
+from hwsweep.sweep.outcome import Outcome
+from hwsweep.sweep.worker import Job
+
+
+class Live:
+    """The running trials, what they reported, the best value so far, the time left."""
+
+    def __init__(self, book: Book, done: int) -> None:
+        self.book = book
+        self.done = done
+        self.failures = 0
+        self.began = time.monotonic()
+        self.ended_here = 0
+        self.running: dict[str, list[str]] = {}
+        self.since: dict[str, float] = {}
+        self.best: float | None = None
+        self.screen: Any = None
+
+    def __enter__(self) -> Live:
+        if sys.stdout.isatty():
+            from rich.live import Live as Screen
+
+            self.screen = Screen(get_renderable=self._draw, refresh_per_second=4, transient=True)
+            self.screen.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.screen is not None:
+            self.screen.stop()
+
+    def started(self, job: Job) -> None:
+        """A run began."""
+        shown = " ".join(job.overrides)
+        self.running[job.folder] = [job.folder, shown, "", ""]
+        self.since[job.folder] = time.monotonic()
+        if self.screen is None:
+            print(f"trial {job.folder}: {shown}", flush=True)
+
+    def reported(self, job: Job, value: float, step: int) -> None:
+        """A run told an intermediate value."""
+        self.running[job.folder][2:] = [str(step), f"{value:.6g}"]
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        """A run has its outcome."""
+        self.running.pop(job.folder, None)
+        self.ended_here += 1
+        self.failures += outcome.state == "failed"
+        if outcome.state == "complete" and len(outcome.values) == 1:
+            pick = min if self.book.plan.directions == ["minimize"] else max
+            self.best = pick(outcome.values[0], self.best if self.best is not None else outcome.values[0])
+        told = ", ".join(f"{value:.6g}" for value in outcome.values)
+        if outcome.failure is not None:
+            told = f"failed ({outcome.failure.reason}): {outcome.failure.message}"
+        line = f"trial {job.folder}: {told or outcome.state} ({outcome.seconds:.1f} s)"
+        if self.screen is None:
+            print(line, flush=True)
+        else:
+            self.screen.console.print(line, markup=False, highlight=False)
+
+    def _draw(self) -> Any:
+        """The screen: one line per running trial, one line for the study."""
+        from rich.table import Table
+
+        table = Table(box=None, header_style="bold")
+        for title in ("trial", "overrides", "step", "reported", "seconds"):
+            table.add_column(title)
+        for folder, cells in list(self.running.items()):
+            table.add_row(*cells, f"{time.monotonic() - self.since[folder]:.0f}")
+        table.add_row("", self._line(), "", "", "")
+        return table
+
+    def _line(self) -> str:
+        """Progress in words: "12 of 40, 1 failed, best 105.3, 4 min left"."""
+        total, done = self.book.plan.total, self.done + self.ended_here
+        line = f"{done} of {total}, {self.failures} failed"
+        if self.best is not None:
+            line += f", best {self.best:.6g}"
+        if self.ended_here:
+            left = (time.monotonic() - self.began) / self.ended_here * max(0, total - done)
+            line += f", {left / 60:.0f} min left" if left > 90 else f", {left:.0f} s left"
+        return line

@@ -1,0 +1,126 @@
+"""How a run ended: its values, or why it failed. Written by the run's own process, so that nothing else can lose it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import traceback
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+REASONS = ("diverged", "out-of-memory", "timeout", "invalid-config", "error", "killed")
+INVALID = {"ConfigCompositionException", "MissingConfigException", "OmegaConfBaseException"}
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "unable to allocate")
+
+
+class Failure(NamedTuple):
+    """Why a run failed."""
+
+    reason: str
+    """One of REASONS."""
+    message: str
+    """One line."""
+    traceback: str
+
+
+class Outcome(NamedTuple):
+    """How a run ended."""
+
+    state: Literal["complete", "pruned", "failed"]
+    values: list[float]
+    """One per objective if complete, else empty."""
+    failure: Failure | None
+    seconds: float
+
+
+def failed(reason: str, message: str, seconds: float, trace: str = "") -> Outcome:
+    """The outcome of a failed run."""
+    return Outcome("failed", [], Failure(reason, message, trace), seconds)
+
+
+def of_value(value: Any, n_objectives: int, seconds: float) -> Outcome:
+    """The outcome of a run whose task function returned `value`: a number, or one per objective."""
+    values = list(value.values()) if isinstance(value, Mapping) else value
+    values = values if isinstance(values, (list, tuple)) else [values]
+    try:
+        numbers = [float(number) for number in values]
+    except (TypeError, ValueError):
+        return failed("error", f"the objective must be a number, but the task returned {value!r}", seconds)
+    if len(numbers) != n_objectives:
+        message = f"the task must return {n_objectives} objectives (see direction), but returned {value!r}"
+        return failed("error", message, seconds)
+    if not all(map(math.isfinite, numbers)):
+        return failed("diverged", f"the objective must be finite, but is {value!r}", seconds)
+    return Outcome("complete", numbers, None, seconds)
+
+
+def of_error(error: BaseException, seconds: float) -> Outcome:
+    """The outcome of a run that raised: pruned, or failed for the reason that the error tells."""
+    trace = "".join(traceback.format_exception(error))
+    reason = "error"
+    for cause in _causes(error):
+        if type(cause).__name__ == "TrialPruned":
+            return Outcome("pruned", [], None, seconds)
+        if told := _reason(cause):
+            reason, error = told, cause
+            break
+    lines = str(error).strip().splitlines()
+    return failed(reason, f"{type(error).__name__}: {lines[0] if lines else ''}", seconds, trace)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what it was raised from: Hydra's instantiate wraps what a constructor raises."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _reason(error: BaseException) -> str | None:
+    """The class of the failure, if this error tells it."""
+    told = getattr(error, "failure_reason", None)
+    if told in REASONS:
+        return str(told)
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if names & {"MemoryError", "OutOfMemoryError"}:
+        return "out-of-memory"
+    if isinstance(error, RuntimeError) and any(text in str(error).lower() for text in OUT_OF_MEMORY):
+        return "out-of-memory"
+    return "invalid-config" if names & INVALID else None
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Put the text under its final name only when all of it is on disk."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def write_outcome(directory: Path, outcome: Outcome) -> None:
+    """Store the outcome as `outcome.json` in the run's folder."""
+    fields = outcome._asdict() | {"failure": outcome.failure and outcome.failure._asdict()}
+    write_atomically(directory / "outcome.json", json.dumps(fields, indent=2) + "\n")
+
+
+def read_outcome(directory: Path) -> Outcome | None:
+    """The outcome stored in the run's folder; None while there is none."""
+    path = directory / "outcome.json"
+    if not path.exists():
+        return None
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    failure = fields["failure"]
+    return Outcome(**{**fields, "failure": failure and Failure(**failure)})
+
+
+def read_result(directory: Path) -> dict[str, Any]:
+    """What the program itself says of the run in `result.json` (run_id, metrics); empty without it."""
+    path = directory / "result.json"
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return result if isinstance(result, dict) else {}

@@ -1,0 +1,201 @@
+"""From the user's settings to a plan: what is asked, how many trials, in words for the first line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from hwsweep.sweep import SweepError
+from hwsweep.sweep.book import Plan
+from hwsweep.sweep.sampling import is_exhaustive
+from hwsweep.sweep.snapshot import plain_config
+from hwsweep.sweep.space import Axis, Space, build_space
+
+QUESTION = (
+    "params",
+    "zip",
+    "exclude",
+    "when",
+    "seeds",
+    "seed_key",
+    "custom_search_space",
+    "direction",
+    "sampler",
+    "pruner",
+)
+"""The sweeper's keys that decide the trials; the others may change when a study goes on."""
+
+
+class Settings(NamedTuple):
+    """The sweeper's section of the configuration, as plain values; conf/hydra/sweeper/hwsweep.yaml explains each."""
+
+    n_trials: int | None
+    params: dict[str, Any] | None
+    zip: list[list[str]]
+    exclude: list[str]
+    when: dict[str, str]
+    seeds: int | list[int] | None
+    seed_key: str
+    custom_search_space: str | None
+    direction: str | list[str]
+    sampler: dict[str, Any] | None
+    pruner: dict[str, Any] | None
+    n_jobs: int
+    timeout: float | None
+    gpus_per_trial: float | None
+    max_failure_rate: float
+    retries: int
+    preload: list[str]
+    study_name: str | None
+    storage: str | None
+    observer: dict[str, Any] | None
+
+    @property
+    def directions(self) -> list[str]:
+        """One direction per objective."""
+        return [self.direction] if isinstance(self.direction, str) else list(self.direction)
+
+
+def read_settings(config: DictConfig) -> Settings:
+    """The settings of a composed configuration, checked.
+
+    Raises:
+        SweepError: a value that means nothing.
+    """
+    node = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
+    assert isinstance(node, dict)
+    settings = Settings(**{name: node[name] for name in Settings._fields})
+    wrong = [direction for direction in settings.directions if direction not in ("minimize", "maximize")]
+    if wrong:
+        raise SweepError(f"direction must be minimize or maximize, but got {wrong[0]}")
+    if settings.n_jobs < 1 or (settings.n_trials is not None and settings.n_trials < 1):
+        raise SweepError(f"n_jobs and n_trials must be at least 1, but got {settings.n_jobs}, {settings.n_trials}")
+    if settings.pruner and settings.seeds:
+        raise SweepError("`pruner` and `seeds` exclude each other: a pruner would judge a point by one of its seeds")
+    return settings
+
+
+def study_seed(settings: Settings, config: DictConfig) -> int:
+    """The seed of the samplers: the sampler node's own, else the application's, else 0."""
+    own = (settings.sampler or {}).get("seed")
+    value = own if own is not None else OmegaConf.select(config, settings.seed_key)
+    return value if isinstance(value, int) else 0
+
+
+def read_space(settings: Settings, arguments: list[str], loader: ConfigLoader, config: DictConfig) -> Space:
+    """The search space of `params` and the command line; the command line wins."""
+    lines = [line_of(key, value) for key, value in (settings.params or {}).items()]
+    seed = study_seed(settings, config)
+    return build_space([*lines, *arguments], loader, settings.zip, settings.exclude, settings.when, config, seed)
+
+
+def line_of(key: str, value: Any) -> str:
+    """An override string; a list in YAML stands for its values, one after the other."""
+    if isinstance(value, list):
+        return f"{key}={','.join(str(item) for item in value)}"
+    return f"{key}={'null' if value is None else value}"
+
+
+def make_plan(settings: Settings, space: Space, config: DictConfig, earlier: Mapping[str, Any] | None) -> Plan:
+    """How many trials there are and who proposes them.
+
+    Args:
+        earlier: what study.json says of a study that goes on: a grid stays a grid.
+
+    Raises:
+        SweepError: a continuous axis without n_trials, or no point at all.
+    """
+    points = space.points() if space.finite and not settings.custom_search_space else None
+    if points is not None and not points:
+        raise SweepError("`exclude` leaves no point of the grid; loosen it")
+    if points is None and settings.n_trials is None:
+        raise SweepError(f"{_endless(space)} has no end; say how many trials: hydra.sweeper.n_trials=20")
+    total = len(points) if points is not None else settings.n_trials or 0
+    grid = points is not None and (
+        settings.n_trials is None or settings.n_trials >= total or is_exhaustive(settings.sampler)
+    )
+    if earlier is not None:
+        grid = earlier["grid"]
+    if settings.n_trials is not None:
+        total = min(total, settings.n_trials)
+    return Plan(
+        space=space,
+        points=points if grid else None,
+        total=total,
+        seed=study_seed(settings, config),
+        sampler=settings.sampler,
+        pruner=settings.pruner,
+        directions=settings.directions,
+        extend=settings.custom_search_space,
+    )
+
+
+def _endless(space: Space) -> str:
+    """The axes that cannot be enumerated."""
+    names = [axis.key for axis in space.axes if axis.values is None]
+    return "the sweep over " + (", ".join(names) or "a custom search space")
+
+
+def announce(plan: Plan, settings: Settings, done: int) -> str:
+    """The first line: "3 runs: grid over vae.lambda"."""
+    seeds = len(seed_values(settings, 0)) or 1
+    way = "grid" if plan.points is not None else str((plan.sampler or {}).get("_target_", "TPE")).rpartition(".")[2]
+    over = " x ".join(axis.key for axis in plan.space.axes) or "nothing swept"
+    product = 1
+    for axis in plan.space.leaders():
+        product *= len(axis.values or ())
+    line = f"{plan.total * seeds} run{'s' if plan.total * seeds != 1 else ''}: {way} over {over}"
+    if settings.seeds is not None:
+        line += f", {seeds} seeds each"
+    if plan.points is not None and len(plan.points) < product:
+        line += f" ({len(plan.points)} of {product} points)"
+    return f"{line}; {done} done, {plan.total - done} to go" if done else line
+
+
+def seed_values(settings: Settings, first: int) -> list[int]:
+    """The seeds that each point is run with; empty if a point is run once, as it is."""
+    if isinstance(settings.seeds, int):
+        return list(range(first, first + settings.seeds))
+    return list(settings.seeds or [])
+
+
+def question(settings: Settings, arguments: list[str], base: DictConfig) -> dict[str, Any]:
+    """What decides the trials of a study, as JSON values: a study goes on only for the same question."""
+    fields = settings._asdict()
+    return {
+        "command": arguments,
+        "sweeper": {name: fields[name] for name in QUESTION},
+        "config": plain_config(base),
+    }
+
+
+def check_composition(space: Space, loader: ConfigLoader, config: DictConfig) -> None:
+    """Compose each value of each axis once, so that a misspelt key is told before anything begins."""
+    overrides = list(config.hydra.overrides.hydra)
+    for lines in probes(space):
+        loader.load_configuration(config.hydra.job.config_name, [*overrides, *lines], run_mode=RunMode.RUN)
+
+
+def probes(space: Space) -> list[list[str]]:
+    """Override lists that together contain every option of every group and the ends of every long list."""
+    first = {axis.key: ends(axis)[0] for axis in space.leaders()}
+    wanted: dict[tuple[str, ...], None] = {}
+    for axis in space.leaders() or [Axis("", ())]:
+        for value in ends(axis) if axis.key else [""]:
+            chosen = {**first, axis.key: value} if axis.key else {}
+            for key in list(chosen):
+                chosen.update(space.followers(chosen, key))
+            wanted[tuple(space.overrides(space.complete(chosen)))] = None
+    return [list(lines) for lines in wanted]
+
+
+def ends(axis: Axis) -> list[Any]:
+    """Each value of a short list, the first and last of a long one, both ends of an interval."""
+    if axis.values is None:
+        return [int(axis.low), int(axis.high)] if axis.integer else [axis.low, axis.high]
+    texts = any(isinstance(value, str) for value in axis.values)
+    return list(axis.values) if texts or len(axis.values) <= 4 else [axis.values[0], axis.values[-1]]

@@ -1,0 +1,258 @@
+"""The loop of a sweep: a free slot gets the next run, an ended process is settled, nothing waits for anything else."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import statistics
+import sys
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import cloudpickle
+from omegaconf import DictConfig, OmegaConf
+
+from hwsweep.sweep import outcome, sampling, view
+from hwsweep.sweep.book import Book
+from hwsweep.sweep.folder import Folder
+from hwsweep.sweep.live import Live
+from hwsweep.sweep.plan import Settings, announce, seed_values
+from hwsweep.sweep.pool import Ended, ProcessPool
+from hwsweep.sweep.worker import Job, Program, kill_orphan
+
+FINISHED = ("complete", "pruned", "failed")
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Runner:
+    """One sweep that runs."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Folder,
+        book: Book,
+        config: DictConfig,
+        program: Program,
+        environments: list[dict[str, str]],
+    ) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.book = book
+        self.config = config
+        self.program = program
+        self.environments = environments
+        self.waiting: deque[Job] = deque()
+        self.interrupted: list[int] = []
+        self.jobs: dict[int, list[Job]] = {}
+        """Trials under way, with their runs."""
+        self.deaths: Counter[str] = Counter()
+        self.signal: int | None = None
+        self.hopeless = False
+        self.n_failed = 0
+
+    def run(self) -> None:
+        """Run to the total, or until the sweep is stopped or hopeless; the observer hears of it in every case."""
+        self._recover()
+        trials = self.book.trials()
+        self.n_failed = sum(trial.state.name == "FAIL" for trial in trials)
+        done = sum(trial.state.is_finished() for trial in trials)
+        print(announce(self.book.plan, self.settings, done), flush=True)
+        threads = max(1, usable_cores() // len(self.environments))
+        program = cloudpickle.dumps(self.program)
+        observer = sampling.build(self.settings.observer) if self.settings.observer else None
+        with self._signals():
+            pool = ProcessPool(program, self.environments, threads, self.settings.timeout, list(self.settings.preload))
+            try:
+                if observer is not None:
+                    observer.started(self._view())
+                with Live(self.book, done) as live:
+                    self._loop(pool, live)
+            finally:
+                pool.kill()
+                self._finish(observer)
+        self._leave()
+
+    def _loop(self, pool: ProcessPool, live: Live) -> None:
+        """Until nothing runs and nothing is left to start."""
+        while True:
+            while pool.free and not self._stopping and (job := self._next()) is not None:
+                Path(job.directory).mkdir(parents=True, exist_ok=True)
+                pool.submit(job)
+                live.started(job)
+            if self._stopping:
+                pool.stop()
+            if not pool.jobs:
+                return
+            for ended in pool.wait(lambda job, message: self._answer(live, job, message), seconds=0.5):
+                self._settle(ended, live)
+
+    @property
+    def _stopping(self) -> bool:
+        return self.signal is not None or self.hopeless
+
+    def _recover(self) -> None:
+        """Bring the book and the folders of an interrupted sweep together again."""
+        for number in self.book.unfinished():
+            folder = self.folder.path / str(number)
+            for directory in (folder, *folder.glob("seed_*")):
+                kill_orphan(directory)
+            self.interrupted.append(number)
+
+    def _next(self) -> Job | None:
+        """The next run: of a trial under way, of an interrupted one, of a new one."""
+        while not self.waiting:
+            if self.interrupted:
+                number = self.interrupted.pop(0)
+                self._begin(number, self.book.again(number))
+            elif (new := self.book.new()) is not None:
+                self._begin(*new)
+            else:
+                return None
+        return self.waiting.popleft()
+
+    def _begin(self, number: int, point: dict[str, Any]) -> None:
+        """Queue the trial's runs that have no outcome yet; a trial that has them all is only written down."""
+        overrides = self.book.plan.space.overrides(point)
+        first = OmegaConf.select(self.config, self.settings.seed_key) if self.settings.seeds else None
+        seeds = seed_values(self.settings, first or 0)
+        key = self.settings.seed_key
+        runs = [(f"{number}/seed_{seed}", [*overrides, f"{key}={seed}"]) for seed in seeds]
+        runs = runs or [(str(number), overrides)]
+        jobs = [Job(number, name, str(self.folder.path / name), lines) for name, lines in runs]
+        self.jobs[number] = jobs
+        self.waiting.extend(job for job in jobs if outcome.read_outcome(Path(job.directory)) is None)
+        self._close_if_done(number)
+
+    def _answer(self, live: Live, job: Job, message: tuple[Any, ...]) -> bool | None:
+        """Serve a message of a running trial."""
+        if message[0] == "should_prune":
+            return self.book.should_prune(job.trial)
+        _, value, step = message
+        live.reported(job, value, step)
+        if not self.settings.seeds and len(self.book.plan.directions) == 1:
+            self.book.report(job.trial, value, step)
+        return None
+
+    def _settle(self, ended: Ended, live: Live) -> None:
+        """Take note of a process that is gone: its outcome, or what its end says."""
+        job, directory = ended.job, Path(ended.job.directory)
+        (directory / "worker.json").unlink(missing_ok=True)
+        result = outcome.read_outcome(directory)
+        if result is None:
+            if ended.stopped == "stop" and self._stopping:
+                return
+            if ended.stopped is None and self._again(ended):
+                self.waiting.appendleft(job)
+                return
+            result = lost(ended, self.settings.timeout)
+            outcome.write_outcome(directory, result)
+        live.ended(job, result)
+        self._close_if_done(job.trial)
+
+    def _again(self, ended: Ended) -> bool:
+        """Whether a run whose process was killed from outside gets another chance."""
+        if -ended.exit_code not in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+            return False
+        self.deaths[ended.job.folder] += 1
+        return self.deaths[ended.job.folder] <= self.settings.retries
+
+    def _close_if_done(self, number: int) -> None:
+        """End the trial in the book once all its runs have an outcome."""
+        directories = [Path(job.directory) for job in self.jobs[number]]
+        found = [outcome.read_outcome(directory) for directory in directories]
+        results = [result for result in found if result is not None]
+        if len(results) < len(found):
+            return
+        del self.jobs[number]
+        state, values, notes = summary(results, [outcome.read_result(path) for path in directories])
+        self.book.finish(number, state, values, notes)
+        self.n_failed += state == "failed"
+        self.hopeless = self.n_failed > self.settings.max_failure_rate * self.book.plan.total
+
+    def _finish(self, observer: Any) -> None:
+        """Leave a tidy study behind, whatever ended the loop."""
+        for number in self.book.unfinished():
+            self.book.requeue(number)
+        if self.hopeless or (not self.book.unfinished() and len(self.book.trials()) >= self.book.plan.total):
+            self.folder.end()
+        view.write_results(self.book, self.folder.path)
+        if observer is None:
+            view.print_table(self._view())
+        else:
+            observer.finished(self._view())
+
+    def _leave(self) -> None:
+        """Exit with a code and a line that say why the sweep did not reach its end."""
+        if self.signal is not None:
+            print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+            raise SystemExit(128 + self.signal)
+        if self.hopeless:
+            rate, total = self.settings.max_failure_rate, self.book.plan.total
+            print(f"given up: {self.n_failed} of {total} trials failed, max_failure_rate={rate}", file=sys.stderr)
+            raise SystemExit(1)
+
+    def _view(self) -> view.StudyView:
+        return view.study_view(self.book, self.folder.path, self.config)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Stop cleanly at the first Ctrl-C or SIGTERM, at once at the second."""
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            if self.signal is not None:
+                raise KeyboardInterrupt
+            self.signal = number
+
+        previous = {number: signal.signal(number, stop) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def lost(ended: Ended, timeout: float | None) -> outcome.Outcome:
+    """The outcome of a run whose process left none."""
+    if ended.stopped == "timeout":
+        return outcome.failed("timeout", f"not done after {timeout} s", ended.seconds)
+    code = ended.exit_code
+    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    return outcome.failed("killed", f"the process ended with {how} and no result; see output.log", ended.seconds)
+
+
+def summary(results: list[outcome.Outcome], told: list[dict[str, Any]]) -> tuple[str, list[float], dict[str, Any]]:
+    """State, mean values and notes of a trial whose runs (one, or one per seed) have all ended."""
+    notes: dict[str, Any] = {"seconds": sum(result.seconds for result in results)}
+    run_ids = [result["run_id"] for result in told if result.get("run_id")]
+    if run_ids:
+        notes["mlflow_run_id"] = run_ids[0] if len(results) == 1 else run_ids
+    if metrics := mean_metrics([result.get("metrics", {}) for result in told]):
+        notes["metrics"] = metrics
+    failures = [result.failure for result in results if result.failure is not None]
+    if failures:
+        notes["failure"] = {"reason": failures[0].reason, "message": failures[0].message}
+        return "failed", [], notes
+    if any(result.state == "pruned" for result in results):
+        return "pruned", [], notes
+    columns = list(zip(*(result.values for result in results), strict=True))
+    if len(results) > 1:
+        notes["standard_errors"] = [statistics.stdev(column) / math.sqrt(len(column)) for column in columns]
+    return "complete", [statistics.fmean(column) for column in columns], notes
+
+
+def mean_metrics(metrics: list[dict[str, float]]) -> dict[str, float]:
+    """The mean of each metric that every run has; only finite numbers (JSON knows no others)."""
+    shared = set.intersection(*(set(row) for row in metrics)) if metrics else set()
+    means = {key: statistics.fmean(float(row[key]) for row in metrics) for key in metrics[0] if key in shared}
+    return {key: value for key, value in means.items() if math.isfinite(value)}

@@ -1,0 +1,113 @@
+"""What to try next: Optuna's samplers, built anew for each trial so that a suggestion depends on history alone."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import zlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from hwsweep.sweep import SweepError
+from hwsweep.sweep.space import Axis, Point, Space, Value
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
+    from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial
+
+ATTEMPTS = 100
+"""How often a sampler may propose a point that is excluded or already known before the next new one is taken."""
+
+
+def build(node: Mapping[str, Any], **extra: Any) -> Any:
+    """The object that a `_target_` node describes, with `extra` for what the node leaves open.
+
+    Raises:
+        SweepError: there is no such class, or it does not take these arguments.
+    """
+    arguments = {
+        str(key): build(value) if isinstance(value, Mapping) and "_target_" in value else value
+        for key, value in node.items()
+        if key != "_target_" and not (key == "seed" and value is None)
+    }
+    target = locate(str(node["_target_"]))
+    try:
+        return target(**{**extra, **arguments})
+    except TypeError as error:
+        raise SweepError(f"{node['_target_']} cannot be built: {error}") from error
+
+
+def locate(path: str) -> Any:
+    """The object at a dotted path."""
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SweepError(f"`{path}` cannot be found: {error}") from error
+
+
+def is_exhaustive(node: Mapping[str, Any] | None) -> bool:
+    """Whether the sampler means "every point": the engine's own grid does that, in order."""
+    return node is not None and str(node["_target_"]).rpartition(".")[2] in ("GridSampler", "BruteForceSampler")
+
+
+def build_sampler(node: Mapping[str, Any], study_seed: int, number: int, attempt: int) -> BaseSampler:
+    """The sampler of one trial, seeded from the study's seed and the trial's number."""
+    from optuna.samplers import RandomSampler
+
+    target = locate(str(node["_target_"]))
+    seed = zlib.crc32(f"{study_seed}/{number}/{attempt}".encode())
+    extra: dict[str, Any] = {}
+    if "seed" in inspect.signature(target).parameters:
+        extra["seed"] = seed
+    if target.__name__ == "QMCSampler":  # one sequence, one scrambling; only what it leaves out is drawn anew
+        extra = {"seed": study_seed, "independent_sampler": RandomSampler(seed=seed)}
+    sampler: BaseSampler = build({key: value for key, value in node.items() if key != "seed"}, **extra)
+    return sampler
+
+
+def distribution(axis: Axis) -> BaseDistribution:
+    """The axis as Optuna's samplers see it; the end of a range is excluded, as in Hydra."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if axis.values is not None and axis.step is None:
+        return CategoricalDistribution(axis.values)
+    if axis.integer:
+        step = 1 if axis.log else int(axis.step or 1)
+        return IntDistribution(int(axis.low), int(axis.high), log=axis.log, step=step)
+    return FloatDistribution(axis.low, axis.high, log=axis.log, step=None if axis.log else axis.step)
+
+
+def categories(axis: Axis) -> BaseDistribution:
+    """The axis of a grid as Optuna keeps it: its values, in order."""
+    from optuna.distributions import CategoricalDistribution
+
+    return CategoricalDistribution(axis.values or ())
+
+
+def suggest(study: Study, trial: FrozenTrial, space: Space) -> Point:
+    """A point for the trial from the study's sampler; nothing is written to the study's parameters."""
+    sampler = study.sampler
+    sampler.before_trial(study, trial)
+    relative_space = sampler.infer_relative_search_space(study, trial)
+    relative = sampler.sample_relative(study, trial, relative_space)
+    chosen: Point = {}
+    for axis in sorted(space.leaders(), key=lambda axis: axis.key in space.when):
+        if not space.swept(axis.key, chosen):
+            continue
+        spread = distribution(axis)
+        value = relative.get(axis.key)
+        if value is None or not spread._contains(spread.to_internal_repr(value)):
+            value = sampler.sample_independent(study, trial, axis.key, spread)
+        chosen[axis.key] = _tidy(axis, value)
+        chosen.update(space.followers(chosen, axis.key))
+    return space.complete(chosen)
+
+
+def _tidy(axis: Axis, value: Any) -> Value:
+    """The value as it would be written: steps of a range without the noise of floating point."""
+    if axis.values is None or axis.step is None:
+        return value  # type: ignore[no-any-return]
+    return min(axis.values, key=lambda listed: abs(float(listed) - float(value)))

@@ -1,0 +1,159 @@
+"""What others see of a study: an observer, the table at the end, the files that other tools read."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from omegaconf import DictConfig, OmegaConf
+
+from hwsweep.sweep.book import Book
+from hwsweep.sweep.outcome import Outcome, read_outcome, read_result
+from hwsweep.sweep.space import Value, readable
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+
+class RunView(NamedTuple):
+    """One process: a trial, or one seed of it."""
+
+    directory: Path
+    outcome: Outcome | None
+    metrics: dict[str, float]
+    run_id: str | None
+
+
+class TrialView(NamedTuple):
+    """One trial as it stands in the study."""
+
+    number: int
+    params: dict[str, Value]
+    state: str
+    """waiting, running, complete, pruned or failed."""
+    values: list[float]
+    directory: Path
+    seconds: float
+    failure: dict[str, str] | None
+    """reason and message."""
+    metrics: dict[str, float]
+    """What the program wrote into result.json; means over the seeds."""
+    run_id: str | None
+    """Of the first seed."""
+    command: list[str]
+    """Runs this point alone, without a sweep."""
+    errors: list[float]
+    """Standard error of each value over the seeds; empty without seeds."""
+    runs: list[RunView]
+
+
+class StudyView(NamedTuple):
+    """A study as it stands."""
+
+    name: str
+    directory: Path
+    command: list[str]
+    config: DictConfig
+    axes: list[str]
+    trials: list[TrialView]
+
+
+class Observer(Protocol):
+    """Told about the study before its first trial and after its last one."""
+
+    def started(self, view: StudyView) -> None:
+        """Called before any process of a trial starts."""
+
+    def finished(self, view: StudyView) -> None:
+        """Called when the sweep ends: done, given up or interrupted."""
+
+
+STATES = {"WAITING": "waiting", "RUNNING": "running", "COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+
+
+def trial_view(book: Book, trial: FrozenTrial, directory: Path) -> TrialView:
+    """One trial: Optuna's record with what lies in its folder."""
+    folder = directory / str(trial.number)
+    runs = [run_view(path) for path in sorted(folder.glob("seed_*"))] or [run_view(folder)]
+    point = book.point(trial)
+    return TrialView(
+        number=trial.number,
+        params=readable(point),
+        state=STATES[trial.state.name],
+        values=list(trial.values or []),
+        directory=folder,
+        seconds=sum(run.outcome.seconds for run in runs if run.outcome is not None),
+        failure=trial.user_attrs.get("failure"),
+        metrics=trial.user_attrs.get("metrics", {}),
+        run_id=runs[0].run_id,
+        command=[*program(), *book.plan.space.overrides(point)],
+        errors=trial.user_attrs.get("standard_errors", []),
+        runs=runs,
+    )
+
+
+def run_view(directory: Path) -> RunView:
+    """One run's folder."""
+    result = read_result(directory)
+    metrics = {str(key): float(value) for key, value in result.get("metrics", {}).items()}
+    return RunView(directory, read_outcome(directory), metrics, result.get("run_id"))
+
+
+def study_view(book: Book, directory: Path, config: DictConfig) -> StudyView:
+    """The study with all its trials."""
+    trials = [trial_view(book, trial, directory) for trial in book.trials()]
+    axes = [axis.key for axis in book.plan.space.axes]
+    return StudyView(book.name, directory, list(sys.orig_argv), config, axes, trials)
+
+
+def program() -> list[str]:
+    """The command line up to the program's own arguments: ["python", "-m", "hwsweep"]."""
+    return list(sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1])
+
+
+def print_table(view: StudyView) -> None:
+    """Print one line per trial, and for each failed one the command that runs it again."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    columns = list(dict.fromkeys(key for trial in view.trials for key in trial.params))
+    table = Table(box=None, header_style="bold")
+    for title in ("trial", *columns, "value", "state", "seconds"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for trial in view.trials:
+        errors = trial.errors or [None] * len(trial.values)
+        values = ", ".join(shown(value, error) for value, error in zip(trial.values, errors, strict=True))
+        state = trial.failure["reason"] if trial.failure else trial.state
+        params = [str(trial.params.get(key, "")) for key in columns]
+        table.add_row(str(trial.number), *params, values, state, f"{trial.seconds:.1f}")
+    console.print(table)
+    for trial in view.trials:
+        if trial.failure:
+            console.print(f"trial {trial.number}: {trial.failure['message']}", markup=False, soft_wrap=True)
+            console.print(f"  again: {shlex.join(trial.command)}", markup=False, soft_wrap=True)
+    console.print(f"{view.directory}", markup=False, soft_wrap=True)
+
+
+def shown(value: float, error: float | None) -> str:
+    """A value, with its standard error if there is one."""
+    return f"{value:.6g}" if error is None else f"{value:.6g} ± {error:.2g}"
+
+
+def write_results(book: Book, directory: Path) -> None:
+    """Write optimization_results.yaml, as hydra-optuna-sweeper does: the best point, or the Pareto front."""
+    import optuna
+
+    study = optuna.load_study(study_name=book.name, storage=book.storage)
+    if not study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE]):
+        return
+    results: dict[str, Any] = {"name": "optuna"}
+    if len(book.plan.directions) == 1:
+        results |= {"best_params": study.best_params, "best_value": study.best_value}
+    else:
+        results["solutions"] = [{"params": t.params, "values": t.values} for t in study.best_trials]
+    temporary = directory / "optimization_results.yaml.tmp"
+    OmegaConf.save(OmegaConf.create(results), temporary)
+    temporary.replace(directory / "optimization_results.yaml")

@@ -1,0 +1,183 @@
+"""A trial's own process: compose, run the task, store the outcome. The fork server imports this module once."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cloudpickle
+import psutil
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.singleton import Singleton
+from hydra.core.utils import run_job, setup_globals
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from hwsweep.sweep import outcome, trial
+from hwsweep.sweep.snapshot import Snapshot
+
+
+class Job(NamedTuple):
+    """One run: a trial, or one seed of it."""
+
+    trial: int
+    folder: str
+    """Inside the study's folder: `7`, or `7/seed_1`."""
+    directory: str
+    """The same, absolute."""
+    overrides: list[str]
+
+
+class Program(NamedTuple):
+    """What every process of a sweep needs to run a job."""
+
+    task: TaskFunction
+    snapshot: Snapshot
+    singletons: Any
+    callbacks: Any
+    cache: dict[str, Any]
+    """OmegaConf's cache of the parent: `${now:}` is the same everywhere."""
+    n_objectives: int
+
+
+def main(connection: Connection, program: bytes, job: Job, environment: dict[str, str], threads: int) -> None:
+    """Run one job to its outcome. The process ends when its sweep does, even by SIGKILL."""
+    _own_session()
+    directory = Path(job.directory)
+    _redirect_output(directory / "output.log")
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    # In this order: whoever resumes the study either reads this file or was preceded by the parent's death.
+    outcome.write_atomically(directory / "worker.json", json.dumps(identity(os.getpid())))
+    if not parent.is_alive():
+        os._exit(1)
+    threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
+    os.environ.update(environment)
+    loaded: Program = cloudpickle.loads(program)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+    trial.enter(_trial(loaded.snapshot.study, job.trial, connection))
+    try:
+        ended = run(loaded, job)
+    except KeyboardInterrupt:  # the sweep stops: no outcome, the trial is queued again
+        os._exit(130)
+    if ended.failure is not None:
+        print(ended.failure.traceback or ended.failure.message, file=sys.stderr, flush=True)
+    outcome.write_outcome(directory, ended)
+    connection.send(("done",))
+
+
+def run(program: Program, job: Job) -> outcome.Outcome:
+    """The outcome of the job, run in this process."""
+    started = time.monotonic()
+    try:
+        setup_globals()
+        Singleton.set_state(program.singletons)
+        config = compose(program, job)
+        context = HydraContext(config_loader=program.snapshot.loader(), callbacks=program.callbacks)
+        returned = run_job(
+            task_function=program.task,
+            config=config,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+            hydra_context=context,
+        )
+        value = returned._return_value
+    except Exception as error:
+        value = error
+    seconds = time.monotonic() - started
+    if isinstance(value, Exception):
+        return outcome.of_error(value, seconds)
+    return outcome.of_value(value, program.n_objectives, seconds)
+
+
+def compose(program: Program, job: Job) -> DictConfig:
+    """The job's configuration, from the snapshot, with Hydra's numbers and folders filled in."""
+    config = program.snapshot.compose(job.overrides)
+    OmegaConf.set_cache(config, program.cache)
+    with open_dict(config):
+        config.hydra.job.id = config.hydra.job.num = job.trial
+        config.hydra.sweep.subdir = job.folder
+    HydraConfig.instance().set_config(config)
+    return config
+
+
+def identity(pid: int) -> dict[str, Any]:
+    """What tells a process from another that has the same pid later."""
+    return {"pid": pid, "created": psutil.Process(pid).create_time()}
+
+
+def kill_orphan(directory: Path) -> None:
+    """End the process that a dead sweep left in this run's folder, with its children, and wait for its end."""
+    path = directory / "worker.json"
+    if not path.exists():
+        return
+    left = json.loads(path.read_text(encoding="utf-8"))
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(left["pid"])
+        if process.create_time() == left["created"]:
+            kill_tree(left["pid"])
+            process.wait(timeout=30)
+    path.unlink()
+
+
+def kill_tree(pid: int) -> None:
+    """End a run's process and all that it started (DataLoader workers) at once."""
+    kill_group(pid)
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for child in process.children(recursive=True):
+            child.kill()
+        process.kill()
+
+
+def kill_group(pid: int) -> None:
+    """End what is left of the process group that a run's process led."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def _own_session() -> None:
+    """Leave the terminal's process group: Ctrl-C is the sweep's to handle."""
+    if hasattr(os, "setsid"):
+        os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _die_with(sentinel: int) -> None:
+    """Wait for the sweep's end; then end this process and its children."""
+    wait([sentinel])
+    kill_tree(os.getpid())
+
+
+def _redirect_output(path: Path) -> None:
+    """Send what this process prints, in any language, to the end of the run's log."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with path.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+
+
+def _trial(study: str, number: int, connection: Connection) -> trial.Trial:
+    """The trial's side of the conversation with the sweep."""
+
+    def report(value: float, step: int) -> None:
+        connection.send(("report", float(value), int(step)))
+
+    def should_prune() -> bool:
+        connection.send(("should_prune",))
+        return bool(connection.recv())
+
+    return trial.Trial(study, number, report, should_prune)
