@@ -7,7 +7,7 @@ from hydra.core.singleton import Singleton
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from hwsweep.sweep import devices, folder, plan, snapshot
+from hwsweep.sweep import devices, folder, plan, probe, snapshot
 from hwsweep.sweep.book import Book
 from hwsweep.sweep.runner import Runner
 from hwsweep.sweep.worker import Program
@@ -26,16 +26,18 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
     space = plan.read_space(settings, arguments, loader, config)
     overrides = list(config.hydra.overrides.hydra)
     base = loader.load_configuration(config.hydra.job.config_name, [*overrides, *space.fixed], RunMode.MULTIRUN)
-    plan.check_composition(space, loader, config)
+    probe.check_composition(space, loader, config)
     planned = plan.make_plan(settings, space, base, None)
     slots = devices.environments(settings.n_jobs, settings.gpus_per_trial)
 
-    asked = plan.question(settings, arguments, base)
-    study = folder.open_folder(config, asked)
+    record = {
+        "question": plan.question(settings, arguments, base),
+        "grid": planned.points is not None,
+        "hydra_overrides": overrides,
+    }
+    study = folder.open_folder(config, record)
     if study.resumed:
         planned = plan.make_plan(settings, space, base, study.read())
-    else:
-        study.write({**study.read(), "grid": planned.points is not None, "hydra_overrides": overrides})
     taken = snapshot.take_snapshot(loader, config, study.name, study.path)
     taken.place(base)
     snapshot.save_multirun(config, study.path)

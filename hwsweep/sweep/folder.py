@@ -41,26 +41,27 @@ class Folder(NamedTuple):
         self.write({**self.read(), "status": "ended"})
 
 
-def open_folder(config: DictConfig, question: Mapping[str, Any]) -> Folder:
+def open_folder(config: DictConfig, record: Mapping[str, Any]) -> Folder:
     """The folder of the study that asks this question: a named one, an interrupted one, or a new one.
 
     Args:
         config: Hydra's composed configuration; where the folder lies.
-        question: what decides the study's trials: command, search space, configuration (JSON values).
+        record: what study.json is to say of a new study. Its `question` (command, search space, configuration)
+            decides the trials: only a study with the same one is gone on with.
 
     Raises:
         SweepError: the named study asks another question, is running elsewhere, or its folder is taken.
     """
     name = OmegaConf.select(config, "hydra.sweeper.study_name")
     if name is not None:
-        return _named(str(name), place(config, str(name)), question)
+        return _named(str(name), place(config, str(name)), record)
     new = unused_name(config)
     root = place(config, new).parent
     if place(config, "a") != place(config, "b"):
-        for record in sorted(root.glob("*/study.json")):
-            if (found := _interrupted(record.parent, question)) is not None:
+        for path in sorted(root.glob("*/study.json")):
+            if (found := _interrupted(path.parent, record["question"])) is not None:
                 return found
-    return _named(new, place(config, new), question)
+    return _named(new, place(config, new), record)
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
@@ -92,14 +93,14 @@ def unused_name(config: DictConfig) -> str:
     return next((name for name in names if not (place(config, name) / "study.json").exists()), stem)
 
 
-def _named(name: str, path: Path, question: Mapping[str, Any]) -> Folder:
+def _named(name: str, path: Path, record: Mapping[str, Any]) -> Folder:
     path.mkdir(parents=True, exist_ok=True)
     lock = _own(path)
     if lock is None:
         raise SweepError(f"study {name!r} is running in another process; wait for it or give another study_name")
     if (path / "study.json").exists():
         folder = Folder(name, path, lock, resumed=True)
-        if differences := compare(folder.read()["question"], question):
+        if differences := compare(folder.read()["question"], record["question"]):
             shown = "\n  ".join(differences)
             raise SweepError(
                 f"study {name!r} was begun with another configuration:\n  {shown}\n"
@@ -110,7 +111,7 @@ def _named(name: str, path: Path, question: Mapping[str, Any]) -> Folder:
     if strangers:
         raise SweepError(f"{path} holds other files ({strangers[0]}, ...); give another study_name or sweep.dir")
     folder = Folder(name, path, lock, resumed=False)
-    folder.write({"name": name, "status": "open", "question": question})
+    folder.write({"name": name, "status": "open", **record})
     return folder
 
 

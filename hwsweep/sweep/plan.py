@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.book import Plan
 from hwsweep.sweep.sampling import is_exhaustive
 from hwsweep.sweep.snapshot import plain_config
-from hwsweep.sweep.space import Axis, Space, build_space
+from hwsweep.sweep.space import Space, build_space
+
+Direction: TypeAlias = Literal["minimize", "maximize"]
 
 QUESTION = (
     "params",
@@ -41,7 +42,7 @@ class Settings(NamedTuple):
     seeds: int | list[int] | None
     seed_key: str
     custom_search_space: str | None
-    direction: str | list[str]
+    direction: Direction | list[Direction]
     sampler: dict[str, Any] | None
     pruner: dict[str, Any] | None
     n_jobs: int
@@ -55,7 +56,7 @@ class Settings(NamedTuple):
     observer: dict[str, Any] | None
 
     @property
-    def directions(self) -> list[str]:
+    def directions(self) -> list[Direction]:
         """One direction per objective."""
         return [self.direction] if isinstance(self.direction, str) else list(self.direction)
 
@@ -171,31 +172,3 @@ def question(settings: Settings, arguments: list[str], base: DictConfig) -> dict
         "sweeper": {name: fields[name] for name in QUESTION},
         "config": plain_config(base),
     }
-
-
-def check_composition(space: Space, loader: ConfigLoader, config: DictConfig) -> None:
-    """Compose each value of each axis once, so that a misspelt key is told before anything begins."""
-    overrides = list(config.hydra.overrides.hydra)
-    for lines in probes(space):
-        loader.load_configuration(config.hydra.job.config_name, [*overrides, *lines], run_mode=RunMode.RUN)
-
-
-def probes(space: Space) -> list[list[str]]:
-    """Override lists that together contain every option of every group and the ends of every long list."""
-    first = {axis.key: ends(axis)[0] for axis in space.leaders()}
-    wanted: dict[tuple[str, ...], None] = {}
-    for axis in space.leaders() or [Axis("", ())]:
-        for value in ends(axis) if axis.key else [""]:
-            chosen = {**first, axis.key: value} if axis.key else {}
-            for key in list(chosen):
-                chosen.update(space.followers(chosen, key))
-            wanted[tuple(space.overrides(space.complete(chosen)))] = None
-    return [list(lines) for lines in wanted]
-
-
-def ends(axis: Axis) -> list[Any]:
-    """Each value of a short list, the first and last of a long one, both ends of an interval."""
-    if axis.values is None:
-        return [int(axis.low), int(axis.high)] if axis.integer else [axis.low, axis.high]
-    texts = any(isinstance(value, str) for value in axis.values)
-    return list(axis.values) if texts or len(axis.values) <= 4 else [axis.values[0], axis.values[-1]]

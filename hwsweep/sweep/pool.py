@@ -114,7 +114,8 @@ class ProcessPool:
     def stop(self) -> None:
         """Ask every process to end: SIGINT now, SIGKILL after GRACE seconds."""
         for slot in self.slots.values():
-            self._ask_to_end(slot, "stop")
+            if slot.stopped is None:
+                self._ask_to_end(slot, "stop")
 
     def kill(self) -> None:
         """End every process at once."""
@@ -135,7 +136,7 @@ class ProcessPool:
                 slot.kill_at = float("inf")
 
     def _ask_to_end(self, slot: _Slot, reason: str) -> None:
-        slot.stopped = slot.stopped or reason
+        slot.stopped = reason
         slot.kill_at = time.monotonic() + GRACE
         with suppress(ProcessLookupError):
             os.kill(slot.process.pid, signal.SIGINT)

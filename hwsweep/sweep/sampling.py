@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.space import Axis, Point, Space, Value
+from hwsweep.sweep.axis import Axis, Value
+from hwsweep.sweep.space import Point, Space
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -57,9 +57,9 @@ def take_snapshot(loader: ConfigLoader, config: DictConfig, study: str, director
         temporary = directory / "conf.tmp"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        for number, (_, path) in enumerate(_sources(loader, config)):
+        for number, (provider, path) in enumerate(_sources(loader, config)):
             if (folder := _folder(path)) is not None:
-                _copy_yaml(folder, temporary / str(number))
+                _copy_yaml(folder, temporary / f"{number}_{provider}")
         temporary.rename(target)
     return describe(loader, config, study, directory)
 
@@ -69,7 +69,7 @@ def describe(loader: ConfigLoader, config: DictConfig, study: str, directory: Pa
     placed: list[tuple[str, str]] = []
     added: list[str] = []
     for number, (provider, path) in enumerate(_sources(loader, config)):
-        copy = directory / "conf" / str(number)
+        copy = directory / "conf" / f"{number}_{provider}"
         frozen = f"file://{copy}" if copy.exists() else path
         if provider == "hydra.searchpath":
             added.append(frozen)

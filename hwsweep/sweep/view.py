@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from omegaconf import DictConfig, OmegaConf
 
+from hwsweep.sweep.axis import Value
 from hwsweep.sweep.book import Book
 from hwsweep.sweep.outcome import Outcome, read_outcome, read_result
-from hwsweep.sweep.space import Value, readable
+from hwsweep.sweep.space import readable
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -124,7 +125,7 @@ def print_table(view: StudyView) -> None:
     for title in ("trial", *columns, "value", "state", "seconds"):
         table.add_column(title, justify="right", no_wrap=True)
     for trial in view.trials:
-        errors = trial.errors or [None] * len(trial.values)
+        errors: list[float | None] = [*trial.errors] or [None] * len(trial.values)
         values = ", ".join(shown(value, error) for value, error in zip(trial.values, errors, strict=True))
         state = trial.failure["reason"] if trial.failure else trial.state
         params = [str(trial.params.get(key, "")) for key in columns]
@@ -134,7 +135,7 @@ def print_table(view: StudyView) -> None:
         if trial.failure:
             console.print(f"trial {trial.number}: {trial.failure['message']}", markup=False, soft_wrap=True)
             console.print(f"  again: {shlex.join(trial.command)}", markup=False, soft_wrap=True)
-    console.print(f"{view.directory}", markup=False, soft_wrap=True)
+    print(view.directory, flush=True)
 
 
 def shown(value: float, error: float | None) -> str:

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]
 import psutil
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton

@@ -63,9 +63,14 @@ class HwsweepSweeper(Sweeper):
         """Run the study to its total.
 
         Raises:
-            SystemExit: too many trials failed (1), or the sweep was interrupted (130, 143).
+            SystemExit: the command means nothing or too many trials failed (1), or the sweep was
+                interrupted (130, 143).
         """
+        from hwsweep.sweep import SweepError
         from hwsweep.sweep.engine import sweep
 
         assert self.hydra_context is not None and self.config is not None
-        sweep(self.hydra_context, self.task_function, self.config, list(arguments))
+        try:
+            sweep(self.hydra_context, self.task_function, self.config, list(arguments))
+        except SweepError as error:
+            raise SystemExit(str(error)) from error
