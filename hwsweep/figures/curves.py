@@ -67,5 +67,5 @@ def _limit_rate(axis: Axes, rates: Float64[np.ndarray, " values"]) -> None:
     top = max([_VISIBLE_RATE, *finite])
     usual = max(_VISIBLE_RATE, float(np.median(finite))) if finite.size else _VISIBLE_RATE
     if top > _SPIKE * usual:
-        axis.set_yscale("symlog", linthresh=usual)
+        axis.set_yscale("symlog", linthresh=usual, linscale=2)
     axis.set_ylim(-0.05 * usual, (2 if top > _SPIKE * usual else 1.1) * top)

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from hwsweep.figures import drawing, samples
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+
+
+class Kept(NamedTuple):
+    title: str
+    number: float
+    count: int
+    values: np.ndarray
+
+
+class Other(NamedTuple):
+    title: str
+    speed: float
+
+
+@pytest.mark.parametrize(
+    ("kl_weight", "colour"),  # the table of Okabe & Ito (2008)
+    [(0, "#D55E00"), (1e-9, "#E69F00"), (0.01, "#E69F00"), (1, "#009E73"), (100, "#0072B2"), (1e6, "#CC79A7")],
+)
+def test_a_lambda_has_one_colour_of_okabe_and_ito(kl_weight, colour):
+    assert drawing.colour_of(kl_weight) == colour
+
+
+def test_a_lambda_between_two_colours_is_mixed_by_its_logarithm():
+    mixed = matplotlib.colors.to_rgb(drawing.colour_of(10))
+    np.testing.assert_allclose(mixed, np.array([0, 0x9E + 0x72, 0x73 + 0xB2]) / 2 / 255, atol=0.51 / 255)
+
+
+@pytest.mark.parametrize("kl_weight", [-1, float("nan"), float("inf")])
+def test_what_is_no_lambda_has_no_colour(kl_weight):
+    with pytest.raises(ValueError, match=f"finite and not negative, but is {kl_weight}"):
+        drawing.colour_of(kl_weight)
+
+
+def test_the_style_ends_with_its_block_also_after_an_error():
+    matplotlib.rcParams["font.size"] = 31  # as a user's own settings would
+    try:
+        with pytest.raises(KeyError), drawing.style():
+            assert matplotlib.rcParams["font.size"] == 9
+            raise KeyError
+        assert matplotlib.rcParams["font.size"] == 31
+    finally:
+        matplotlib.rcdefaults()
+
+
+def test_pixels_are_clipped_scaled_and_channels_last():
+    images = torch.tensor([-0.2, 0.5, 1.3]).reshape(1, 3, 1, 1)
+    assert drawing.pixels(images).tolist() == [[[[0, 128, 255]]]]
+    assert drawing.pixels(torch.tensor([7, 8, 9], dtype=torch.uint8).reshape(1, 3, 1, 1)).tolist() == [[[[7, 8, 9]]]]
+
+
+def test_a_grid_is_filled_by_rows_with_white_lines_and_white_rest():
+    images = np.array([10, 20, 30], dtype=np.uint8).reshape(3, 1, 1, 1) * np.ones((1, 1, 2, 1), dtype=np.uint8)
+    grid = drawing.tile(images, 2)
+    assert grid[..., 0].tolist() == [[10, 10, 255, 20, 20], [255] * 5, [30, 30, 255, 255, 255]]
+    assert (grid == grid[..., :1]).all()
+
+
+def test_a_grid_keeps_colours():
+    assert drawing.tile(np.array([[[[1, 2, 3]]]], dtype=np.uint8), 4).tolist() == [[[1, 2, 3]]]
+
+
+def test_an_empty_grid_is_refused():
+    with pytest.raises(ValueError, match="got 0 images and columns=3"):
+        drawing.tile(np.zeros((0, 2, 2, 1), np.uint8), 3)
+
+
+def test_every_pixel_of_a_grey_image_is_a_square_of_the_png(tmp_path):
+    images = np.random.default_rng(0).integers(0, 250, (12, 28, 28, 1), dtype=np.uint8)
+    drawing.save(samples, samples.SamplesInfo("lambda = 1", images, 6), tmp_path / "samples.png")
+    with Image.open(tmp_path / "samples.png") as picture:
+        page = np.asarray(picture.convert("L"))
+    scale = round(page.shape[1] / (6 * 29 - 1))
+    expected = drawing.tile(images, 6)[..., 0].repeat(scale, 0).repeat(scale, 1)
+    windows = np.lib.stride_tricks.sliding_window_view(page, expected.shape)
+    places = ((y, x) for y in range(windows.shape[0]) for x in range(windows.shape[1]))
+    assert any(np.array_equal(windows[place], expected) for place in places)
+
+
+def test_a_png_is_opaque_white_small_and_about_1200_wide(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (20, 64, 64, 3), dtype=np.uint8)
+    drawing.save(samples, samples.SamplesInfo("lambda = 1", noise, 10), tmp_path / "samples.png")
+    with Image.open(tmp_path / "samples.png") as picture:
+        assert "transparency" not in picture.info
+        assert min(picture.convert("RGB").getpixel((0, 0))) >= 254  # a palette may round white by one
+        assert 900 <= picture.width <= 1600
+        # noise cannot be compressed: in three bytes a pixel it would be this large
+        assert (tmp_path / "samples.png").stat().st_size < noise.size * 2**2 / 2
+
+
+def test_a_figure_that_cannot_be_drawn_leaves_the_old_file_alone(tmp_path):
+    def draw(info, axes):
+        raise RuntimeError("no ink")
+
+    (tmp_path / "a.png").write_bytes(b"old")
+    with pytest.raises(RuntimeError, match="no ink"):
+        drawing.save(SimpleNamespace(PANELS=1, draw=draw), None, tmp_path / "a.png")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.png", b"old")]
+
+
+def test_what_is_stored_comes_back_with_its_types(tmp_path):
+    kept = Kept("λ = 1, a/b", 0.1, 7, np.array([[1, 2]], dtype=np.uint8))
+    drawing.store(kept, tmp_path / "kept.npz")
+    back = drawing.load(Kept, tmp_path / "kept.npz")
+    assert back[:3] == kept[:3]
+    assert [type(value) for value in back] == [str, float, int, np.ndarray]
+    assert back.values.dtype == np.uint8
+    np.testing.assert_array_equal(back.values, kept.values)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.npz"]
+
+
+def test_another_figures_file_is_refused_by_its_fields(tmp_path):
+    drawing.store(Other("a", 1.0), tmp_path / "other.npz")
+    with pytest.raises(ValueError, match="must hold title, number, count, values, but holds title, speed"):
+        drawing.load(Kept, tmp_path / "other.npz")
+
+
+def test_python_objects_are_never_stored(tmp_path):
+    with pytest.raises(ValueError, match="allow_pickle"):
+        drawing.store(Other("a", {"speed": print}), tmp_path / "other.npz")
+    assert not (tmp_path / "other.npz").exists()
+
+
+def test_conf_sets_every_setting_of_every_figure_and_no_other():
+    for name, node in yaml.safe_load((CONF / "figures" / "vae.yaml").read_text()).items():
+        module, _, function = node.pop("_target_").rpartition(".")
+        assert (module, function, node.pop("_partial_")) == (f"hwsweep.figures.{name}", "info", True)
+        settings = inspect.signature(import_module(module).info).parameters
+        assert ["trained", *node] == list(settings)
+        assert all(setting.default is inspect.Parameter.empty for setting in settings.values())
+
+
+def test_a_montage_is_drawn_by_a_process_without_torch_and_pyplot():
+    code = "import sys, hwsweep.figures.montage as m; print({'torch', 'matplotlib.pyplot'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
