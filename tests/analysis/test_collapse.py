@@ -49,10 +49,10 @@ def test_mutual_information_and_aggregate_kl_equal_those_of_a_mixture_integrated
     entropy = quad(lambda z: -mixture(z) * math.log(mixture(z)), -12, 12, points=means)[0]
     mutual_information = entropy - norm.entropy(means, deviations).mean()
     # three images many times over are the same mixture; a sample each
-    copies = 4000
+    copies = 1000
     found = information(mu.repeat(copies, 1), log_var.repeat(copies, 1), copies * 3, noise())
     # 4 standard errors: fails once in 16,000 seeds for a right estimate; the seed is fixed
-    assert found.standard_error < 0.01
+    assert found.standard_error < 0.02
     assert found.mutual_information == pytest.approx(mutual_information, abs=4 * found.standard_error)
     assert found.aggregate_kl == pytest.approx(aggregate_kl, abs=4 * found.standard_error)
 
