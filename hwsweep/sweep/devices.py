@@ -1,4 +1,4 @@
-"""Which GPUs a slot may use, told through CUDA_VISIBLE_DEVICES; torch is not asked (it would take a device)."""
+"""What of the machine a slot may use: cores, and GPUs by CUDA_VISIBLE_DEVICES (to ask torch would take one)."""
 
 from __future__ import annotations
 
@@ -50,3 +50,8 @@ def visible_devices() -> list[str]:
         return []
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout
     return [str(number) for number, line in enumerate(listed.splitlines()) if line.startswith("GPU ")]
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

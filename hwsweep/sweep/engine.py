@@ -7,8 +7,10 @@ from hydra.core.singleton import Singleton
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from hwsweep.sweep import devices, folder, plan, probe, snapshot
+from hwsweep.sweep import devices, folder, launcher, plan, probe, snapshot
 from hwsweep.sweep.book import Book
+from hwsweep.sweep.launcher import LauncherBatches
+from hwsweep.sweep.pool import Executor, ProcessPool
 from hwsweep.sweep.runner import Runner
 from hwsweep.sweep.worker import Program
 
@@ -50,7 +52,12 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
         cache=OmegaConf.get_cache(config),
         n_objectives=len(planned.directions),
     )
-    Runner(settings, study, book, base, program, slots).run()
+    if launcher.chosen(config):
+        executor: Executor = LauncherBatches(program, config, settings.n_jobs)
+    else:
+        threads = max(1, devices.usable_cores() // settings.n_jobs)
+        executor = ProcessPool(program, slots, threads, settings.timeout, list(settings.preload))
+    Runner(settings, study, book, base, executor).run()
 
 
 def _asked_before(config: DictConfig, arguments: list[str], loader: ConfigLoader) -> tuple[DictConfig, list[str]]:

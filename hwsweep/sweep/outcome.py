@@ -66,8 +66,8 @@ def of_error(error: BaseException, seconds: float) -> Outcome:
         if told := _reason(cause):
             reason, error = told, cause
             break
-    lines = str(error).strip().splitlines()
-    return failed(reason, f"{type(error).__name__}: {lines[0] if lines else ''}", seconds, trace)
+    message = ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
+    return failed(reason, message, seconds, trace)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from hwsweep.sweep.worker import Job, kill_group, kill_tree, main
+import cloudpickle  # type: ignore[import-untyped]
+
+from hwsweep.sweep.worker import Job, Program, kill_group, kill_tree, main
 
 GRACE = 10.0
 """Seconds a process has to end by itself: after its outcome, or after it was asked to stop."""
@@ -28,6 +30,30 @@ class Ended(NamedTuple):
     stopped: str | None
     """Why the pool ended it: "timeout" or "stop"; None if it ended by itself."""
     seconds: float
+
+
+class Executor(Protocol):
+    """Runs jobs somewhere: the processes below, or a Hydra launcher."""
+
+    @property
+    def free(self) -> bool:
+        """Whether a job may be submitted."""
+
+    @property
+    def jobs(self) -> list[Job]:
+        """What was submitted and has not ended."""
+
+    def submit(self, job: Job) -> None:
+        """Take the job; its folder exists."""
+
+    def wait(self, answer: Callable[[Job, tuple[Any, ...]], bool | None], seconds: float) -> list[Ended]:
+        """The jobs that ended; their outcomes lie in their folders."""
+
+    def stop(self) -> None:
+        """Ask all that runs to end."""
+
+    def kill(self) -> None:
+        """End all that runs at once."""
 
 
 @dataclass
@@ -48,7 +74,7 @@ class ProcessPool:
     """An executor on this machine.
 
     Args:
-        program: the pickled Program that every process runs.
+        program: what every process needs to run a job.
         environment: environment variables of each slot.
         threads: how many threads a process may compute with.
         timeout: seconds a run may take; None for no limit.
@@ -57,13 +83,13 @@ class ProcessPool:
 
     def __init__(
         self,
-        program: bytes,
+        program: Program,
         environment: list[dict[str, str]],
         threads: int,
         timeout: float | None,
         preload: list[str],
     ) -> None:
-        self.program = program
+        self.program: bytes = cloudpickle.dumps(program)
         self.environment = environment
         self.threads = threads
         self.timeout = timeout

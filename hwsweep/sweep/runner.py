@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections import Counter, deque
@@ -12,7 +11,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import cloudpickle  # type: ignore[import-untyped]
 from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.sweep import SweepError, outcome, sampling, view
@@ -20,9 +18,9 @@ from hwsweep.sweep.book import Book
 from hwsweep.sweep.folder import Folder
 from hwsweep.sweep.live import Live
 from hwsweep.sweep.plan import Settings, announce, seed_values
-from hwsweep.sweep.pool import Ended, ProcessPool
+from hwsweep.sweep.pool import Ended, Executor
 from hwsweep.sweep.summary import lost, summary
-from hwsweep.sweep.worker import Job, Program, kill_orphan
+from hwsweep.sweep.worker import Job, kill_orphan
 
 FINISHED = ("complete", "pruned", "failed")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -37,15 +35,13 @@ class Runner:
         folder: Folder,
         book: Book,
         config: DictConfig,
-        program: Program,
-        environments: list[dict[str, str]],
+        executor: Executor,
     ) -> None:
         self.settings = settings
         self.folder = folder
         self.book = book
         self.config = config
-        self.program = program
-        self.environments = environments
+        self.executor = executor
         self.waiting: deque[Job] = deque()
         self.interrupted: list[int] = []
         self.jobs: dict[int, list[Job]] = {}
@@ -62,23 +58,21 @@ class Runner:
         self.n_failed = sum(trial.state.name == "FAIL" for trial in trials)
         done = sum(trial.state.is_finished() for trial in trials)
         print(announce(self.book.plan, self.settings, done), flush=True)
-        threads = max(1, usable_cores() // len(self.environments))
-        program = cloudpickle.dumps(self.program)
         observer = sampling.build(self.settings.observer) if self.settings.observer else None
         with self._signals():
-            pool = ProcessPool(program, self.environments, threads, self.settings.timeout, list(self.settings.preload))
             try:
                 if observer is not None:
                     observer.started(self._view())
                 with Live(self.book, done) as live:
-                    self._loop(pool, live)
+                    self._loop(live)
             finally:
-                pool.kill()
+                self.executor.kill()
                 self._finish(observer)
         self._leave()
 
-    def _loop(self, pool: ProcessPool, live: Live) -> None:
+    def _loop(self, live: Live) -> None:
         """Until nothing runs and nothing is left to start."""
+        pool = self.executor
         while True:
             while pool.free and not self._stopping and (job := self._next()) is not None:
                 Path(job.directory).mkdir(parents=True, exist_ok=True)
@@ -216,8 +210,3 @@ class Runner:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
-
-
-def usable_cores() -> int:
-    """Cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,66 @@
+"""A Hydra application that knows nothing of hwsweep; how it fails is part of its configuration."""
+
+import os
+import time
+
+import hydra
+from omegaconf import DictConfig
+
+
+@hydra.main(version_base="1.3", config_path="stub_conf", config_name="config")
+def main(cfg: DictConfig) -> object:
+    print("x is", cfg.x)
+    time.sleep(cfg.seconds)
+    match cfg.how:
+        case "raise":
+            raise ValueError("no such luck")
+        case "exit":
+            os._exit(1)
+        case "nothing":
+            return float("nan")
+        case "memory":
+            return hog()
+        case "hang":
+            time.sleep(3600)
+        case "two":
+            return cfg.x**2, (cfg.x - 2) ** 2
+        case "prune":
+            return pruned(cfg.x)
+        case "seed":
+            return cfg.x + cfg.seed
+        case "threads":
+            return int(os.environ["OMP_NUM_THREADS"])
+        case "child":
+            return child()
+    return (cfg.x - 1) ** 2 + cfg.shape.size
+
+
+def hog() -> float:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
+    return float(len(bytearray(2**33)))
+
+
+def pruned(x: float) -> float:
+    from hwsweep.sweep.trial import TrialPruned, current_trial
+
+    trial = current_trial()
+    assert trial is not None
+    for step in range(3):
+        trial.report(x, step)
+        if trial.should_prune():
+            raise TrialPruned
+    return x
+
+
+def child() -> float:
+    """What a DataLoader worker is: a process started by a trial."""
+    import multiprocessing
+
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        return float(pool.map(abs, [-3])[0])
+
+
+if __name__ == "__main__":
+    main()

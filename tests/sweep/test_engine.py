@@ -1,0 +1,245 @@
+"""Whole sweeps of the stub application, as a user starts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from stub_sweeps import Ran, command, trials
+
+Sweep = Callable[..., Ran]
+
+
+def test_a_list_is_run_once_a_point_in_order_and_announced_first(sweep: Sweep) -> None:
+    ran = sweep("x=0,1,100")
+    assert ran.code == 0, ran.err
+    assert ran.out.splitlines()[0] == "3 runs: grid over x"
+    found = [(t.number, t.params, t.values, t.state.name) for t in ran.trials()]
+    assert found == [
+        (0, {"x": 0}, [1.0], "COMPLETE"),
+        (1, {"x": 1}, [0.0], "COMPLETE"),
+        (2, {"x": 100}, [9801.0], "COMPLETE"),
+    ]
+    assert sorted(path.name for path in ran.studies[0].iterdir() if path.name.isdigit()) == ["0", "1", "2"]
+    assert "x is 100" in (ran.studies[0] / "2" / "output.log").read_text()
+    assert "x: 100" in (ran.studies[0] / "2" / ".hydra" / "config.yaml").read_text()
+
+
+def test_a_sampler_never_sees_the_excluded_end_of_a_range_nor_a_point_twice(sweep: Sweep) -> None:
+    ran = sweep("x=range(0,4)", "shape=round,square", "hydra.sweeper.n_trials=7")
+    assert ran.out.splitlines()[0] == "7 runs: TPESampler over x x shape"
+    points = {(trial.params["x"], trial.params["shape"]) for trial in ran.trials()}
+    assert len(points) == 7
+    assert points < {(x, shape) for x in range(4) for shape in ("round", "square")}
+
+
+def test_each_way_to_fail_costs_one_trial_and_is_named(sweep: Sweep) -> None:
+    ways = ["well", "raise", "nothing", "exit", "memory", "hang"]
+    ran = sweep(
+        f"how={','.join(ways)}", "hydra.sweeper.timeout=3", "hydra.sweeper.max_failure_rate=1", "hydra.sweeper.n_jobs=3"
+    )
+    assert ran.code == 0, ran.err
+    reasons = [trial.user_attrs.get("failure", {}).get("reason") for trial in ran.trials()]
+    assert reasons == [None, "error", "diverged", "killed", "out-of-memory", "timeout"]
+    assert [trial.state.name for trial in ran.trials()] == ["COMPLETE"] + ["FAIL"] * 5
+    assert "ValueError: no such luck" in ran.out
+    assert "stub_app.py how=raise" in ran.out  # the command that runs it again
+    assert 'raise ValueError("no such luck")' in ran.outcome(1)["failure"]["traceback"]
+
+
+def test_a_sweep_with_too_many_failures_is_given_up_with_an_exit_code(sweep: Sweep) -> None:
+    ran = sweep("x=1,2,3,4,5", "how=raise")
+    assert ran.code == 1
+    assert "given up: 3 of 5 trials failed, max_failure_rate=0.5" in ran.err
+    assert len(ran.trials()) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["xx=1,2"], "Could not override 'xx'"),
+        (["shape=round,oval"], "Could not find 'shape/oval'"),
+        (["x=interval(0,1)"], "x has no end; say how many trials: hydra.sweeper.n_trials=20"),
+        (["x=1,2", "hydra.sweeper.direction=up"], "direction must be minimize or maximize, but got up"),
+        (["x=1,2", "hydra.sweeper.exclude=['x > 0']"], "leaves no point"),
+        (["x=1,2", "hydra.sweeper.gpus_per_trial=1", "hydra.sweeper.n_jobs=99"], "needs 99 GPUs"),
+    ],
+)
+def test_a_command_that_means_nothing_leaves_nothing_behind(sweep: Sweep, arguments: list[str], message: str) -> None:
+    ran = sweep(*arguments)
+    assert ran.code == 1
+    assert message in ran.err
+    assert "Traceback" not in ran.err
+    assert not ran.outputs.exists()
+
+
+def test_several_objectives_give_a_pareto_front(sweep: Sweep) -> None:
+    ran = sweep("x=0,1,2,3", "how=two", "hydra.sweeper.direction=[minimize,minimize]")
+    assert [trial.values for trial in ran.trials()] == [[0, 4], [1, 1], [4, 0], [9, 1]]
+    written = (ran.studies[0] / "optimization_results.yaml").read_text()
+    assert written.count("values:") == 3  # x = 3 is dominated by x = 1
+
+
+def test_a_pruner_ends_a_trial_that_is_worse_than_the_others(sweep: Sweep) -> None:
+    median = "hydra.sweeper.pruner={_target_:optuna.pruners.MedianPruner,n_startup_trials:1}"
+    ran = sweep("x=1,5,0", "how=prune", median)
+    assert [trial.state.name for trial in ran.trials()] == ["COMPLETE", "PRUNED", "COMPLETE"]
+    assert ran.trials()[1].intermediate_values == {0: 5.0}
+
+
+def test_seeds_repeat_each_point_and_give_mean_and_standard_error(sweep: Sweep) -> None:
+    ran = sweep("x=1,2", "how=seed", "hydra.sweeper.seeds=3")
+    assert ran.out.splitlines()[0] == "6 runs: grid over x, 3 seeds each"
+    assert [trial.values for trial in ran.trials()] == [[9.0], [10.0]]  # x + mean(7, 8, 9)
+    # standard deviation 1 of three values, over sqrt(3)
+    assert ran.trials()[0].user_attrs["standard_errors"] == [pytest.approx(3**-0.5)]
+    assert (ran.studies[0] / "1" / "seed_9" / "outcome.json").exists()
+
+
+def test_a_trial_may_start_processes_and_computes_with_its_share_of_the_cores(sweep: Sweep) -> None:
+    ran = sweep("how=child,threads", "hydra.sweeper.n_jobs=2")
+    cores = len(os.sched_getaffinity(0))
+    assert [trial.value for trial in ran.trials()] == [3.0, max(1, cores // 2)]
+
+
+def test_an_explicit_launcher_runs_the_trials(sweep: Sweep) -> None:
+    ran = sweep("x=1,2,3", "how=well,raise", "hydra/launcher=basic", "hydra.sweeper.n_jobs=2")
+    assert "Launching 2 jobs locally" in ran.out
+    assert [trial.state.name for trial in ran.trials()] == ["COMPLETE", "FAIL"] * 3
+    assert ran.code == 0
+
+
+def test_a_free_slot_does_not_wait_for_the_slowest(sweep: Sweep) -> None:
+    began = time.monotonic()
+    ran = sweep("seconds=2,0.2,0.21,0.22,0.23,0.24", "hydra.sweeper.n_jobs=2")
+    took = time.monotonic() - began
+    starts = {t.params["seconds"]: t.datetime_start for t in ran.trials()}
+    ends = {t.params["seconds"]: t.datetime_complete for t in ran.trials()}
+    assert starts[0.24] < ends[2], f"in batches of two the last trial starts after the slowest; took {took}"
+
+
+def test_editing_the_configuration_while_a_sweep_runs_changes_nothing(tmp_path: Path) -> None:
+    import shutil
+
+    here = Path(__file__).parent
+    shutil.copy(here / "stub_app.py", tmp_path)
+    shutil.copytree(here / "stub_conf", tmp_path / "stub_conf")
+    running = subprocess.Popen(
+        command("x=1,1.5,2", "shape=round,square", "seconds=0.3", app=tmp_path / "stub_app.py"),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdout is not None
+    assert running.stdout.readline().startswith("6 runs")
+    (tmp_path / "stub_conf" / "shape" / "square.yaml").write_text("size: -1\n")
+    (tmp_path / "stub_conf" / "config.yaml").write_text("rubbish: [")
+    running.communicate(timeout=60)
+    assert running.returncode == 0
+    (study,) = (tmp_path / "outputs").iterdir()
+    assert [trial.value for trial in trials(study)] == [0.0, 100.0, 0.25, 100.25, 1.0, 101.0]
+
+
+def interrupt(sweep_folder: Path, number: int, *arguments: str) -> subprocess.Popen[str]:
+    """Start a sweep and send it a signal once its first trial runs."""
+    running = subprocess.Popen(
+        command(*arguments), cwd=sweep_folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 30
+    while not list(sweep_folder.glob("outputs/*/*/worker.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    running.send_signal(number)
+    running.communicate(timeout=60)
+    return running
+
+
+def test_ctrl_c_leaves_trials_queued_and_the_same_command_goes_on(sweep: Sweep, tmp_path: Path) -> None:
+    arguments = ("x=0,1,2", "seconds=0.4")
+    assert interrupt(tmp_path, signal.SIGINT, *arguments).returncode == 130
+    (study,) = (tmp_path / "outputs").iterdir()
+    assert "RUNNING" not in {trial.state.name for trial in trials(study)}
+    ran = sweep(*arguments)
+    assert ran.studies == [study]
+    assert [trial.values for trial in ran.trials()] == [[1.0], [0.0], [1.0]]
+    assert len(sweep(*arguments).studies) == 2  # the study has ended: a new one begins beside it
+
+
+def test_a_killed_sweep_goes_on_by_its_name_alone(sweep: Sweep, tmp_path: Path) -> None:
+    named = "hydra.sweeper.study_name=night"
+    interrupt(tmp_path, signal.SIGKILL, "x=0,1,2", "seconds=0.4", named)
+    ran = sweep(named)
+    assert ran.code == 0, ran.err
+    assert [(trial.params, trial.values) for trial in ran.trials()] == [
+        ({"x": 0}, [1.0]),
+        ({"x": 1}, [0.0]),
+        ({"x": 2}, [1.0]),
+    ]
+    again = sweep("x=0,1,2", "seconds=0.4", named)
+    assert again.out.splitlines()[0] == "3 runs: grid over x; 3 done, 0 to go"
+    assert len(again.trials()) == 3
+
+
+def test_a_named_study_refuses_another_question_and_shows_the_difference(sweep: Sweep) -> None:
+    named = "hydra.sweeper.study_name=night"
+    sweep("x=0,1", named)
+    refused = sweep("x=0,1", "seed=8", named)
+    assert refused.code == 1
+    assert "config.seed: 7 -> 8" in refused.err
+    assert "sweeper.direction: minimize -> maximize" in sweep("x=0,1", named, "hydra.sweeper.direction=maximize").err
+
+
+def test_a_sampled_study_is_filled_up_to_a_larger_total(sweep: Sweep) -> None:
+    arguments = ("x=interval(0,1)", "hydra.sweeper.study_name=more")
+    first = sweep(*arguments, "hydra.sweeper.n_trials=2").trials()
+    ran = sweep(*arguments, "hydra.sweeper.n_trials=4")
+    assert ran.out.splitlines()[0].endswith("2 done, 2 to go")
+    assert [trial.params for trial in ran.trials()][:2] == [trial.params for trial in first]
+    assert len(ran.trials()) == 4
+
+
+def test_a_folder_with_other_files_is_not_taken(sweep: Sweep, tmp_path: Path) -> None:
+    (tmp_path / "outputs" / "mine").mkdir(parents=True)
+    (tmp_path / "outputs" / "mine" / "thesis.txt").write_text("dear")
+    ran = sweep("x=0,1", "hydra.sweeper.study_name=mine")
+    assert ran.code == 1
+    assert "holds other files (thesis.txt" in ran.err
+
+
+def test_the_study_may_live_in_a_database(sweep: Sweep, tmp_path: Path) -> None:
+    import optuna
+
+    url = f"sqlite:///{tmp_path}/studies.db"
+    ran = sweep("x=0,1", "hydra.sweeper.study_name=stored", f"hydra.sweeper.storage={url}")
+    assert ran.code == 0, ran.err
+    study = optuna.load_study(study_name="stored", storage=url)
+    assert [trial.values for trial in study.trials] == [[1.0], [0.0]]
+
+
+def test_an_observer_hears_the_beginning_and_the_end(sweep: Sweep, tmp_path: Path) -> None:
+    (tmp_path / "watcher.py").write_text(
+        "import json, pathlib\n"
+        "class Watcher:\n"
+        "    def started(self, view): self.write('started', view)\n"
+        "    def finished(self, view): self.write('finished', view)\n"
+        "    def write(self, name, view):\n"
+        "        rows = [[t.number, t.params, t.state, t.values, t.failure and t.failure['reason']] for t in view.trials]\n"
+        "        told = {'axes': view.axes, 'trials': rows, 'how': view.config.how}\n"
+        "        pathlib.Path(name + '.json').write_text(json.dumps(told))\n"
+    )
+    os.environ["PYTHONPATH"] = str(tmp_path)
+    try:
+        ran = sweep("x=5", "how=well,raise", "hydra.sweeper.observer={_target_:watcher.Watcher}")
+    finally:
+        del os.environ["PYTHONPATH"]
+    assert ran.code == 0, ran.err
+    assert json.loads((tmp_path / "started.json").read_text()) == {"axes": ["how"], "trials": [], "how": "well"}
+    assert json.loads((tmp_path / "finished.json").read_text())["trials"] == [
+        [0, {"how": "well"}, "complete", [16.0], None],
+        [1, {"how": "raise"}, "failed", [], "error"],
+    ]

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hwsweep.sweep.outcome import Failure, Outcome, of_error, of_value, read_outcome, read_result, write_outcome
+from hwsweep.sweep.trial import TrialPruned
+
+
+class Diverged(Exception):
+    failure_reason = "diverged"
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch's."""
+
+
+@pytest.mark.parametrize(
+    ("value", "n_objectives", "values"),
+    [(3, 1, [3.0]), (True, 1, [1.0]), ((1, 2.5), 2, [1.0, 2.5]), ({"a": 1, "b": 2}, 2, [1.0, 2.0]), ([4], 1, [4.0])],
+)
+def test_numbers_are_the_outcome(value: Any, n_objectives: int, values: list[float]) -> None:
+    assert of_value(value, n_objectives, 2.0) == Outcome("complete", values, None, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "n_objectives", "reason", "message"),
+    [
+        (float("nan"), 1, "diverged", "must be finite, but is nan"),
+        ((1.0, float("inf")), 2, "diverged", "must be finite"),
+        (None, 1, "error", "must be a number, but the task returned None"),
+        ("many", 1, "error", "must be a number"),
+        ((1, 2), 1, "error", "must return 1 objectives"),
+    ],
+)
+def test_what_is_no_number_is_a_failure(value: Any, n_objectives: int, reason: str, message: str) -> None:
+    failure = of_value(value, n_objectives, 2.0).failure
+    assert failure is not None
+    assert failure.reason == reason
+    assert message in failure.message
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ValueError("x"), "error"),
+        (Diverged("loss is nan"), "diverged"),
+        (MemoryError(), "out-of-memory"),
+        (OutOfMemoryError("CUDA"), "out-of-memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "out-of-memory"),
+    ],
+)
+def test_an_exception_tells_its_reason(error: Exception, reason: str) -> None:
+    failure = of_error(error, 1.0).failure
+    assert failure is not None
+    assert failure.reason == reason
+
+
+def test_the_reason_is_found_behind_an_exception_that_wraps_it() -> None:
+    wrapped = RuntimeError("Error in call to target")
+    wrapped.__cause__ = Diverged("loss is nan at epoch 3\nand more")
+    failure = of_error(wrapped, 1.0).failure
+    assert failure is not None
+    assert (failure.reason, failure.message) == ("diverged", "Diverged: loss is nan at epoch 3")
+    assert "Error in call to target" in failure.traceback
+
+
+def test_a_pruned_trial_is_no_failure() -> None:
+    assert of_error(TrialPruned(), 1.0) == Outcome("pruned", [], None, 1.0)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome("complete", [0.1, -2.0], None, 3.5),
+        Outcome("failed", [], Failure("error", "ValueError: é", "Traceback\n..."), 0.0),
+    ],
+)
+def test_an_outcome_is_read_back_as_it_was_written(tmp_path: Path, outcome: Outcome) -> None:
+    assert read_outcome(tmp_path) is None
+    write_outcome(tmp_path, outcome)
+    assert read_outcome(tmp_path) == outcome
+    assert [path.name for path in tmp_path.iterdir()] == ["outcome.json"]
+
+
+def test_a_result_that_is_absent_or_broken_counts_as_empty(tmp_path: Path) -> None:
+    assert read_result(tmp_path) == {}
+    (tmp_path / "result.json").write_text('{"run_id": ')
+    assert read_result(tmp_path) == {}
+    (tmp_path / "result.json").write_text('{"run_id": "a1"}')
+    assert read_result(tmp_path) == {"run_id": "a1"}
