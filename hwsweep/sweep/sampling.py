@@ -93,7 +93,10 @@ def suggest(study: Study, trial: FrozenTrial, space: Space) -> Point:
     sampler = study.sampler
     sampler.before_trial(study, trial)
     relative_space = sampler.infer_relative_search_space(study, trial)
-    relative = sampler.sample_relative(study, trial, relative_space)
+    try:
+        relative = sampler.sample_relative(study, trial, relative_space)
+    except ImportError as error:
+        raise SweepError(f"{type(sampler).__name__} needs a package that is not installed: {error}") from error
     chosen: Point = {}
     for axis in sorted(space.leaders(), key=lambda axis: axis.key in space.when):
         if not space.swept(axis.key, chosen):

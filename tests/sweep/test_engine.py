@@ -228,7 +228,8 @@ def test_an_observer_hears_the_beginning_and_the_end(sweep: Sweep, tmp_path: Pat
         "    def started(self, view): self.write('started', view)\n"
         "    def finished(self, view): self.write('finished', view)\n"
         "    def write(self, name, view):\n"
-        "        rows = [[t.number, t.params, t.state, t.values, t.failure and t.failure['reason']] for t in view.trials]\n"
+        "        rows = [[t.number, t.params, t.state, t.values, t.failure and t.failure['reason']]\n"
+        "                for t in view.trials]\n"
         "        told = {'axes': view.axes, 'trials': rows, 'how': view.config.how}\n"
         "        pathlib.Path(name + '.json').write_text(json.dumps(told))\n"
     )

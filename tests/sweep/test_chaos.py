@@ -1,0 +1,86 @@
+"""A sweep that is killed again and again ends as the undisturbed one: same points, same values, nothing run twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+from stub_sweeps import command, trials
+
+GRID = ["x=range(0,12)", "hydra.sweeper.n_jobs=2"]
+TPE = [
+    "x=interval(-3,3)",
+    "seed=range(0,5)",
+    "shape=round,square",
+    "hydra.sweeper.n_trials=12",
+    "+hydra.sweeper.sampler.n_startup_trials=4",
+]
+KEPT = ["seconds=0.15", "hydra.sweeper.study_name=kept", "hydra.sweeper.retries=1000"]
+
+
+def start(folder: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
+    folder.mkdir(exist_ok=True)
+    return subprocess.Popen(
+        command(*arguments, *KEPT), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def strike(running: subprocess.Popen[bytes], folder: Path, rng: random.Random) -> None:
+    """SIGKILL the sweep, a trial's process, or both; then the sweep anyway."""
+    victims = rng.choice(["sweep", "worker", "both"])
+    if victims != "sweep":
+        for path in folder.glob("outputs/kept/*/worker.json"):
+            kill_worker(path)
+    if victims == "worker":
+        try:
+            running.wait(rng.uniform(0.1, 0.6))
+        except subprocess.TimeoutExpired:
+            pass
+    running.kill()
+    running.wait()
+
+
+def kill_worker(path: Path) -> None:
+    try:
+        os.kill(psutil.Process(int(path.read_text().split('"pid": ')[1].split(",")[0])).pid, signal.SIGKILL)
+    except (psutil.NoSuchProcess, ProcessLookupError, FileNotFoundError, IndexError):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("arguments", "n_kills", "seed"),
+    [
+        pytest.param(TPE, 2, 0, id="tpe, short"),
+        pytest.param(GRID, 20, 1, id="grid", marks=pytest.mark.slow),
+        pytest.param(TPE, 20, 2, id="tpe", marks=pytest.mark.slow),
+    ],
+)
+def test_a_sweep_killed_at_random_moments_ends_as_the_undisturbed_one(
+    tmp_path: Path, arguments: list[str], n_kills: int, seed: int
+) -> None:
+    calm, wild = tmp_path / "calm", tmp_path / "wild"
+    undisturbed = start(calm, arguments)
+    rng = random.Random(seed)
+    outcomes: dict[Path, str] = {}
+    for _ in range(n_kills):
+        running = start(wild, arguments)
+        try:
+            running.wait(rng.uniform(0.2, 2.5))
+        except subprocess.TimeoutExpired:
+            strike(running, wild, rng)
+        for path in wild.glob("outputs/kept/*/outcome.json"):
+            written = path.read_text()
+            assert outcomes.setdefault(path, written) == written, "a trial that had ended was run again"
+    assert start(wild, arguments).wait() == 0
+    assert undisturbed.wait() == 0
+
+    expected = [(t.number, t.params, t.values, t.state.name) for t in trials(calm / "outputs" / "kept")]
+    found = [(t.number, t.params, t.values, t.state.name) for t in trials(wild / "outputs" / "kept")]
+    assert len(expected) == 12
+    assert {row[3] for row in expected} == {"COMPLETE"}
+    assert found == expected
