@@ -10,14 +10,12 @@ import torch
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` under its final name only when it is complete, and on disk before that."""
+    """Write `state` under its final name only when it is complete: a killed process leaves the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
             torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -165,21 +165,27 @@ def _train_epoch(
         factor = schedule(step, plan.epochs * len(batches))
         for group, peak_rate in zip(optimizer.param_groups, peak_rates, strict=True):
             group["lr"] = peak_rate * factor
-        batch: Batch = {name: values[indices] for name, values in train.items()}
-        losses = model.losses(batch)
-        loss = losses["loss"].mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if plan.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip_norm)
-        optimizer.step()
-        step_losses.append(loss.detach())
+        batch = {name: values.index_select(0, indices) for name, values in train.items()}
+        step_sums = _train_step(model, batch, optimizer, plan.clip_norm)
+        step_losses.append(step_sums["loss"] / len(indices))
         learning_rates.append(optimizer.param_groups[0]["lr"])
-        for name, values in losses.items():
-            total = values.detach().sum()
+        for name, total in step_sums.items():
             sums[name] = sums[name] + total if name in sums else total
     _require_finite(torch.stack(step_losses), learning_rates, epoch)
     return {name: float(total) / n_examples for name, total in sums.items()}
+
+
+def _train_step(
+    model: Model, batch: Batch, optimizer: torch.optim.Optimizer, clip_norm: float | None
+) -> dict[str, Tensor]:
+    """Sum over the batch of each loss, before the step; a function of its own, so that its memory is free again."""
+    losses = model.losses(batch)
+    optimizer.zero_grad(set_to_none=True)
+    losses["loss"].mean().backward()
+    if clip_norm is not None:
+        torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    optimizer.step()
+    return {name: values.detach().sum() for name, values in losses.items()}
 
 
 def _require_finite(step_losses: Tensor, learning_rates: list[float], epoch: int) -> None:

@@ -61,7 +61,7 @@ def draw_montages(view: StudyView) -> list[Path]:
 
     groups: dict[str, list[TrialView]] = defaultdict(list)
     for trial in view.trials:
-        if trial.state == "COMPLETE" and (trial.directory / "figures" / "reconstructions.npz").exists():
+        if trial.state == "complete" and (trial.directory / "figures" / "reconstructions.npz").exists():
             groups[str(trial.params.get("dataset", ""))].append(trial)
     paths = []
     for dataset, trials in groups.items():
@@ -74,7 +74,7 @@ def draw_montages(view: StudyView) -> list[Path]:
 def log_study(view: StudyView, pictures: Sequence[Path]) -> None:
     """The study's own run in its MLflow experiment: pictures, counts of trials, and a note on how to read it."""
     store = _store(view.config)
-    states = Counter(trial.state.lower() for trial in view.trials)
+    states = Counter(trial.state for trial in view.trials)
     command = " ".join(view.command)
     note = (
         f"**Study {view.name}**: {', '.join(f'{n} {state}' for state, n in states.items())}; "
@@ -94,10 +94,10 @@ def _store(config: DictConfig) -> tracking.Store:
 
 
 def _outcome(trial: TrialView) -> str:
-    if trial.state == "COMPLETE":
+    if trial.state == "complete":
         return trial.run_id or ""
     if trial.failure is None:
-        return trial.state.lower()
+        return trial.state
     return f"{trial.failure['reason']}: {trial.failure['message']}"
 
 
