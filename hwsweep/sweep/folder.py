@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 from hydra.conf import SweepDir
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, flag_override
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.outcome import write_atomically
@@ -75,7 +75,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
 
 def place(config: DictConfig, name: str) -> Path:
     """Where a study of this name lies: hydra.sweep.dir; outputs/<name> if the application leaves Hydra's default."""
-    with open_dict(config):
+    with flag_override(config.hydra, ["readonly", "struct"], False):
         previous = config.hydra.sweeper.study_name
         config.hydra.sweeper.study_name = name
         written = OmegaConf.to_container(config.hydra.sweep, resolve=False)

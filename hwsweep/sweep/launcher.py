@@ -74,17 +74,27 @@ class LauncherBatches:
         """Launch the batch; what ran is known by the outcomes in the folders."""
         jobs, self.jobs = self.jobs, []
         started = time.monotonic()
-        trouble: str | None = None
+        trouble = self._launch(jobs)
+        if trouble is not None and len(jobs) > 1:
+            # one run took the whole batch with it: those without an outcome go again, each alone
+            for job in jobs:
+                if outcome.read_outcome(Path(job.directory)) is None:
+                    self._launch([job])
+        return [Ended(job, 0, None, time.monotonic() - started) for job in jobs]
+
+    def _launch(self, jobs: list[Job]) -> str | None:
+        """What the launcher raised, if anything; a job alone then gets it as its outcome."""
+        started = time.monotonic()
         try:
             self.launcher.launch([self._overrides(job) for job in jobs], initial_job_idx=jobs[0].trial)
-        except Exception as error:  # of one job, or of the launcher: the others may have their outcomes
-            trouble = f"{type(error).__name__}: {error}"
-        took = time.monotonic() - started
-        for job in jobs:
-            if trouble is not None and outcome.read_outcome(Path(job.directory)) is None:
-                lost = outcome.failed("killed", f"the launcher gave no result: {trouble}", took)
-                outcome.write_outcome(Path(job.directory), lost)
-        return [Ended(job, 0, None, took) for job in jobs]
+        except Exception as error:
+            trouble = ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
+            if len(jobs) == 1 and outcome.read_outcome(Path(jobs[0].directory)) is None:
+                seconds = time.monotonic() - started
+                lost = outcome.failed("killed", f"the launcher gave no result: {trouble}", seconds)
+                outcome.write_outcome(Path(jobs[0].directory), lost)
+            return trouble
+        return None
 
     def stop(self) -> None:
         """Launch nothing more; a batch that runs ends by itself."""

@@ -12,7 +12,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra.core.config_loader import ConfigLoader
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, flag_override
 
 OUTPUTS = {"outputs", "multirun", "mlruns", "node_modules", "__pycache__"}
 """Folders beside an application that hold no configuration of its own, but perhaps many YAML files."""
@@ -45,7 +45,7 @@ class Snapshot(NamedTuple):
 
     def place(self, config: DictConfig) -> None:
         """Put the study's name and folder where the configuration looks for them."""
-        with open_dict(config):
+        with flag_override(config.hydra, ["readonly", "struct"], False):
             config.hydra.sweeper.study_name = self.study
             config.hydra.sweep.dir = self.directory
 

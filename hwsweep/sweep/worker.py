@@ -20,7 +20,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, flag_override
 
 from hwsweep.sweep import outcome, trial
 from hwsweep.sweep.snapshot import Snapshot
@@ -104,7 +104,7 @@ def compose(program: Program, job: Job) -> DictConfig:
     """The job's configuration, from the snapshot, with Hydra's numbers and folders filled in."""
     config = program.snapshot.compose(job.overrides)
     OmegaConf.set_cache(config, program.cache)
-    with open_dict(config):
+    with flag_override(config.hydra, ["readonly", "struct"], False):
         config.hydra.job.id = config.hydra.job.num = job.trial
         config.hydra.sweep.subdir = job.folder
     HydraConfig.instance().set_config(config)

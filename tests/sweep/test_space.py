@@ -11,6 +11,9 @@ from hwsweep.sweep import SweepError
 from hwsweep.sweep.space import Space, build_space
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:The version_base parameter is deprecated")  # Hydra 1.4
+
+
 @pytest.fixture
 def build() -> Any:
     with initialize(version_base="1.3", config_path="stub_conf"):
