@@ -1,0 +1,159 @@
+"""The optimum of a linear VAE with a Gaussian likelihood, known before training from the images' covariance.
+
+Without hidden layers, with loss |x - x_hat|^2 / (2 sigma2) + lambda KL, the optimum is probabilistic PCA with noise
+t = lambda sigma2 (Tipping & Bishop 1999; Lucas et al. 2019, arXiv:1911.02469): a latent is worth its rate as long as
+its direction's variance exceeds t. Nonlinear models can do better; for other likelihoods it is a guide only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from hwsweep.models.vae import pixels
+
+IMAGES_AT_ONCE = 1000
+"""Images held as floats at a time."""
+
+EXACT_PIXELS = 1024
+"""Up to so many pixels the covariance is decomposed exactly: (784, 784) takes 0.05 s, (12288, 12288) minutes."""
+
+TOLERANCE = 1e-4
+"""Beyond, passes over the images end when no leading eigenvalue grows by a larger share of itself."""
+
+
+class Spectrum(NamedTuple):
+    """Eigenvalues of the covariance of images in [0, 1], in squared intensity per image."""
+
+    leading: Float[Tensor, " k"]
+    """The largest ones, falling."""
+    total: float
+    """Sum of all: the variance of all pixels together."""
+
+
+class Prediction(NamedTuple):
+    """The optimum of the linear VAE on the training images; rates and losses in nats per image."""
+
+    active_units: int
+    rate: float
+    """Infinite at lambda = 0: there any smaller posterior variance is better."""
+    squared_error: float
+    """E|x - x_hat|^2 in squared intensity per image, x_hat from a sampled code."""
+    distortion: float
+    """squared_error / (2 sigma2): comparable with the model's own distortion."""
+    objective: float
+    """distortion + lambda rate: no linear VAE has a lower loss."""
+    collapse_lambda: float
+    """Lambda from which on no latent is active: e_1 / sigma2."""
+    statistic: Float[Tensor, " latent"]
+    """Active-unit statistic (variance of the posterior mean) of each latent, falling, 0 to 1."""
+
+
+def spectrum(image: UInt8[Tensor, "n c h w"], n_leading: int) -> Spectrum:
+    """The `n_leading` largest eigenvalues of the images' covariance and the sum of all, in squared intensity.
+
+    Exact for small images; for larger ones by subspace iteration, whose eigenvalues are a little too small
+    (Halko et al. 2011, arXiv:0909.4061, algorithm 4.4), with twice as many directions as asked for.
+    """
+    points = image.flatten(1)
+    mean = points.sum(0, dtype=torch.int64).double() / (255 * len(points))
+    n_leading = min(n_leading, points.shape[1])
+    if points.shape[1] <= EXACT_PIXELS:
+        covariance = torch.zeros(points.shape[1], points.shape[1], dtype=torch.float64, device=image.device)
+        for centred in _centred(image, mean):
+            covariance += (centred.T @ centred).double()
+        eigenvalues = torch.linalg.eigvalsh(covariance / len(points)).flip(0)
+        return Spectrum(eigenvalues[:n_leading].clamp_min(0).cpu(), float(eigenvalues.sum()))
+    return _by_subspace_iteration(image, mean, n_leading)
+
+
+def predict(spectrum: Spectrum, kl_weight: float, sigma2: float, latent: int) -> Prediction:
+    """The optimal linear VAE with `latent` latents, lambda = `kl_weight` and variance `sigma2` of a pixel.
+
+    Raises:
+        ValueError: the spectrum has too few eigenvalues, or the weight or variance is out of range.
+    """
+    if not (kl_weight >= 0 and sigma2 > 0):
+        raise ValueError(f"lambda must be >= 0 and sigma2 > 0, but got lambda={kl_weight}, sigma2={sigma2}")
+    left_out = spectrum.total - float(spectrum.leading.sum())
+    if len(spectrum.leading) < latent and left_out > TOLERANCE * spectrum.total:
+        raise ValueError(f"{latent} latents need as many eigenvalues, but the spectrum has {len(spectrum.leading)}")
+    used = torch.zeros(latent, dtype=torch.float64)  # more latents than directions: the rest have no variance
+    used[: len(spectrum.leading)] = spectrum.leading[:latent]
+    noise = kl_weight * sigma2
+    active = used > noise
+    squared_error = spectrum.total - float((used - noise).clamp_min(0).sum())
+    rate = float(0.5 * torch.log(used[active] / noise).sum())
+    distortion = squared_error / (2 * sigma2)
+    return Prediction(
+        active_units=int(active.sum()),
+        rate=rate,
+        squared_error=squared_error,
+        distortion=distortion,
+        objective=distortion + (kl_weight * rate if kl_weight > 0 else 0.0),
+        collapse_lambda=float(spectrum.leading[0]) / sigma2,
+        statistic=torch.where(active, 1 - noise / used, 0.0),
+    )
+
+
+def metrics(prediction: Prediction) -> dict[str, float]:
+    """The prediction by metric key; an infinite rate has none."""
+    named = {
+        "predicted/active_units": float(prediction.active_units),
+        "predicted/rate": prediction.rate,
+        "predicted/distortion": prediction.distortion,
+        "predicted/objective": prediction.objective,
+        "predicted/collapse_lambda": prediction.collapse_lambda,
+    }
+    return {key: value for key, value in named.items() if math.isfinite(value)}
+
+
+def sentence(prediction: Prediction, kl_weight: float, sigma2: float) -> str:
+    """What a linear model would do at this lambda, in one line with the numbers."""
+    scale = "e_1" if sigma2 == 1 else "e_1 / sigma2"
+    limit = f"{scale} = {prediction.collapse_lambda:.3g}"
+    if kl_weight == 0:
+        return "lambda=0: no collapse and no finite rate predicted for a linear model: nothing holds codes to the prior"
+    if prediction.active_units == 0:
+        relation = "<" if prediction.collapse_lambda < kl_weight else "="
+        return f"lambda={kl_weight:g}: total collapse predicted for a linear model, {limit} {relation} {kl_weight:g}"
+    return (
+        f"lambda={kl_weight:g}: {prediction.active_units} of {len(prediction.statistic)} latents active predicted for "
+        f"a linear model, rate {prediction.rate:.2f} and distortion {prediction.distortion:.2f} nats; "
+        f"total collapse from {limit} on"
+    )
+
+
+def under_trained(objective: float, prediction: Prediction, tolerance: float) -> bool:
+    """Whether a Gaussian VAE's training objective lies above the linear optimum by more than this share of it."""
+    return objective > prediction.objective * (1 + tolerance)
+
+
+def _by_subspace_iteration(image: UInt8[Tensor, "n c h w"], mean: Float[Tensor, " d"], n_leading: int) -> Spectrum:
+    n_directions = min(2 * n_leading + 8, len(mean), len(image))
+    start = torch.randn(len(mean), n_directions, generator=torch.Generator().manual_seed(0)).to(image.device)
+    basis = torch.linalg.qr(start).Q
+    found = torch.zeros(n_directions, dtype=torch.float64)
+    while True:
+        turned = torch.zeros_like(basis)
+        total = 0.0
+        for centred in _centred(image, mean):
+            turned += centred.T @ (centred @ basis)
+            total += float(centred.square().sum(1).double().sum())
+        turned /= len(image)
+        before, found = found, torch.linalg.eigvalsh((basis.T @ turned).double()).flip(0).cpu()
+        leading = found[:n_leading].clamp_min(0)
+        if bool((leading - before[:n_leading] <= TOLERANCE * leading).all()):
+            return Spectrum(leading, total / len(image))
+        basis = torch.linalg.qr(turned).Q
+
+
+def _centred(image: UInt8[Tensor, "n c h w"], mean: Float[Tensor, " d"]) -> Iterator[Float[Tensor, "m d"]]:
+    """Images in [0, 1] minus their mean, a chunk at a time."""
+    for chunk in image.split(IMAGES_AT_ONCE):
+        yield pixels(chunk).flatten(1) - mean.float()

@@ -1,0 +1,147 @@
+"""The closed form against a numerical optimum, scikit-learn's eigenvalues and the real data's known numbers."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+from sklearn.decomposition import PCA
+
+from hwsweep.analysis import linear_vae
+from hwsweep.analysis.linear_vae import Prediction, Spectrum, metrics, predict, sentence, spectrum, under_trained
+
+EIGENVALUES = torch.tensor([4.0, 1.5, 0.6, 0.1], dtype=torch.float64)
+DATA = os.environ.get("HWSWEEP_DATA")  # read at import: a fixture points the variable elsewhere
+TIBETAN_MNIST = Path(DATA or "absent") / "tibetan_mnist" / "TibetanMNIST.npz"
+
+
+def images(n: int, *shape: int) -> torch.Tensor:
+    """Noise whose pixels share a few directions of falling strength, so that eigenvalues differ."""
+    generator = torch.Generator().manual_seed(0)
+    n_pixels = math.prod(shape)
+    strength = 0.7 ** torch.arange(40)
+    mix = torch.linalg.qr(torch.randn(n_pixels, 40, generator=generator)).Q * strength * n_pixels**0.5
+    points = (
+        128 + 30 * (torch.randn(n, 40, generator=generator) @ mix.T) + torch.randn(n, n_pixels, generator=generator)
+    )
+    return points.clamp(0, 255).to(torch.uint8).reshape(n, *shape)
+
+
+def closed(kl_weight: float, sigma2: float, latent: int) -> Prediction:
+    return predict(Spectrum(EIGENVALUES, float(EIGENVALUES.sum())), kl_weight, sigma2, latent)
+
+
+@pytest.mark.parametrize(("kl_weight", "sigma2"), [(1.0, 1.0), (0.5, 0.4), (2.5, 1.0), (30.0, 0.2)])
+def test_no_linear_vae_found_by_a_numerical_optimiser_is_better_and_the_best_is_as_predicted(
+    kl_weight: float, sigma2: float
+) -> None:
+    covariance, latent = EIGENVALUES.numpy(), 3  # diagonal: any other is a rotation of it
+
+    def parts(parameters: np.ndarray) -> tuple[float, float, np.ndarray]:
+        w, a = parameters[:12].reshape(4, 3), parameters[12:24].reshape(3, 4)
+        log_var = parameters[24:]
+        left = np.eye(4) - w @ a
+        error = (left**2 * covariance).sum() + (np.exp(log_var) * (w**2).sum(0)).sum()
+        statistic = (a**2 * covariance).sum(1)
+        return error, 0.5 * (statistic + np.exp(log_var) - 1 - log_var).sum(), statistic
+
+    def loss(parameters: np.ndarray) -> float:
+        error, rate, _ = parts(parameters)
+        return float(error / (2 * sigma2) + kl_weight * rate)
+
+    start = np.random.default_rng(0).normal(size=27)
+    optimum = minimize(loss, start, method="BFGS", options={"gtol": 1e-7, "maxiter": 5000})
+    error, rate, statistic = parts(optimum.x)
+    found = closed(kl_weight, sigma2, latent)
+    assert found.objective == pytest.approx(optimum.fun, abs=1e-5)
+    assert (found.squared_error, found.rate) == pytest.approx((error, rate), abs=2e-3)
+    np.testing.assert_allclose(found.statistic, sorted(statistic, reverse=True), atol=2e-3)
+    assert found.active_units == (statistic > 0.01).sum()
+
+
+def test_total_collapse_comes_where_the_weight_reaches_the_largest_eigenvalue() -> None:
+    assert closed(0.99 * 4 / 0.3, 0.3, 3).active_units == 1
+    beyond = closed(1.01 * 4 / 0.3, 0.3, 3)
+    assert (beyond.active_units, beyond.rate) == (0, 0)
+    assert beyond.squared_error == pytest.approx(6.2)
+    assert beyond.collapse_lambda == pytest.approx(4 / 0.3)
+
+
+def test_lambda_zero_is_pca_with_an_infinite_rate() -> None:
+    found = closed(0.0, 2.0, 3)
+    assert found.rate == math.inf
+    assert found.squared_error == pytest.approx(0.1)
+    assert found.objective == found.distortion == pytest.approx(0.1 / 4)
+    assert found.active_units == 3
+    assert "predicted/rate" not in metrics(found)
+
+
+def test_more_latents_than_directions_stay_inactive() -> None:
+    found = closed(1.0, 1.0, 7)
+    assert found.statistic.tolist() == pytest.approx([0.75, 1 / 3, 0, 0, 0, 0, 0])
+    assert closed(0.0, 1.0, 7).active_units == 4
+
+
+def test_a_spectrum_cut_short_is_refused() -> None:
+    with pytest.raises(ValueError, match="3 latents need as many eigenvalues, but the spectrum has 2"):
+        predict(Spectrum(EIGENVALUES[:2], 6.2), 1.0, 1.0, 3)
+
+
+@pytest.mark.parametrize("shape", [(1, 11, 7), (3, 23, 29)])
+def test_eigenvalues_are_those_of_scikit_learn(shape: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear_vae, "IMAGES_AT_ONCE", 97)
+    image = images(401, *shape)
+    points = image.flatten(1).double().numpy() / 255
+    expected = PCA(13, svd_solver="full").fit(points).explained_variance_ * 400 / 401
+    found = spectrum(image, 13)
+    # the larger shape goes by subspace iteration: below TOLERANCE a pass is left
+    np.testing.assert_allclose(found.leading, expected, rtol=1e-5 if math.prod(shape) < 1024 else 2e-4)
+    assert found.total == pytest.approx(points.var(0).sum(), rel=1e-5)
+
+
+@pytest.mark.skipif(not TIBETAN_MNIST.exists(), reason="needs TibetanMNIST: set HWSWEEP_DATA or fetch it")
+def test_on_tibetan_mnist_the_numbers_are_those_worked_out_apart() -> None:
+    image = torch.from_numpy(np.load(TIBETAN_MNIST)["image"])[:, None]
+    found = spectrum(image, 32)
+    assert found.leading[:2].tolist() == pytest.approx([11.512, 7.745], abs=1e-3)
+    assert found.total == pytest.approx(90.70, abs=0.01)
+    at_one = predict(found, 1.0, 1.0, 32)
+    assert at_one.active_units == 20
+    assert at_one.rate == pytest.approx(8.79, abs=0.005)
+    assert at_one.squared_error == pytest.approx(48.44, abs=0.01)
+    # a loss averaged over 784 pixels is one with sigma2 = 392
+    assert predict(found, 1.0, 392.0, 32).active_units == 0
+
+
+@pytest.mark.parametrize(
+    ("kl_weight", "sigma2", "text"),
+    [
+        (100.0, 1.0, "lambda=100: total collapse predicted for a linear model, e_1 = 4 < 100"),
+        (100.0, 0.1, "lambda=100: total collapse predicted for a linear model, e_1 / sigma2 = 40 < 100"),
+        (4.0, 1.0, "lambda=4: total collapse predicted for a linear model, e_1 = 4 = 4"),
+        (
+            1.0,
+            1.0,
+            "lambda=1: 2 of 3 latents active predicted for a linear model, rate 0.90 and distortion 1.35 nats; "
+            "total collapse from e_1 = 4 on",
+        ),
+        (
+            0.0,
+            1.0,
+            "lambda=0: no collapse and no finite rate predicted for a linear model: nothing holds codes to the prior",
+        ),
+    ],
+)
+def test_the_sentence_says_what_to_expect(kl_weight: float, sigma2: float, text: str) -> None:
+    assert sentence(closed(kl_weight, sigma2, 3), kl_weight, sigma2) == text
+
+
+def test_a_loss_above_the_linear_optimum_is_under_trained() -> None:
+    optimum = closed(1.0, 1.0, 3)
+    assert under_trained(optimum.objective * 1.02, optimum, 0.01)
+    assert not under_trained(optimum.objective * 1.005, optimum, 0.01)
