@@ -11,6 +11,9 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 class ServedModel(PythonModel):
     """Images (n, c, h, w), uint8 -> their codes and reconstructions."""
 
+    # arrays have no type hint that MLflow could make a schema of (it warns of each): the logged signature is the schema
+    _skip_type_hint_validation = True
+
     def load_context(self, context: PythonModelContext) -> None:
         """Rebuild the model from the artifacts `config` and `weights`."""
         from omegaconf import DictConfig, OmegaConf
@@ -26,7 +29,6 @@ class ServedModel(PythonModel):
 
     @torch.no_grad()
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        # no annotations: MLflow would take them for a schema; the logged signature is the schema
         """Everything the model's `outputs` gives: `mu`, `log_var`, `reconstruction`."""
         outputs = self.model.outputs({"image": torch.from_numpy(np.asarray(model_input))})
         return {name: values.numpy() for name, values in outputs.items()}

@@ -8,7 +8,6 @@ import os
 import signal
 import sqlite3
 import time
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -144,10 +143,8 @@ class Run:
         from mlflow.models import infer_signature
 
         mlflow.set_tracking_uri(self._uri)
-        # MLflow warns of missing type hints, which its schemas cannot express for arrays;
         # leaving the block sets the run to FINISHED for a moment; `open_run` has the last word
-        with warnings.catch_warnings(), mlflow.start_run(run_id=self.id, log_system_metrics=False):
-            warnings.simplefilter("ignore")
+        with mlflow.start_run(run_id=self.id, log_system_metrics=False):
             mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(Path(__file__).with_name("served_model.py")),

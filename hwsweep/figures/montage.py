@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PANELS = 1
+NEEDS = {"reconstructions", "samples", "interpolation"}
+"""The figures that a run must have stored."""
 ROWS = ("real", "reconstruction", "prior samples", "interpolation")
 _DOWN = 2  # small images below each other in every place
 _ACROSS = 12  # small images side by side over the whole width, if there are few runs

@@ -61,7 +61,8 @@ def draw_montages(view: StudyView) -> list[Path]:
 
     groups: dict[str, list[TrialView]] = defaultdict(list)
     for trial in view.trials:
-        if trial.state == "complete" and (trial.directory / "figures" / "reconstructions.npz").exists():
+        drawn = {path.stem for path in (trial.directory / "figures").glob("*.npz")}
+        if trial.state == "complete" and montage.NEEDS <= drawn:
             groups[str(trial.params.get("dataset", ""))].append(trial)
     paths = []
     for dataset, trials in groups.items():
@@ -104,7 +105,7 @@ def _outcome(trial: TrialView) -> str:
 def _column(trial: TrialView, view: StudyView) -> montage.Column:
     from hwsweep.figures import drawing, montage
 
-    shown = {name: value for name, value in trial.params.items() if name != "dataset"}
+    shown = {name: value for name, value in trial.params.items() if name in view.axes and name != "dataset"}
     kl_weight = float(trial.params.get(LAMBDA, view.config.vae["lambda"]))
     distortion, rate = trial.metrics["test/distortion"], trial.metrics["test/rate"]
     return montage.Column(

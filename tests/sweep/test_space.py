@@ -10,7 +10,6 @@ from omegaconf import DictConfig
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.space import Space, build_space
 
-
 pytestmark = pytest.mark.filterwarnings("ignore:The version_base parameter is deprecated")  # Hydra 1.4
 
 
