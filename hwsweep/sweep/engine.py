@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from hwsweep.sweep import devices, folder, launcher, plan, probe, snapshot
 from hwsweep.sweep.book import Book
 from hwsweep.sweep.launcher import LauncherBatches
-from hwsweep.sweep.pool import Executor, ProcessPool
+from hwsweep.sweep.pool import Executor, ProcessPool, start_server
 from hwsweep.sweep.runner import Runner
 from hwsweep.sweep.worker import Program
 
@@ -25,6 +25,9 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
     loader = context.config_loader
     config, arguments = _asked_before(config, arguments, loader)
     settings = plan.read_settings(config)
+    threads = max(1, devices.usable_cores() // settings.n_jobs)
+    if not launcher.chosen(config):
+        start_server(list(settings.preload), threads)  # it loads while this process checks the command
     space = plan.read_space(settings, arguments, loader, config)
     overrides = list(config.hydra.overrides.hydra)
     base = loader.load_configuration(config.hydra.job.config_name, [*overrides, *space.fixed], RunMode.MULTIRUN)
@@ -55,7 +58,6 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
     if launcher.chosen(config):
         executor: Executor = LauncherBatches(program, config, settings.n_jobs)
     else:
-        threads = max(1, devices.usable_cores() // settings.n_jobs)
         executor = ProcessPool(program, slots, threads, settings.timeout, list(settings.preload))
     Runner(settings, study, book, base, executor).run()
 

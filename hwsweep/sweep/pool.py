@@ -94,7 +94,7 @@ class ProcessPool:
         self.threads = threads
         self.timeout = timeout
         self.slots: dict[int, _Slot] = {}
-        self.context = _context(preload, threads)
+        self.context = start_server(preload, threads)
 
     @property
     def free(self) -> bool:
@@ -189,8 +189,8 @@ def _listen(slot: _Slot, answer: Callable[[Job, tuple[Any, ...]], bool | None]) 
         slot.closed = True
 
 
-def _context(preload: list[str], threads: int) -> Any:
-    """A fork server that begins to load its modules at once; spawned processes where there is none."""
+def start_server(preload: list[str], threads: int) -> Any:
+    """The context of a fork server that loads its modules from now on; of spawned processes where there is none."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     from multiprocessing import forkserver
