@@ -32,6 +32,7 @@ class Neighbourhoods(NamedTuple):
 def frechet_distance(real: Float[Tensor, "n d"], sampled: Float[Tensor, "m d"]) -> float:
     """Squared Fréchet distance of the normals with the two sets' means and covariances, in squared features, >= 0.
 
+    With features whose variances on real images sum to 1, samples that are all the mean real image are 1 away.
     |m_1 - m_2|^2 + tr(C_1 + C_2 - 2 (C_1 C_2)^1/2) (Dowson & Landau 1982). Few examples make it larger.
     """
     mean_real, root_real = _moments(real)

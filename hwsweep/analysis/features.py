@@ -1,0 +1,129 @@
+"""The spaces in which samples are compared with real images: made from the training split, kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from filelock import FileLock
+from jaxtyping import Float, Num
+from torch import Tensor, nn
+
+from hwsweep import checkpoint
+from hwsweep.data import Examples
+from hwsweep.models.vae import pixels
+
+FORMAT = 1
+"""Part of the key: raise it when the same settings would make other features."""
+
+IMAGES_AT_ONCE = 1000
+"""Images per pass of a network: bounds memory."""
+
+PIXELS_FOR_PCA = 2**25
+"""Principal components are those of so many pixels' worth of training images: 2,730 of 64x64x3, 134 MB."""
+
+SCALED_BY = 5000
+"""The unit of features is their spread over so many training images."""
+
+
+class FeaturePlan(NamedTuple):
+    """How features are made; every value comes from conf."""
+
+    n_features: int
+    """Width of the classifier's last hidden layer, or number of principal components."""
+    n_steps: int
+    """Training steps of the classifier."""
+    batch_size: int
+    learning_rate: float
+    seed: int
+
+
+def features_of(network: nn.Module, image: Num[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
+    """Features of images (bytes, or intensities in [0, 1]), on the CPU."""
+    with torch.inference_mode():
+        return torch.cat([network(pixels(chunk.cpu())) for chunk in image.split(IMAGES_AT_ONCE)])
+
+
+def feature_network(train: Examples, plan: FeaturePlan, folder: Path, data_digest: str) -> nn.Module:
+    """A frozen map from images to features whose variances on the training images sum to 1.
+
+    With labels, all but the last layer of a small convolutional classifier of the training images; without, their
+    principal components. Kept in `folder` under a key of data and plan: one process makes it, the others wait.
+    """
+    shape = tuple(train["image"].shape[1:])
+    labelled = "label" in train
+    key = hashlib.sha256(f"{FORMAT} {labelled} {plan!r} {data_digest}".encode()).hexdigest()[:32]
+    path = folder / f"{key}.pt"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(plan.seed)
+        if not path.exists():
+            made = _classifier(train, plan) if labelled else _principal(train["image"], plan.n_features)
+            _scale(made, train["image"][:SCALED_BY])
+            checkpoint.save(path, made.state_dict())
+        network = _convolutional(shape, plan.n_features) if labelled else _linear(shape, plan.n_features)
+    network.load_state_dict(checkpoint.load(path))
+    return network.eval().requires_grad_(False)
+
+
+def _classifier(train: Examples, plan: FeaturePlan) -> nn.Sequential:
+    """The layers below the last of a classifier trained on the CPU."""
+    image, label = train["image"].cpu(), train["label"].cpu()
+    network = _convolutional(tuple(image.shape[1:]), plan.n_features)
+    head = nn.Linear(plan.n_features, int(label.max()) + 1)
+    parameters = [*network.parameters(), *head.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=plan.learning_rate, fused=True)
+    for _ in range(plan.n_steps):
+        chosen = torch.randint(len(image), (plan.batch_size,))
+        loss = nn.functional.cross_entropy(head(network(pixels(image[chosen]))), label[chosen])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+    return network
+
+
+def _principal(image: Num[Tensor, "n c h w"], n_features: int) -> nn.Sequential:
+    """Projection on the leading principal components."""
+    shape = tuple(image.shape[1:])
+    chosen = torch.randperm(len(image))[: max(2, PIXELS_FOR_PCA // math.prod(shape))]
+    points = pixels(image[chosen].cpu()).flatten(1)
+    directions = torch.pca_lowrank(points, q=min(n_features, *points.shape))[2]
+    network = _linear(shape, n_features)
+    network.load_state_dict(
+        {
+            "1.weight": nn.functional.pad(directions.T, (0, 0, 0, n_features - directions.shape[1])),
+            "1.bias": torch.zeros(n_features),
+        }
+    )
+    return network
+
+
+def _scale(network: nn.Sequential, image: Num[Tensor, "n c h w"]) -> None:
+    """Make the total variance of the features 1: a ReLU behind the last linear layer hands its scale on."""
+    deviation = float(features_of(network, image).double().var(0, correction=0).sum().sqrt())
+    last = [layer for layer in network if isinstance(layer, nn.Linear)][-1]
+    with torch.no_grad():
+        last.weight.div_(deviation)
+        last.bias.div_(deviation)
+
+
+def _linear(shape: tuple[int, ...], n_features: int) -> nn.Sequential:
+    return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(shape), n_features))
+
+
+def _convolutional(shape: tuple[int, ...], n_features: int) -> nn.Sequential:
+    channels, height, width = shape
+    # each convolution of stride 2 halves height and width, rounding up
+    smallest = math.ceil(height / 4) * math.ceil(width / 4)
+    return nn.Sequential(
+        nn.Conv2d(channels, 16, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(32 * smallest, n_features),
+        nn.ReLU(),
+    )
