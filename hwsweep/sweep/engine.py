@@ -7,7 +7,7 @@ from hydra.core.singleton import Singleton
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from hwsweep.sweep import devices, folder, launcher, plan, probe, snapshot
+from hwsweep.sweep import devices, folder, launcher, plan, probe, sampling, snapshot
 from hwsweep.sweep.book import Book
 from hwsweep.sweep.launcher import LauncherBatches
 from hwsweep.sweep.pool import Executor, ProcessPool, start_server
@@ -33,6 +33,8 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
     base = loader.load_configuration(config.hydra.job.config_name, [*overrides, *space.fixed], RunMode.MULTIRUN)
     probe.check_composition(space, loader, config)
     planned = plan.make_plan(settings, space, base, None)
+    sampling.check(planned.sampler, planned.pruner)
+    observer = sampling.build(settings.observer) if settings.observer else None
     slots = devices.environments(settings.n_jobs, settings.gpus_per_trial)
 
     record = {
@@ -59,7 +61,7 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
         executor: Executor = LauncherBatches(program, config, settings.n_jobs)
     else:
         executor = ProcessPool(program, slots, threads, settings.timeout, list(settings.preload))
-    Runner(settings, study, book, base, executor).run()
+    Runner(settings, study, book, base, executor, observer).run()
 
 
 def _asked_before(config: DictConfig, arguments: list[str], loader: ConfigLoader) -> tuple[DictConfig, list[str]]:

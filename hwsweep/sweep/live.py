@@ -15,9 +15,10 @@ from hwsweep.sweep.worker import Job
 class Live:
     """The running trials, what they reported, the best value so far, the time left."""
 
-    def __init__(self, book: Book, done: int) -> None:
+    def __init__(self, book: Book, done: int, runs_per_trial: int) -> None:
         self.book = book
-        self.done = done
+        self.done = done * runs_per_trial
+        self.total = book.plan.total * runs_per_trial
         self.failures = 0
         self.began = time.monotonic()
         self.ended_here = 0
@@ -42,7 +43,7 @@ class Live:
 
     def started(self, job: Job) -> None:
         """A run began."""
-        shown = " ".join(job.overrides)
+        shown = " ".join(line for line in job.overrides if line not in self.book.plan.space.fixed)
         self.running[job.folder] = [job.folder, shown, "", ""]
         self.since[job.folder] = time.monotonic()
         if self.screen is None:
@@ -83,7 +84,7 @@ class Live:
 
     def _line(self) -> str:
         """Progress in words: "12 of 40, 1 failed, best 105.3, 4 min left"."""
-        total, done = self.book.plan.total, self.done + self.ended_here
+        total, done = self.total, self.done + self.ended_here
         line = f"{done} of {total}, {self.failures} failed"
         if self.best is not None:
             line += f", best {self.best:.6g}"

@@ -13,7 +13,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from hwsweep.sweep import SweepError, outcome, sampling, view
+from hwsweep.sweep import SweepError, outcome, view
 from hwsweep.sweep.book import Book
 from hwsweep.sweep.folder import Folder
 from hwsweep.sweep.live import Live
@@ -36,12 +36,14 @@ class Runner:
         book: Book,
         config: DictConfig,
         executor: Executor,
+        observer: view.Observer | None,
     ) -> None:
         self.settings = settings
         self.folder = folder
         self.book = book
         self.config = config
         self.executor = executor
+        self.observer = observer
         self.waiting: deque[Job] = deque()
         self.interrupted: list[int] = []
         self.jobs: dict[int, list[Job]] = {}
@@ -58,16 +60,16 @@ class Runner:
         self.n_failed = sum(trial.state.name == "FAIL" for trial in trials)
         done = sum(trial.state.is_finished() for trial in trials)
         print(announce(self.book.plan, self.settings, done), flush=True)
-        observer = sampling.build(self.settings.observer) if self.settings.observer else None
+        self.hopeless = self._too_many_failed()
         with self._signals():
             try:
-                if observer is not None:
-                    observer.started(self._view())
-                with Live(self.book, done) as live:
+                if self.observer is not None:
+                    self.observer.started(self._view())
+                with Live(self.book, done, len(seed_values(self.settings, 0)) or 1) as live:
                     self._loop(live)
             finally:
                 self.executor.kill()
-                self._finish(observer)
+                self._finish()
         self._leave()
 
     def _loop(self, live: Live) -> None:
@@ -168,19 +170,22 @@ class Runner:
         state, values, notes = summary(results, [outcome.read_result(path) for path in directories])
         self.book.finish(number, state, values, notes)
         self.n_failed += state == "failed"
-        self.hopeless = self.n_failed > self.settings.max_failure_rate * self.book.plan.total
+        self.hopeless = self._too_many_failed()
 
-    def _finish(self, observer: Any) -> None:
+    def _too_many_failed(self) -> bool:
+        return self.n_failed > self.settings.max_failure_rate * self.book.plan.total
+
+    def _finish(self) -> None:
         """Leave a tidy study behind, whatever ended the loop."""
         for number in self.book.unfinished():
             self.book.requeue(number)
         if self.hopeless or (not self.book.unfinished() and len(self.book.trials()) >= self.book.plan.total):
             self.folder.end()
         view.write_results(self.book, self.folder.path)
-        if observer is None:
+        if self.observer is None:
             view.print_table(self._view())
         else:
-            observer.finished(self._view())
+            self.observer.finished(self._view())
 
     def _leave(self) -> None:
         """Exit with a code and a line that say why the sweep did not reach its end."""

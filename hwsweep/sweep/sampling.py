@@ -69,6 +69,18 @@ def build_sampler(node: Mapping[str, Any], study_seed: int, number: int, attempt
     return sampler
 
 
+def check(sampler: Mapping[str, Any] | None, pruner: Mapping[str, Any] | None) -> None:
+    """Build both once, before a study begins.
+
+    Raises:
+        SweepError: one of them cannot be built.
+    """
+    if pruner:
+        build(pruner)
+    if sampler and not is_exhaustive(sampler):
+        build_sampler(sampler, 0, 0, 0)
+
+
 def distribution(axis: Axis) -> BaseDistribution:
     """The axis as Optuna's samplers see it; the end of a range is excluded, as in Hydra."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution

@@ -119,7 +119,7 @@ def print_table(view: StudyView) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(highlight=False)
     columns = list(dict.fromkeys(key for trial in view.trials for key in trial.params))
     table = Table(box=None, header_style="bold")
     for title in ("trial", *columns, "value", "state", "seconds"):

@@ -9,7 +9,9 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 from stub_sweeps import Ran, command, trials
 
@@ -67,6 +69,8 @@ def test_a_sweep_with_too_many_failures_is_given_up_with_an_exit_code(sweep: Swe
         (["shape=round,oval"], "Could not find 'shape/oval'"),
         (["x=interval(0,1)"], "x has no end; say how many trials: hydra.sweeper.n_trials=20"),
         (["x=1,2", "hydra.sweeper.direction=up"], "direction must be minimize or maximize, but got up"),
+        (["x=1,2", "hydra.sweeper.pruner={_target_:optuna.pruners.MedianPruner,n:1}"], "unexpected keyword"),
+        (["x=1,2", "hydra.sweeper.sampler._target_=optuna.samplers.Best"], "cannot be found"),
         (["x=1,2", "hydra.sweeper.exclude=['x > 0']"], "leaves no point"),
         (["x=1,2", "hydra.sweeper.gpus_per_trial=1", "hydra.sweeper.n_jobs=99"], "needs 99 GPUs"),
     ],
@@ -146,14 +150,20 @@ def test_editing_the_configuration_while_a_sweep_runs_changes_nothing(tmp_path: 
     assert [trial.value for trial in trials(study)] == [0.0, 100.0, 0.25, 100.25, 1.0, 101.0]
 
 
+def wait_for(condition: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + 30
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "waited for 30 s"
+        time.sleep(0.02)
+    return value
+
+
 def interrupt(sweep_folder: Path, number: int, *arguments: str) -> subprocess.Popen[str]:
     """Start a sweep and send it a signal once its first trial runs."""
     running = subprocess.Popen(
         command(*arguments), cwd=sweep_folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 30
-    while not list(sweep_folder.glob("outputs/*/*/worker.json")) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for(lambda: list(sweep_folder.glob("outputs/*/*/worker.json")))
     running.send_signal(number)
     running.communicate(timeout=60)
     return running
@@ -168,6 +178,14 @@ def test_ctrl_c_leaves_trials_queued_and_the_same_command_goes_on(sweep: Sweep, 
     assert ran.studies == [study]
     assert [trial.values for trial in ran.trials()] == [[1.0], [0.0], [1.0]]
     assert len(sweep(*arguments).studies) == 2  # the study has ended: a new one begins beside it
+
+
+def test_the_processes_of_a_killed_sweep_die_with_it(tmp_path: Path) -> None:
+    running = subprocess.Popen(command("how=hang,hang2"), cwd=tmp_path, stdout=subprocess.DEVNULL)
+    worker = wait_for(lambda: [json.loads(p.read_text())["pid"] for p in tmp_path.glob("outputs/*/*/worker.json")])[0]
+    running.kill()
+    running.wait()
+    wait_for(lambda: not psutil.pid_exists(worker))
 
 
 def test_a_killed_sweep_goes_on_by_its_name_alone(sweep: Sweep, tmp_path: Path) -> None:
