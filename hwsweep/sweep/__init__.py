@@ -2,7 +2,8 @@
 
 space: what is searched        sampling: Optuna's samplers, seeded by trial        expression: exclude and when
 folder: a study's folder       book: its trials, in Optuna                         view: what others see of it
-pool: processes                worker, trial: a trial's own process                engine: one sweep as a story
+pool, launcher: what runs jobs                     worker, trial: a run in its own process
+engine: one sweep as a story                       runner: its loop
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.sweep import devices, folder, launcher, plan, probe, sampling, snapshot
 from hwsweep.sweep.book import Book
+from hwsweep.sweep.executor import Executor
 from hwsweep.sweep.launcher import LauncherBatches
-from hwsweep.sweep.pool import Executor, ProcessPool, start_server
+from hwsweep.sweep.pool import ProcessPool, start_server
 from hwsweep.sweep.runner import Runner
 from hwsweep.sweep.worker import Program
 

@@ -13,7 +13,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from hwsweep.sweep import outcome, trial
-from hwsweep.sweep.pool import Ended
+from hwsweep.sweep.executor import Ended
 from hwsweep.sweep.worker import Job, Program
 
 

@@ -10,50 +10,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]
 
+from hwsweep.sweep.executor import Ended
 from hwsweep.sweep.worker import Job, Program, kill_group, kill_tree, main
 
 GRACE = 10.0
 """Seconds a process has to end by itself: after its outcome, or after it was asked to stop."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-
-
-class Ended(NamedTuple):
-    """A process that is gone."""
-
-    job: Job
-    exit_code: int
-    """As multiprocessing gives it: -9 is SIGKILL."""
-    stopped: str | None
-    """Why the pool ended it: "timeout" or "stop"; None if it ended by itself."""
-    seconds: float
-
-
-class Executor(Protocol):
-    """Runs jobs somewhere: the processes below, or a Hydra launcher."""
-
-    @property
-    def free(self) -> bool:
-        """Whether a job may be submitted."""
-
-    @property
-    def jobs(self) -> list[Job]:
-        """What was submitted and has not ended."""
-
-    def submit(self, job: Job) -> None:
-        """Take the job; its folder exists."""
-
-    def wait(self, answer: Callable[[Job, tuple[Any, ...]], bool | None], seconds: float) -> list[Ended]:
-        """The jobs that ended; their outcomes lie in their folders."""
-
-    def stop(self) -> None:
-        """Ask all that runs to end."""
-
-    def kill(self) -> None:
-        """End all that runs at once."""
 
 
 @dataclass

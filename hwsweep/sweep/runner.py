@@ -5,25 +5,20 @@ from __future__ import annotations
 import signal
 import sys
 from collections import Counter, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.sweep import SweepError, outcome, view
 from hwsweep.sweep.book import Book
+from hwsweep.sweep.executor import Ended, Executor
 from hwsweep.sweep.folder import Folder
+from hwsweep.sweep.interrupt import Interrupt
 from hwsweep.sweep.live import Live
 from hwsweep.sweep.plan import Settings, announce, seed_values
-from hwsweep.sweep.pool import Ended, Executor
 from hwsweep.sweep.summary import lost, summary
 from hwsweep.sweep.worker import Job, kill_orphan
-
-FINISHED = ("complete", "pruned", "failed")
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Runner:
@@ -49,7 +44,7 @@ class Runner:
         self.jobs: dict[int, list[Job]] = {}
         """Trials under way, with their runs."""
         self.deaths: Counter[str] = Counter()
-        self.signal: int | None = None
+        self.interrupt = Interrupt()
         self.hopeless = False
         self.n_failed = 0
 
@@ -61,7 +56,7 @@ class Runner:
         done = sum(trial.state.is_finished() for trial in trials)
         print(announce(self.book.plan, self.settings, done), flush=True)
         self.hopeless = self._too_many_failed()
-        with self._signals():
+        with self.interrupt:
             try:
                 if self.observer is not None:
                     self.observer.started(self._view())
@@ -89,7 +84,7 @@ class Runner:
 
     @property
     def _stopping(self) -> bool:
-        return self.signal is not None or self.hopeless
+        return self.interrupt.signal is not None or self.hopeless
 
     def _recover(self) -> None:
         """Bring the book and the folders of an interrupted sweep together again."""
@@ -141,6 +136,9 @@ class Runner:
         job, directory = ended.job, Path(ended.job.directory)
         (directory / "worker.json").unlink(missing_ok=True)
         result = outcome.read_outcome(directory)
+        if ended.stopped is not None and result is not None and result.state == "failed":
+            (directory / "outcome.json").unlink()  # it failed because it was asked to end
+            result = None
         if result is None:
             if ended.stopped == "stop" and self._stopping:
                 return
@@ -189,9 +187,9 @@ class Runner:
 
     def _leave(self) -> None:
         """Exit with a code and a line that say why the sweep did not reach its end."""
-        if self.signal is not None:
+        if self.interrupt.signal is not None:
             print("interrupted; the same command goes on where it stopped", file=sys.stderr)
-            raise SystemExit(128 + self.signal)
+            raise SystemExit(128 + self.interrupt.signal)
         if self.hopeless:
             rate, total = self.settings.max_failure_rate, self.book.plan.total
             print(f"given up: {self.n_failed} of {total} trials failed, max_failure_rate={rate}", file=sys.stderr)
@@ -199,19 +197,3 @@ class Runner:
 
     def _view(self) -> view.StudyView:
         return view.study_view(self.book, self.folder.path, self.config)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Stop cleanly at the first Ctrl-C or SIGTERM, at once at the second."""
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            if self.signal is not None:
-                raise KeyboardInterrupt
-            self.signal = number
-
-        previous = {number: signal.signal(number, stop) for number in SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)

@@ -8,7 +8,7 @@ import statistics
 from typing import Any
 
 from hwsweep.sweep import outcome
-from hwsweep.sweep.pool import Ended
+from hwsweep.sweep.executor import Ended
 
 
 def lost(ended: Ended, timeout: float | None) -> outcome.Outcome:
