@@ -203,6 +203,14 @@ def test_a_killed_sweep_goes_on_by_its_name_alone(sweep: Sweep, tmp_path: Path) 
     assert len(again.trials()) == 3
 
 
+def test_an_outcome_that_was_stored_before_the_sweep_died_is_taken_over(sweep: Sweep, tmp_path: Path) -> None:
+    arguments = ("how=hang,well",)
+    interrupt(tmp_path, signal.SIGKILL, *arguments)
+    (trial,) = tmp_path.glob("outputs/*/0")
+    (trial / "outcome.json").write_text('{"state": "complete", "values": [42.0], "failure": null, "seconds": 9.0}')
+    assert [trial.value for trial in sweep(*arguments).trials()] == [42.0, 0.0]
+
+
 def test_a_named_study_refuses_another_question_and_shows_the_difference(sweep: Sweep) -> None:
     named = "hydra.sweeper.study_name=night"
     sweep("x=0,1", named)
