@@ -12,7 +12,7 @@ from torch import Tensor
 from hwsweep.models.vae import VAE, pixels
 
 DECODED_AT_ONCE = 1000
-"""Images per pass of the decoder: bounds memory; another number draws other noise."""
+"""Images per pass of the decoder: bounds memory."""
 
 
 class ImportanceWeighted(NamedTuple):
@@ -64,9 +64,8 @@ def importance_weighted(
     """
     if n_samples < 2:
         raise ValueError(f"an importance-weighted bound needs at least 2 samples, but got {n_samples}; 1 is neg_elbo")
-    at_once = max(1, DECODED_AT_ONCE // n_samples)
-    parts = zip(image.split(at_once), mu.split(at_once), log_var.split(at_once), strict=True)
-    weighed = [_weighed(model, *part, n_samples, noise) for part in parts]
+    chunks = zip(image.split(DECODED_AT_ONCE), mu.split(DECODED_AT_ONCE), log_var.split(DECODED_AT_ONCE), strict=True)
+    weighed = [_weighed(model, *chunk, n_samples, noise) for chunk in chunks]
     distortions, log_weights = zip(*weighed, strict=True)
     distortion, log_weight = torch.cat(distortions).mean(1), torch.cat(log_weights)
     bound = math.log(n_samples) - torch.logsumexp(log_weight, 1)
@@ -110,15 +109,17 @@ def _weighed(
     noise: torch.Generator,
 ) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
     """Distortion and log importance weight ln p(x | z) p(z) / q(z | x) of each of k codes per image, in nats."""
-    standard = torch.randn(len(mu), n_samples, mu.shape[1], generator=noise).to(mu)
-    z = mu[:, None] + torch.exp(log_var[:, None] / 2) * standard
-    target = pixels(image).repeat_interleave(n_samples, 0)
-    distortion = model.likelihood.distortion(model.decoder(z.flatten(0, 1)), target).double()
-    distortion = distortion.reshape(len(mu), n_samples)
-    # 1/2 ln(2 pi) is in both densities and cancels
-    log_prior = -0.5 * z.double().square().sum(2)
-    log_posterior = -0.5 * (standard.double().square() + log_var.double()[:, None]).sum(2)
-    return distortion, log_prior - log_posterior - distortion
+    target = pixels(image)
+    distortions, log_weights = [], []
+    for _ in range(n_samples):
+        standard = torch.randn(mu.shape, generator=noise).to(mu)
+        z = mu + torch.exp(log_var / 2) * standard
+        distortion = model.likelihood.distortion(model.decoder(z), target).double()
+        # ln p(z) - ln q(z | x): 1/2 ln(2 pi) is in both and cancels
+        excess = 0.5 * (standard.double().square() + log_var.double() - z.double().square()).sum(1)
+        distortions.append(distortion)
+        log_weights.append(excess - distortion)
+    return torch.stack(distortions, 1), torch.stack(log_weights, 1)
 
 
 def _ranges(n: int) -> list[slice]:

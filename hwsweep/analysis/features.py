@@ -69,6 +69,7 @@ def feature_network(train: Examples, plan: FeaturePlan, folder: Path, data_diges
     return network.eval().requires_grad_(False)
 
 
+@torch.enable_grad()
 def _classifier(train: Examples, plan: FeaturePlan) -> nn.Sequential:
     """The layers below the last of a classifier trained on the CPU."""
     image, label = train["image"].cpu(), train["label"].cpu()
