@@ -44,8 +44,7 @@ def build(cfg: DictConfig) -> Parts:
             batch_size=cfg.batch_size,
             clip_norm=cfg.clip_norm,
             seed=_seed(cfg.seed),
-            objective=cfg.objective,
-            maximize=_maximize(cfg.direction),
+            select=cfg.select,
         )
         device = _device(cfg.device)
         dataset: Dataset = instantiate(cfg.dataset)
@@ -86,12 +85,6 @@ def _seed(seed: Any) -> int:
     if not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise ValueError(f"`seed` must be a whole number in [0, 2^63), but got {seed!r}")
     return seed
-
-
-def _maximize(direction: str) -> bool:
-    if direction not in ("minimize", "maximize"):
-        raise ValueError(f"`direction` must be minimize or maximize, but got {direction!r}")
-    return direction == "maximize"
 
 
 def _device(name: str) -> torch.device:

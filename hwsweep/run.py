@@ -41,35 +41,39 @@ def run(cfg: DictConfig) -> float:
     resume = _resume_from(cfg, folder)
     log.info("data: %s", parts.dataset.name)
     splits = parts.dataset.splits(cfg.seed)
-    _check_objective(parts, splits)
+    _check_measured(cfg, parts, splits)
     store = tracking.open_store(cfg.tracking.uri, cfg.tracking.artifacts)
     (folder / "figures").mkdir(exist_ok=True)
     with _open_run(cfg, store, folder) as tracked:
         result.write(folder, tracked.id, {})
         tracked.dataset(parts.dataset.name, parts.dataset.source, splits.digest(), _sizes(splits))
         tracked.artifact(folder / "config" / "config.yaml")
-        history = _train(parts, splits, folder / "checkpoints", resume, tracked)
+        history = _train(parts, splits, cfg.objective, folder / "checkpoints", resume, tracked)
         best = checkpoint.load(folder / "checkpoints" / "best.pt")
         parts.model.load_state_dict(best["model"])
         parts.model.eval()
         metrics = {
-            parts.plan.objective: history[best["epoch"] - 1][parts.plan.objective],
+            cfg.objective: history[best["epoch"] - 1][cfg.objective],
             **{f"test/{name}": value for name, value in evaluate(parts.model, splits.test).items()},
             "best_epoch": float(best["epoch"]),
         }
         _draw(cfg, Trained(parts.model, splits.test, history, cfg.title), folder / "figures", tracked)
         metrics["time/run_seconds"] = time.perf_counter() - started
-        tracked.metrics({key: metrics[key] for key in metrics if key != parts.plan.objective}, len(history))
+        tracked.metrics({key: metrics[key] for key in metrics if key != cfg.objective}, len(history))
         tracked.artifact(folder / "checkpoints" / "best.pt", "checkpoints")
         _keep_model(parts.model, splits, folder, tracked)
         result.write(folder, tracked.id, metrics)
-    return float(metrics[parts.plan.objective])
+    tested = ", ".join(f"{name} {value:.2f}" for name, value in metrics.items() if name.startswith("test/"))
+    log.info("best epoch %d of %d: %s", best["epoch"], len(history), tested)
+    log.info("figures: %s  MLflow run: %s", folder / "figures", tracked.id)
+    return float(metrics[cfg.objective])
 
 
-def _train(parts: Parts, splits: Splits, checkpoints: Path, resume: Path | None, tracked: tracking.Run) -> list[Row]:
+def _train(
+    parts: Parts, splits: Splits, objective: str, checkpoints: Path, resume: Path | None, tracked: tracking.Run
+) -> list[Row]:
     """Fit, and tell MLflow and the study about each epoch once, also after a resume."""
     trial = current_trial()
-    objective = parts.plan.objective
     logged = tracked.last_step(objective)
     rows = fit(parts.model, splits, parts.optimizer, parts.schedule, parts.plan, checkpoints, resume)
     history: list[Row] = []
@@ -142,12 +146,13 @@ def _resume_from(cfg: DictConfig, folder: Path) -> Path | None:
     )
 
 
-def _check_objective(parts: Parts, splits: Splits) -> None:
-    """Refuse an objective that is not measured, before training."""
+def _check_measured(cfg: DictConfig, parts: Parts, splits: Splits) -> None:
+    """Refuse an `objective` or `select` that is not measured, before training."""
     few = {name: values[:2] for name, values in splits.valid.items()}
     measured = sorted(f"valid/{name}" for name in evaluate(parts.model, few))
-    if parts.plan.objective not in measured:
-        raise InvalidConfig(f"`objective` must be one of {', '.join(measured)}, but got {parts.plan.objective}")
+    for key in ("objective", "select"):
+        if cfg[key] not in measured:
+            raise InvalidConfig(f"`{key}` must be one of {', '.join(measured)}, but got {cfg[key]}")
 
 
 def _sizes(splits: Splits) -> dict[str, int]:

@@ -42,9 +42,8 @@ class Plan:
     clip_norm: float | None
     """Largest norm of the gradient of the mean loss; None leaves gradients alone."""
     seed: int
-    objective: str
-    """The `valid/...` metric whose best epoch is kept."""
-    maximize: bool
+    select: str
+    """The `valid/...` metric whose lowest epoch is kept as best.pt; what training minimises, as a rule."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -53,10 +52,9 @@ class Plan:
                 raise ValueError(f"`{name}` must be a whole number >= 1, but got {value!r}")
         if self.clip_norm is not None and not (isinstance(self.clip_norm, int | float) and self.clip_norm > 0):
             raise ValueError(f"`clip_norm` must be a number > 0 or null, but got {self.clip_norm!r}")
-        if not self.objective.startswith("valid/"):
+        if not self.select.startswith("valid/"):
             raise ValueError(
-                f"`objective` must be measured on the validation split, as `valid/neg_elbo` is, "
-                f"but got {self.objective!r}"
+                f"`select` must be measured on the validation split, as `valid/loss` is, but got {self.select!r}"
             )
 
 
@@ -79,7 +77,7 @@ def fit(
 
     Raises:
         Diverged: a loss is not finite; the message names epoch, step and learning rate.
-        ValueError: the checkpoint belongs to another model or the objective is not measured.
+        ValueError: the checkpoint belongs to another model.
     """
     device = next(model.parameters()).device
     train = to_device(splits.train, device)
@@ -92,8 +90,7 @@ def fit(
         if resume.parent.absolute() != folder.absolute():
             checkpoint.save(folder / "best.pt", checkpoint.load(resume.with_name("best.pt")))
         yield from history
-    sign = -1.0 if plan.maximize else 1.0
-    best = min((sign * row[plan.objective] for row in history), default=math.inf)
+    best = min((row[plan.select] for row in history), default=math.inf)
     for epoch in range(len(history) + 1, plan.epochs + 1):
         started = time.perf_counter()
         means = _train_epoch(model, train, optimizer, schedule, peak_rates, order, plan, epoch)
@@ -106,11 +103,9 @@ def fit(
         row["time/train_seconds"] = trained - started
         row["time/valid_seconds"] = time.perf_counter() - trained
         row["time/examples_per_second"] = _count(train) / (trained - started)
-        if plan.objective not in row:
-            raise ValueError(f"`objective` must be one of {sorted(row)}, but got {plan.objective!r}")
         history.append(row)
-        if sign * row[plan.objective] < best:
-            best = sign * row[plan.objective]
+        if row[plan.select] < best:
+            best = row[plan.select]
             checkpoint.save(folder / "best.pt", {"model": model.state_dict(), "epoch": epoch})
         checkpoint.save(folder / "last.pt", _state(model, optimizer, order, history))
         yield row

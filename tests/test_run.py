@@ -43,9 +43,12 @@ def trained(workplace: Path) -> Path:
     return folder
 
 
-def logged_run(experiment: str = "hwsweep") -> mlflow.entities.Run:
-    store = tracking.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
-    return store.client().search_runs([store.experiment(experiment)])[0]
+def store() -> tracking.Store:
+    return tracking.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
+
+
+def logged_run() -> mlflow.entities.Run:
+    return store().client().search_runs([store().experiment("hwsweep")])[0]
 
 
 def test_a_run_logs_every_leaf_of_its_config_under_its_command_line_name(trained: Path) -> None:
@@ -56,7 +59,7 @@ def test_a_run_logs_every_leaf_of_its_config_under_its_command_line_name(trained
 
 
 def test_a_run_logs_each_epoch_and_the_test_split_at_its_best_epoch(trained: Path) -> None:
-    client, found = mlflow.MlflowClient("sqlite:///mlruns/mlflow.db"), logged_run()
+    client, found = store().client(), logged_run()
     for split in ("train", "valid"):
         for quantity in ("loss", "distortion", "rate", "neg_elbo"):
             history = client.get_metric_history(found.info.run_id, f"{split}/{quantity}")
@@ -67,9 +70,19 @@ def test_a_run_logs_each_epoch_and_the_test_split_at_its_best_epoch(trained: Pat
     assert found.info.status == "FINISHED"
 
 
+def test_a_run_at_lambda_zero_keeps_the_epoch_of_its_own_lowest_loss(workplace: Path) -> None:
+    # at lambda = 0 the rate grows without bound, so neg_elbo is lowest at the start and says nothing about training
+    objective = run(composed(workplace / "run", "vae.lambda=0", "epochs=8", "optimizer.lr=0.01"))
+    client, found = store().client(), logged_run()
+    losses = [metric.value for metric in client.get_metric_history(found.info.run_id, "valid/loss")]
+    best = losses.index(min(losses))
+    assert found.data.metrics["best_epoch"] == best + 1
+    assert objective == client.get_metric_history(found.info.run_id, "valid/neg_elbo")[best].value
+
+
 def test_a_run_keeps_figures_config_checkpoint_and_data_digest(trained: Path) -> None:
     found = logged_run()
-    client = mlflow.MlflowClient("sqlite:///mlruns/mlflow.db")
+    client = store().client()
     names = {item.path for folder in (None, "figures", "checkpoints") for item in client.list_artifacts(
         found.info.run_id, folder)}
     pictures = {f"figures/{name}.png" for name in ("reconstructions", "samples", "interpolation", "curves")}
@@ -121,16 +134,15 @@ def test_a_diverged_run_ends_failed_and_says_where(workplace: Path) -> None:
         ("device=cuda:7", "`device=cuda:7` is not on this machine"),
         ("optimizer.lr=-1", "Invalid learning rate"),
         ("dataset.n_train=0", "n_train"),
-        ("direction=up", "`direction` must be minimize or maximize"),
         ("objective=valid/nothing", "`objective` must be one of valid/distortion"),
+        ("select=valid/nothing", "`select` must be one of valid/distortion"),
         ("resume=nowhere", "`resume` must be a run's folder or a checkpoint"),
     ],
 )
 def test_a_value_out_of_range_is_refused_before_any_run_exists(workplace: Path, override: str, message: str) -> None:
     with pytest.raises(InvalidConfig, match=message):
         run(composed(workplace / "run", override))
-    store = tracking.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
-    assert store.client().search_runs([store.experiment("hwsweep")]) == []
+    assert store().client().search_runs([store().experiment("hwsweep")]) == []
 
 
 @pytest.mark.parametrize("model", sorted(path.stem for path in (conf_path() / "model").glob("*.yaml")))

@@ -49,8 +49,7 @@ def plan(**changes: Any) -> Plan:
         "batch_size": 5,
         "clip_norm": None,
         "seed": 0,
-        "objective": "valid/loss",
-        "maximize": False,
+        "select": "valid/loss",
     }
     return Plan(**(settings | changes))
 
@@ -165,7 +164,7 @@ def test_a_checkpoint_of_another_model_is_refused_by_name(tmp_path: Path) -> Non
         ({"epochs": 0}, "`epochs` must be a whole number >= 1, but got 0"),
         ({"batch_size": 1.5}, "`batch_size` must be a whole number >= 1, but got 1.5"),
         ({"clip_norm": 0}, "`clip_norm` must be a number > 0 or null, but got 0"),
-        ({"objective": "loss"}, "`objective` must be measured on the validation split"),
+        ({"select": "loss"}, "`select` must be measured on the validation split"),
     ],
 )
 def test_a_plan_out_of_range_is_refused_by_name(change: dict[str, Any], message: str) -> None:

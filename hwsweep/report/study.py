@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -33,7 +35,7 @@ class StudyReport:
 
     def finished(self, view: StudyView) -> None:
         """Show the table, draw the montage and keep both in the study's MLflow run."""
-        show_table(view, Console())
+        show_table(view, Console(width=None if sys.stdout.isatty() else 120))
         pictures = draw_montages(view)
         log_study(view, pictures)
 
@@ -41,12 +43,10 @@ class StudyReport:
 def show_table(view: StudyView, console: Console) -> None:
     """One line per trial: swept values, the metrics that conf's `table` names, seconds, run id; failures say why."""
     metrics = list(view.config.table)
-    table = Table(title=f"study {view.name}", title_justify="left")
-    for name in view.axes:
-        table.add_column(_short(name), justify="right")
-    for name in [*metrics, "seconds"]:
-        table.add_column(name.removeprefix("test/"), justify="right")
-    table.add_column("run id", no_wrap=True)
+    table = Table(title=f"study {view.name}", title_justify="left", box=SIMPLE_HEAD)
+    for name in [*map(_short, view.axes), *(name.removeprefix("test/") for name in metrics), "seconds"]:
+        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
+    table.add_column("run id", overflow="fold")
     for trial in view.trials:
         numbers = [f"{trial.metrics[name]:.2f}" if name in trial.metrics else "-" for name in metrics]
         seconds = "-" if trial.seconds is None else f"{trial.seconds:.1f}"
