@@ -110,9 +110,11 @@ def main() -> None:
             rate = n_images / way(build(cfg), splits)
             if repeat > 0:  # the first round warms up
                 rates[way.__name__].append(rate)
-    print(f"{cfg.dataset.get('name', 'tibetan_strokes')}, batch {cfg.batch_size}, {n_images // EPOCHS} images, "
-          f"{EPOCHS} epochs, {REPEATS} repeats; torch {torch.__version__}, {torch.get_num_threads()} threads, "
-          f"{platform.machine()}")
+    print(
+        f"{cfg.dataset.get('name', 'tibetan_strokes')}, batch {cfg.batch_size}, {n_images // EPOCHS} images, "
+        f"{EPOCHS} epochs, {REPEATS} repeats; torch {torch.__version__}, {torch.get_num_threads()} threads, "
+        f"{platform.machine()}"
+    )
     for name, values in rates.items():
         print(f"{name:9s} median {median(values):8,.0f} images/s  (from {min(values):,.0f} to {max(values):,.0f})")
     for name in ("homework", "bare"):

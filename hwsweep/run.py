@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import logging
 import time
-from pathlib import Path
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import torch
 from hydra.core.hydra_config import HydraConfig

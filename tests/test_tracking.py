@@ -47,7 +47,12 @@ def test_params_metrics_tags_and_artifacts_come_back_as_they_were_logged(workpla
 
 @pytest.mark.parametrize(
     ("error", "status"),
-    [(None, "FINISHED"), (RuntimeError("broken"), "FAILED"), (KeyboardInterrupt(), "KILLED"), (SystemExit(1), "KILLED")],
+    [
+        (None, "FINISHED"),
+        (RuntimeError("broken"), "FAILED"),
+        (KeyboardInterrupt(), "KILLED"),
+        (SystemExit(1), "KILLED"),
+    ],
 )
 def test_a_run_ends_as_what_ended_it(workplace: Path, error: BaseException | None, status: str) -> None:
     store = tracking.open_store(URI, ARTIFACTS)

@@ -1,0 +1,1 @@
+"""What a study shows when it ends."""

@@ -62,7 +62,7 @@ def draw_montages(view: StudyView) -> list[Path]:
     groups: dict[str, list[TrialView]] = defaultdict(list)
     for trial in view.trials:
         drawn = {path.stem for path in (trial.directory / "figures").glob("*.npz")}
-        if trial.state == "complete" and montage.NEEDS <= drawn:
+        if trial.state == "complete" and drawn >= montage.NEEDS:
             groups[str(trial.params.get("dataset", ""))].append(trial)
     paths = []
     for dataset, trials in groups.items():

@@ -119,9 +119,7 @@ def test_bytes_become_intensities_from_zero_to_one() -> None:
     ],
     ids=["fully connected", "linear", "convolutional", "convolutional without hidden"],
 )
-def test_every_network_works_for_every_image_shape(
-    shape: tuple[int, int, int], likelihood: str, networks: Any
-) -> None:
+def test_every_network_works_for_every_image_shape(shape: tuple[int, int, int], likelihood: str, networks: Any) -> None:
     model = vae(shape, networks=networks, likelihood=likelihood)
     outputs = model.outputs(images(3, shape))
     assert outputs["reconstruction"].shape == (3, *shape)
