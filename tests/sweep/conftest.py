@@ -21,6 +21,7 @@ def sweep(tmp_path: Path) -> Callable[..., Ran]:
             cwd=tmp_path,
             capture_output=True,
             text=True,
+            check=False,
             timeout=120,
             env={**os.environ, "COLUMNS": "200"},
         )

@@ -1,7 +1,9 @@
 """A Hydra application that knows nothing of hwsweep; how it fails is part of its configuration."""
 
 import os
+import signal
 import time
+from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
@@ -30,6 +32,10 @@ def main(cfg: DictConfig) -> object:
             return cfg.x + cfg.seed
         case "threads":
             return int(os.environ["OMP_NUM_THREADS"])
+        case "device":
+            return int(os.environ["CUDA_VISIBLE_DEVICES"])
+        case "killed once":
+            return killed_once(Path("killed"))
         case "child":
             return child()
     return (cfg.x - 1) ** 2 + cfg.shape.size
@@ -40,6 +46,14 @@ def hog() -> float:
 
     resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
     return float(len(bytearray(2**33)))
+
+
+def killed_once(mark: Path) -> float:
+    """Die by SIGKILL, as a victim of the kernel's memory watch does; the second time live."""
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 0.5
 
 
 def pruned(x: float) -> float:

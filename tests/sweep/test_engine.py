@@ -112,6 +112,21 @@ def test_a_trial_may_start_processes_and_computes_with_its_share_of_the_cores(sw
     assert [trial.value for trial in ran.trials()] == [3.0, max(1, cores // 2)]
 
 
+def test_each_slot_sees_its_own_device(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    ran = sweep("x=1,2", "how=device", "seconds=0.5", "hydra.sweeper.gpus_per_trial=1", "hydra.sweeper.n_jobs=2")
+    assert [trial.value for trial in ran.trials()] == [4.0, 7.0]
+
+
+def test_a_run_killed_from_outside_is_started_again(sweep: Sweep, tmp_path: Path) -> None:
+    arguments = ("how=killed\\ once", "hydra.sweeper.max_failure_rate=1")
+    assert sweep(*arguments).trials()[0].value == 0.5
+    (tmp_path / "killed").unlink()
+    (trial,) = sweep(*arguments, "hydra.sweeper.retries=0").trials(1)
+    assert trial.user_attrs["failure"]["reason"] == "killed"
+    assert "SIGKILL" in trial.user_attrs["failure"]["message"]
+
+
 def test_an_explicit_launcher_runs_the_trials(sweep: Sweep) -> None:
     ran = sweep("x=1,2,3", "how=well,raise", "hydra/launcher=basic", "hydra.sweeper.n_jobs=2")
     assert "Launching 2 jobs locally" in ran.out
