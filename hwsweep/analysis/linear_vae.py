@@ -2,7 +2,11 @@
 
 Without hidden layers, with loss |x - x_hat|^2 / (2 sigma2) + lambda KL, the optimum is probabilistic PCA with noise
 t = lambda sigma2 (Tipping & Bishop 1999; Lucas et al. 2019, arXiv:1911.02469): a latent is worth its rate as long as
-its direction's variance exceeds t. Nonlinear models can do better; for other likelihoods it is a guide only.
+its direction's variance exceeds t. A nonlinear model can do better.
+
+For a Bernoulli likelihood there is no closed form, but near collapse its loss is quadratic in the decoder's weights
+and equals, up to a constant, that of the Gaussian one with sigma2 = 1 on pixels divided by sqrt(p (1 - p)), p the
+mean image. So the lambda of total collapse is where the collapsed state becomes stable; all else is a guide.
 """
 
 from __future__ import annotations
@@ -28,12 +32,17 @@ TOLERANCE = 1e-4
 
 
 class Spectrum(NamedTuple):
-    """Eigenvalues of the covariance of images in [0, 1], in squared intensity per image."""
+    """Eigenvalues of the images' covariance, and what collapse costs.
+
+    In squared intensity per image for a Gaussian likelihood; in nats for a Bernoulli one.
+    """
 
     leading: Float[Tensor, " k"]
     """The largest ones, falling."""
-    total: float
-    """Sum of all: the variance of all pixels together."""
+    collapsed_error: float
+    """E|x - mean image|^2, the sum of all eigenvalues; Bernoulli: twice the cross-entropy with the mean image."""
+    exact: bool
+    """Whether the predictions are: Gaussian, not Bernoulli."""
 
 
 class Prediction(NamedTuple):
@@ -42,62 +51,68 @@ class Prediction(NamedTuple):
     active_units: int
     rate: float
     """Infinite at lambda = 0: there any smaller posterior variance is better."""
-    squared_error: float
-    """E|x - x_hat|^2 in squared intensity per image, x_hat from a sampled code."""
     distortion: float
-    """squared_error / (2 sigma2): comparable with the model's own distortion."""
+    """E|x - x_hat|^2 / (2 sigma2) with x_hat from a sampled code, as the model's own distortion."""
     objective: float
     """distortion + lambda rate: no linear VAE has a lower loss."""
     collapse_lambda: float
     """Lambda from which on no latent is active: e_1 / sigma2."""
     statistic: Float[Tensor, " latent"]
     """Active-unit statistic (variance of the posterior mean) of each latent, falling, 0 to 1."""
+    exact: bool
+    """False: a guide only, best near total collapse (Bernoulli)."""
 
 
-def spectrum(image: UInt8[Tensor, "n c h w"], n_leading: int) -> Spectrum:
-    """The `n_leading` largest eigenvalues of the images' covariance and the sum of all, in squared intensity.
+def spectrum(image: UInt8[Tensor, "n c h w"], n_leading: int, likelihood: str) -> Spectrum:
+    """The `n_leading` largest eigenvalues of the images' covariance, of pixels as the likelihood weighs them.
 
     Exact for small images; for larger ones by subspace iteration, whose eigenvalues are a little too small
     (Halko et al. 2011, arXiv:0909.4061, algorithm 4.4), with twice as many directions as asked for.
+
+    Args:
+        likelihood: "gaussian" or "bernoulli".
     """
     points = image.flatten(1)
     mean = points.sum(0, dtype=torch.int64).double() / (255 * len(points))
-    n_leading = min(n_leading, points.shape[1])
-    if points.shape[1] <= EXACT_PIXELS:
-        covariance = torch.zeros(points.shape[1], points.shape[1], dtype=torch.float64, device=image.device)
-        for centred in _centred(image, mean):
-            covariance += (centred.T @ centred).double()
-        eigenvalues = torch.linalg.eigvalsh(covariance / len(points)).flip(0)
-        return Spectrum(eigenvalues[:n_leading].clamp_min(0).cpu(), float(eigenvalues.sum()))
-    return _by_subspace_iteration(image, mean, n_leading)
+    weight, collapsed_error = torch.ones_like(mean), None
+    if likelihood == "bernoulli":
+        variance = mean * (1 - mean)
+        weight = torch.where(variance > 0, variance.rsqrt(), 0.0)
+        collapsed_error = 2 * float(-(torch.xlogy(mean, mean) + torch.xlogy(1 - mean, 1 - mean)).sum())
+    solve = _exact if len(mean) <= EXACT_PIXELS else _by_subspace_iteration
+    leading, total = solve(image, mean, weight, min(n_leading, len(mean)))
+    exact = collapsed_error is None
+    return Spectrum(leading.clamp_min(0).cpu(), total if collapsed_error is None else collapsed_error, exact)
 
 
 def predict(spectrum: Spectrum, kl_weight: float, sigma2: float, latent: int) -> Prediction:
-    """The optimal linear VAE with `latent` latents, lambda = `kl_weight` and variance `sigma2` of a pixel.
+    """The optimal linear VAE with `latent` latents and lambda = `kl_weight`.
+
+    Args:
+        spectrum: with at least `latent` eigenvalues, or all there are.
+        sigma2: variance of a pixel; a Bernoulli likelihood has none, and any value is passed over.
 
     Raises:
-        ValueError: the spectrum has too few eigenvalues, or the weight or variance is out of range.
+        ValueError: the weight or the variance is out of range.
     """
     if not (kl_weight >= 0 and sigma2 > 0):
         raise ValueError(f"lambda must be >= 0 and sigma2 > 0, but got lambda={kl_weight}, sigma2={sigma2}")
-    left_out = spectrum.total - float(spectrum.leading.sum())
-    if len(spectrum.leading) < latent and left_out > TOLERANCE * spectrum.total:
-        raise ValueError(f"{latent} latents need as many eigenvalues, but the spectrum has {len(spectrum.leading)}")
     used = torch.zeros(latent, dtype=torch.float64)  # more latents than directions: the rest have no variance
     used[: len(spectrum.leading)] = spectrum.leading[:latent]
+    sigma2 = sigma2 if spectrum.exact else 1.0
     noise = kl_weight * sigma2
     active = used > noise
-    squared_error = spectrum.total - float((used - noise).clamp_min(0).sum())
+    explained = float((used - noise).clamp_min(0).sum())
     rate = float(0.5 * torch.log(used[active] / noise).sum())
-    distortion = squared_error / (2 * sigma2)
+    distortion = (spectrum.collapsed_error - explained) / (2 * sigma2)
     return Prediction(
         active_units=int(active.sum()),
         rate=rate,
-        squared_error=squared_error,
         distortion=distortion,
         objective=distortion + (kl_weight * rate if kl_weight > 0 else 0.0),
         collapse_lambda=float(spectrum.leading[0]) / sigma2,
         statistic=torch.where(active, 1 - noise / used, 0.0),
+        exact=spectrum.exact,
     )
 
 
@@ -115,16 +130,17 @@ def metrics(prediction: Prediction) -> dict[str, float]:
 
 def sentence(prediction: Prediction, kl_weight: float, sigma2: float) -> str:
     """What a linear model would do at this lambda, in one line with the numbers."""
-    scale = "e_1" if sigma2 == 1 else "e_1 / sigma2"
+    model = "a linear model" if prediction.exact else "a linear model (a guide: Bernoulli)"
+    scale = "e_1" if sigma2 == 1 or not prediction.exact else "e_1 / sigma2"
     limit = f"{scale} = {prediction.collapse_lambda:.3g}"
     if kl_weight == 0:
-        return "lambda=0: no collapse and no finite rate predicted for a linear model: nothing holds codes to the prior"
+        return f"lambda=0: no collapse and no finite rate predicted for {model}: nothing holds codes to the prior"
     if prediction.active_units == 0:
         relation = "<" if prediction.collapse_lambda < kl_weight else "="
-        return f"lambda={kl_weight:g}: total collapse predicted for a linear model, {limit} {relation} {kl_weight:g}"
+        return f"lambda={kl_weight:g}: total collapse predicted for {model}, {limit} {relation} {kl_weight:g}"
     return (
         f"lambda={kl_weight:g}: {prediction.active_units} of {len(prediction.statistic)} latents active predicted for "
-        f"a linear model, rate {prediction.rate:.2f} and distortion {prediction.distortion:.2f} nats; "
+        f"{model}, rate {prediction.rate:.2f} and distortion {prediction.distortion:.2f} nats; "
         f"total collapse from {limit} on"
     )
 
@@ -134,26 +150,41 @@ def under_trained(objective: float, prediction: Prediction, tolerance: float) ->
     return objective > prediction.objective * (1 + tolerance)
 
 
-def _by_subspace_iteration(image: UInt8[Tensor, "n c h w"], mean: Float[Tensor, " d"], n_leading: int) -> Spectrum:
+def _exact(
+    image: UInt8[Tensor, "n c h w"], mean: Float[Tensor, " d"], weight: Float[Tensor, " d"], n_leading: int
+) -> tuple[Float[Tensor, " k"], float]:
+    """The leading eigenvalues and the sum of all."""
+    covariance = torch.zeros(len(mean), len(mean), dtype=torch.float64, device=image.device)
+    for centred in _centred(image, mean, weight):
+        covariance += (centred.T @ centred).double()
+    eigenvalues = torch.linalg.eigvalsh(covariance / len(image)).flip(0)
+    return eigenvalues[:n_leading], float(eigenvalues.sum())
+
+
+def _by_subspace_iteration(
+    image: UInt8[Tensor, "n c h w"], mean: Float[Tensor, " d"], weight: Float[Tensor, " d"], n_leading: int
+) -> tuple[Float[Tensor, " k"], float]:
+    """The leading eigenvalues and the sum of all."""
     n_directions = min(2 * n_leading + 8, len(mean), len(image))
     start = torch.randn(len(mean), n_directions, generator=torch.Generator().manual_seed(0)).to(image.device)
     basis = torch.linalg.qr(start).Q
-    found = torch.zeros(n_directions, dtype=torch.float64)
+    found = torch.zeros(n_directions, dtype=torch.float64, device=image.device)
     while True:
         turned = torch.zeros_like(basis)
         total = 0.0
-        for centred in _centred(image, mean):
+        for centred in _centred(image, mean, weight):
             turned += centred.T @ (centred @ basis)
             total += float(centred.square().sum(1).double().sum())
         turned /= len(image)
-        before, found = found, torch.linalg.eigvalsh((basis.T @ turned).double()).flip(0).cpu()
-        leading = found[:n_leading].clamp_min(0)
-        if bool((leading - before[:n_leading] <= TOLERANCE * leading).all()):
-            return Spectrum(leading, total / len(image))
+        before, found = found, torch.linalg.eigvalsh((basis.T @ turned).double()).flip(0)
+        if bool((found - before <= TOLERANCE * found.abs())[:n_leading].all()):
+            return found[:n_leading], total / len(image)
         basis = torch.linalg.qr(turned).Q
 
 
-def _centred(image: UInt8[Tensor, "n c h w"], mean: Float[Tensor, " d"]) -> Iterator[Float[Tensor, "m d"]]:
-    """Images in [0, 1] minus their mean, a chunk at a time."""
+def _centred(
+    image: UInt8[Tensor, "n c h w"], mean: Float[Tensor, " d"], weight: Float[Tensor, " d"]
+) -> Iterator[Float[Tensor, "m d"]]:
+    """Images in [0, 1] minus their mean, times the pixels' weights, a chunk at a time."""
     for chunk in image.split(IMAGES_AT_ONCE):
-        yield pixels(chunk).flatten(1) - mean.float()
+        yield (pixels(chunk).flatten(1) - mean.float()) * weight.float()

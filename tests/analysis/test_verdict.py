@@ -32,35 +32,46 @@ COLLAPSED = HEALTHY | {
         (
             {},
             "healthy",
-            "all 20 latents are active and the codes together lie near the prior (0.08 nats per latent from it); they "
-            "carry the rate of 30.16 nats (mutual information 6.91, all that the split can show) at a distortion of "
-            "115.1 nats",
+            (
+                "all 20 latents are active and the codes together lie near the prior (0.08 nats per latent from it); "
+                "they carry the rate of 30.16 nats (mutual information 6.91, all that the split can show) at a "
+                "distortion of 115.1 nats"
+            ),
         ),
         (
             COLLAPSED,
             "collapsed",
-            "q(z|x) has become the prior and the decoder ignores z: 0 of 20 latents active, rate 0.00 and mutual "
-            "information 0.00 nats; reconstructions differ 0.1% as much as the images do",
+            (
+                "q(z|x) has become the prior and the decoder ignores z: 0 of 20 latents active, rate 0.00 and mutual "
+                "information 0.00 nats; reconstructions differ 0.1% as much as the images do"
+            ),
         ),
         (
             COLLAPSED | {"test/rate": 8.0, "test/gaussian_kl": 8.0},
             "collapsed",
-            "q(z|x) is the same for every image, though not the prior, so z tells the decoder nothing: 0 of 20 latents "
-            "active, rate 8.00 and mutual information 0.00 nats; reconstructions differ 0.1% as much as the images do",
+            (
+                "q(z|x) is the same for every image, though not the prior, so z tells the decoder nothing: 0 of 20 "
+                "latents active, rate 8.00 and mutual information 0.00 nats; reconstructions differ 0.1% as much as "
+                "the images do"
+            ),
         ),
         (
             {"test/active_units": 3.0, "test/rate": 0.75, "test/mutual_information": 0.68}
             | {"test/distortion": 284.6, "test/gaussian_kl": 0.02},
             "partly collapsed (17 of 20 latents)",
-            "17 latents have become the prior for every image; the 3 left carry the rate of 0.75 nats (mutual "
-            "information 0.68, of at most 6.91 that the split can show) at a distortion of 284.6 nats",
+            (
+                "17 latents have become the prior for every image; the 3 left carry the rate of 0.75 nats (mutual "
+                "information 0.68, of at most 6.91 that the split can show) at a distortion of 284.6 nats"
+            ),
         ),
         (
             {"test/gaussian_kl": 267.9, "test/code_variance": 23.46, "test/rate": 383.0, "test/distortion": 100.2},
             "unregularised",
-            "the codes have left the prior (mean variance 23 where the prior has 1, 267.9 nats or more from it), so "
-            "images are reconstructed, at a distortion of 100.2 nats, but codes drawn from the prior lie where the "
-            "decoder was not trained: samples fail",
+            (
+                "the codes have left the prior (mean variance 23 where the prior has 1, 267.9 nats or more from it), "
+                "so images are reconstructed, at a distortion of 100.2 nats, but codes drawn from the prior lie where"
+                " the decoder was not trained: samples fail"
+            ),
         ),
     ],
 )
