@@ -14,9 +14,6 @@ from jaxtyping import install_import_hook
 
 install_import_hook(["hwsweep.models", "hwsweep.analysis"], "typecheck.checked")
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-CONF = REPOSITORY / "conf"
-
 
 @pytest.fixture(autouse=True)
 def own_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
