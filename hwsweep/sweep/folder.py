@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
-from hydra.conf import SweepDir
 from omegaconf import DictConfig, OmegaConf, flag_override
 
 from hwsweep.sweep import SweepError
@@ -55,13 +56,12 @@ def open_folder(config: DictConfig, record: Mapping[str, Any]) -> Folder:
     name = OmegaConf.select(config, "hydra.sweeper.study_name")
     if name is not None:
         return _named(str(name), place(config, str(name)), record)
-    new = unused_name(config)
-    root = place(config, new).parent
-    if place(config, "a") != place(config, "b"):
-        for path in sorted(root.glob("*/study.json")):
-            if (found := _interrupted(path.parent, record["question"])) is not None:
-                return found
-    return _named(new, place(config, new), record)
+    if place(config, "a") == place(config, "b"):  # the application has chosen one folder for all
+        return _named(time_name(), place(config, time_name()), record)
+    for path in sorted(place(config, "a").parent.glob("*/study.json")):
+        if (found := _interrupted(path.parent, record["question"])) is not None:
+            return found
+    return _new(config, record)
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
@@ -80,17 +80,26 @@ def place(config: DictConfig, name: str) -> Path:
         config.hydra.sweeper.study_name = name
         written = OmegaConf.to_container(config.hydra.sweep, resolve=False)
         assert isinstance(written, dict)
-        default = written["dir"] == SweepDir().dir or str(written["dir"]).startswith("multirun/${now:")
-        path = Path("outputs", name) if default else Path(str(config.hydra.sweep.dir))
+        hydras_own = str(written["dir"]).startswith("multirun/${now:")
+        path = Path("outputs", name) if hydras_own else Path(str(config.hydra.sweep.dir))
         config.hydra.sweeper.study_name = previous
     return path.absolute()
 
 
-def unused_name(config: DictConfig) -> str:
-    """A name made of the time, that no folder has yet."""
-    stem = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    names = (stem if n == 1 else f"{stem}_{n}" for n in range(1, 1000))
-    return next((name for name in names if not (place(config, name) / "study.json").exists()), stem)
+def time_name() -> str:
+    """A name made of the time."""
+    return datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+
+
+def _new(config: DictConfig, record: Mapping[str, Any]) -> Folder:
+    """A folder that was not there before, even if several sweeps begin in the same second."""
+    stem = time_name()
+    for number in itertools.count(1):
+        name = stem if number == 1 else f"{stem}_{number}"
+        with suppress(FileExistsError):
+            place(config, name).mkdir(parents=True)
+            return _named(name, place(config, name), record)
+    raise AssertionError  # unreachable: the names do not end
 
 
 def _named(name: str, path: Path, record: Mapping[str, Any]) -> Folder:
@@ -98,15 +107,14 @@ def _named(name: str, path: Path, record: Mapping[str, Any]) -> Folder:
     lock = _own(path)
     if lock is None:
         raise SweepError(f"study {name!r} is running in another process; wait for it or give another study_name")
-    if (path / "study.json").exists():
-        folder = Folder(name, path, lock, resumed=True)
-        if differences := compare(folder.read()["question"], record["question"]):
+    if (found := read_record(path)) is not None:
+        if differences := compare(found["question"], record["question"]):
             shown = "\n  ".join(differences)
             raise SweepError(
                 f"study {name!r} was begun with another configuration:\n  {shown}\n"
                 "restore it, or give another hydra.sweeper.study_name"
             )
-        return folder
+        return Folder(found["name"], path, lock, resumed=True)
     strangers = [entry.name for entry in path.iterdir() if entry.name != LOCK and entry.suffix != ".tmp"]
     if strangers:
         raise SweepError(f"{path} holds other files ({strangers[0]}, ...); give another study_name or sweep.dir")

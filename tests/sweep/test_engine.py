@@ -244,6 +244,16 @@ def test_a_sampled_study_is_filled_up_to_a_larger_total(sweep: Sweep) -> None:
     assert len(ran.trials()) == 4
 
 
+def test_the_same_command_twice_at_once_makes_two_studies(tmp_path: Path) -> None:
+    both = [
+        subprocess.Popen(command("x=1,2", "seconds=0.3"), cwd=tmp_path, stdout=subprocess.DEVNULL) for _ in range(2)
+    ]
+    assert [running.wait() for running in both] == [0, 0]
+    studies = list((tmp_path / "outputs").iterdir())
+    assert len(studies) == 2
+    assert [[trial.value for trial in trials(study)] for study in studies] == [[0.0, 1.0]] * 2
+
+
 def test_a_folder_with_other_files_is_not_taken(sweep: Sweep, tmp_path: Path) -> None:
     (tmp_path / "outputs" / "mine").mkdir(parents=True)
     (tmp_path / "outputs" / "mine" / "thesis.txt").write_text("dear")
