@@ -67,6 +67,7 @@ def test_the_grid_sampler_means_every_point_once(sweep: Sweep, tmp_path: Path) -
     assert len({tuple(trial.params.items()) for trial in ran.trials()}) == 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["nsgaii", "random", "cmaes", "qmc"])
 def test_samplers_by_their_names(sweep: Sweep, tmp_path: Path, sampler: str) -> None:
     if sampler == "cmaes":
@@ -79,6 +80,7 @@ def test_samplers_by_their_names(sweep: Sweep, tmp_path: Path, sampler: str) -> 
     assert len({trial.params["x"] for trial in ran.trials()}) == 4
 
 
+@pytest.mark.slow
 def test_several_objectives(sweep: Sweep, tmp_path: Path) -> None:
     config = SPHERE.replace("direction: minimize", "direction: [minimize, minimize]")
     config = config.replace("x: range(-5.5, 5.5, step=0.5)", "x: range(0, 5, step=0.5)")
