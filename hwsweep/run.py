@@ -14,6 +14,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from hwsweep import checkpoint, result, tracking
+from hwsweep.analysis import Measured
 from hwsweep.build import InvalidConfig, Parts, build, leaves
 from hwsweep.data import Splits
 from hwsweep.figures import Trained, drawing
@@ -45,28 +46,40 @@ def run(cfg: DictConfig) -> float:
     store = tracking.open_store(cfg.tracking.uri, cfg.tracking.artifacts)
     (folder / "figures").mkdir(exist_ok=True)
     with _open_run(cfg, store, folder) as tracked:
-        result.write(folder, tracked.id, {})
-        tracked.dataset(parts.dataset.name, parts.dataset.source, splits.digest(), _sizes(splits))
+        result.write(folder, tracked.id, {}, {})
+        digest = splits.digest()
+        tracked.dataset(parts.dataset.name, parts.dataset.source, digest, _sizes(splits))
         tracked.artifact(folder / "config" / "config.yaml")
         history = _train(parts, splits, cfg.objective, folder / "checkpoints", resume, tracked)
         best = checkpoint.load(folder / "checkpoints" / "best.pt")
         parts.model.load_state_dict(best["model"])
         parts.model.eval()
-        metrics = {
-            cfg.objective: history[best["epoch"] - 1][cfg.objective],
-            **{f"test/{name}": value for name, value in evaluate(parts.model, splits.test).items()},
-            "best_epoch": float(best["epoch"]),
-        }
+        metrics, tags = _measure(cfg, parts.model, splits, digest, folder, tracked)
+        metrics["best_epoch"] = float(best["epoch"])
         _draw(cfg, Trained(parts.model, splits.test, history, cfg.title), folder / "figures", tracked)
         metrics["time/run_seconds"] = time.perf_counter() - started
-        tracked.metrics({key: metrics[key] for key in metrics if key != cfg.objective}, len(history))
+        tracked.metrics(metrics, len(history))
         tracked.artifact(folder / "checkpoints" / "best.pt", "checkpoints")
         _keep_model(parts.model, splits, folder, tracked)
-        result.write(folder, tracked.id, metrics)
-    tested = ", ".join(f"{name} {value:.2f}" for name, value in metrics.items() if name.startswith("test/"))
-    log.info("best epoch %d of %d: %s", best["epoch"], len(history), tested)
-    log.info("figures: %s  MLflow run: %s", folder / "figures", tracked.id)
+        metrics[cfg.objective] = history[best["epoch"] - 1][cfg.objective]
+        result.write(folder, tracked.id, metrics, tags)
+    log.info("best epoch %d of %d; MLflow run %s; files in %s", best["epoch"], len(history), tracked.id, folder)
     return float(metrics[cfg.objective])
+
+
+def _measure(
+    cfg: DictConfig, model: Model, splits: Splits, digest: str, folder: Path, tracked: tracking.Run
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Metrics and tags of the test split: losses, and what conf's `analysis` makes of the model."""
+    losses = {f"test/{name}": value for name, value in evaluate(model, splits.test).items()}
+    log.info("test: %s", ", ".join(f"{key.removeprefix('test/')} {value:.2f}" for key, value in losses.items()))
+    measured: Measured = instantiate(cfg.analysis)(model, splits, digest)
+    result.write_arrays(folder, measured.arrays)
+    for name, text in measured.tags.items():
+        tracked.tag(f"hwsweep.{name}", text)
+    for sentence in measured.sentences:
+        log.info(sentence)
+    return losses | measured.metrics, measured.tags
 
 
 def _train(

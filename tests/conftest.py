@@ -17,8 +17,9 @@ install_import_hook(["hwsweep.models", "hwsweep.analysis"], "typecheck.checked")
 
 @pytest.fixture(autouse=True)
 def own_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Point HWSWEEP_DATA at an empty folder."""
+    """Point HWSWEEP_DATA and the user's cache at empty folders."""
     monkeypatch.setenv("HWSWEEP_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,7 +21,10 @@ from hwsweep.build import InvalidConfig, build, build_model, leaves
 from hwsweep.conf_path import conf_path
 from hwsweep.run import run
 
-TINY = ["dataset.n_train=157", "dataset.n_valid=31", "dataset.n_test=37", "epochs=2", "vae.hidden=13", "vae.latent=3"]
+TINY = [
+    *("dataset.n_train=157", "dataset.n_valid=31", "dataset.n_test=37", "epochs=2", "vae.hidden=13", "vae.latent=3"),
+    "analysis.features.n_steps=3",
+]
 
 
 def composed(folder: Path, *overrides: str) -> DictConfig:
@@ -78,6 +82,18 @@ def test_a_run_at_lambda_zero_keeps_the_epoch_of_its_own_lowest_loss(workplace: 
     best = losses.index(min(losses))
     assert found.data.metrics["best_epoch"] == best + 1
     assert objective == client.get_metric_history(found.info.run_id, "valid/neg_elbo")[best].value
+
+
+def test_a_run_names_what_happened_to_its_latents_and_keeps_what_a_study_draws(workplace: Path) -> None:
+    run(composed(workplace / "run", "vae.lambda=1000", "optimizer.lr=0.01", "epochs=20"))
+    found = logged_run()
+    assert found.data.tags["hwsweep.verdict"] == "collapsed"
+    assert found.data.metrics["test/active_units"] == 0
+    assert found.data.metrics["test/mutual_information"] == pytest.approx(0, abs=0.1), "below the verdict's own limit"
+    noted = json.loads((workplace / "run" / "result.json").read_text())
+    assert (noted["run_id"], noted["verdict"]) == (found.info.run_id, "collapsed")
+    with np.load(workplace / "run" / "analysis.npz") as arrays:
+        assert arrays["kl_per_latent"].sum() == pytest.approx(found.data.metrics["test/rate"])
 
 
 def test_a_run_keeps_figures_config_checkpoint_and_data_digest(trained: Path) -> None:

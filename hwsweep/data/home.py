@@ -24,6 +24,11 @@ def decoded_home() -> Path:
     return _user_cache() / "decoded"
 
 
+def feature_home() -> Path:
+    """The folder that holds the networks in whose features samples are compared, a file per data set."""
+    return _user_cache() / "features"
+
+
 def located(path: str) -> Path:
     """The absolute path of a conf entry; a leading $HWSWEEP_DATA stands for `data_home()`."""
     first, *rest = Path(path).parts or (".",)

@@ -84,7 +84,7 @@ def log_study(view: StudyView, pictures: Sequence[Path]) -> None:
     )
     tags = {"hwsweep.role": "study", "hwsweep.study": view.name, "mlflow.note.content": note}
     with tracking.open_run(store, view.name, "study", {}, tags, result.run_id(view.directory)) as run:
-        result.write(view.directory, run.id, {})
+        result.write(view.directory, run.id, {}, {})
         run.metrics({f"trials/{state}": float(n) for state, n in states.items()}, step=0)
         for picture in pictures:
             run.artifact(picture)

@@ -1,0 +1,66 @@
+"""Everything about one trained VAE: measured on the test split, and predicted from the training images."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hwsweep.analysis import Measured
+from hwsweep.analysis.analyse import AnalysisPlan, analyse
+from hwsweep.analysis.effective_beta import effective_beta
+from hwsweep.analysis.features import FeaturePlan, feature_network
+from hwsweep.analysis.linear_vae import Spectrum, metrics, predict, sentence, spectrum, under_trained
+from hwsweep.data import Splits
+from hwsweep.data.home import feature_home
+from hwsweep.models.likelihoods import Gaussian
+from hwsweep.models.vae import VAE
+
+
+class Likelihood(NamedTuple):
+    """Of a VAE, as the closed form asks for it."""
+
+    name: str
+    sigma2: float
+
+
+def measure(
+    model: VAE, splits: Splits, data_digest: str, *, plan: AnalysisPlan, features: FeaturePlan, tolerance: float
+) -> Measured:
+    """Metrics, verdict and prediction of a VAE in evaluation mode.
+
+    Args:
+        data_digest: of `splits`; the feature network is kept under it.
+        tolerance: share above the linear optimum from which a Gaussian VAE is called under-trained.
+    """
+    network = feature_network(splits.train, features, feature_home(), data_digest)
+    found = analyse(model, splits, network, plan)
+    likelihood = likelihood_of(model)
+    eigenvalues = spectrum(splits.train["image"], model.latent, likelihood.name)
+    predicted = predict(eigenvalues, model.kl_weight, likelihood.sigma2, model.latent)
+    n_pixels = splits.train["image"][0].numel()
+    beta = effective_beta(model.kl_weight, "sum", n_pixels, *likelihood)
+    sentences = [found.verdict.sentence, beta.sentence]
+    tags = {"verdict": found.verdict.label, "why": found.verdict.sentence, "effective_beta": beta.sentence}
+    objective = found.metrics["test/distortion"] + model.kl_weight * found.metrics["test/rate"]
+    if predicted.exact and under_trained(objective, predicted, tolerance):
+        tags["under_trained"] = (
+            f"under-trained: the loss {objective:.2f} lies above {predicted.objective:.2f}, which a linear VAE reaches"
+        )
+        sentences.append(tags["under_trained"])
+    arrays = {
+        "kl_per_latent": found.kl_per_latent.double().numpy(),
+        "active_unit_statistic": found.active_unit_statistic.double().numpy(),
+        "eigenvalues": eigenvalues.leading.double().numpy(),
+    }
+    return Measured(found.metrics | metrics(predicted), arrays, tags, sentences)
+
+
+def likelihood_of(model: VAE) -> Likelihood:
+    """The model's likelihood; a Bernoulli one has no variance, and 1 stands in for it."""
+    if isinstance(model.likelihood, Gaussian):
+        return Likelihood("gaussian", model.likelihood.sigma2)
+    return Likelihood("bernoulli", 1.0)
+
+
+def prediction_lines(eigenvalues: Spectrum, kl_weights: list[float], sigma2: float, latent: int) -> list[str]:
+    """One sentence per lambda on what a linear model would do."""
+    return [sentence(predict(eigenvalues, weight, sigma2, latent), weight, sigma2) for weight in kl_weights]
