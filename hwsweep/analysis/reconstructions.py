@@ -17,6 +17,5 @@ def reconstruction_spread(image: Float[Tensor, "n c h w"], reconstruction: Float
 
 def mean_distance(points: Float[Tensor, "n d"]) -> float:
     """Mean Euclidean distance over all pairs of different points, in their unit."""
-    n_points = len(points)
-    centred = points.double() - points.double().mean(0)  # points nearly alike, far from 0, would cancel
-    return float(torch.cdist(centred, centred).fill_diagonal_(0).sum()) / (n_points * (n_points - 1))
+    n_points, precise = len(points), points.double()
+    return float(torch.cdist(precise, precise).sum()) / (n_points * (n_points - 1))

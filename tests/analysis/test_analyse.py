@@ -74,7 +74,12 @@ def planted(mu_scale: float, dead: list[int]) -> VAE:
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Analysis]:
     plan = FeaturePlan(n_features=4, n_steps=30, batch_size=50, learning_rate=1e-2, seed=0)
     network = feature_network(SPLITS.train, plan, tmp_path_factory.mktemp("features"), "digest")
-    models = {"some": planted(2.0, [0, 3]), "all": planted(2.0, list(range(LATENT))), "wide": planted(60.0, [])}
+    models = {
+        "some": planted(2.0, [0, 3]),
+        "all": planted(2.0, list(range(LATENT))),
+        "wide": planted(60.0, []),
+        "faint": planted(1e-4, []),
+    }
     return {name: analyse(model, SPLITS, network, PLAN) for name, model in models.items()}
 
 
@@ -104,6 +109,17 @@ def test_codes_far_wider_than_the_prior_are_unregularised_and_at_the_cap(found: 
     assert found["wide"].verdict.label == "unregularised"
     assert metrics["test/mutual_information"] == pytest.approx(math.log(101), abs=1e-3)
     assert metrics["test/probe_accuracy"] == 1
+
+
+def test_a_trace_below_the_noise_is_read_from_the_mean_of_a_code_but_not_from_a_sample(
+    found: dict[str, Analysis],
+) -> None:
+    metrics = found["faint"].metrics
+    assert metrics["test/active_units"] == 0
+    assert metrics["test/probe_accuracy"] == 1
+    # by chance: see above
+    assert metrics["test/probe_accuracy_sampled"] == pytest.approx(1 / 3, abs=0.19)
+    assert metrics["test/factor_r2"] < 0.01
 
 
 def test_every_metric_is_there_and_finite_and_the_parts_add_up(found: dict[str, Analysis]) -> None:

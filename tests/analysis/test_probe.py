@@ -66,9 +66,9 @@ def test_a_trace_far_below_the_noise_of_the_posterior_is_not_read() -> None:
     assert float(factor_r2(1e-4 * factors, torch.zeros(97, 1), factors, 1e-4 * factors, factors)) < 1e-6
 
 
-def test_a_constant_factor_has_no_r2() -> None:
+def test_a_factor_that_is_constant_on_the_test_split_has_no_r2() -> None:
     mu = draw(13, 2, seed=1)
-    factors = torch.cat([mu[:, :1], torch.ones(13, 1)], 1)
-    found = factor_r2(mu, torch.full((13, 2), -30.0), factors, mu, factors)
+    constant = torch.cat([mu[:, :1], torch.ones(13, 1)], 1)
+    found = factor_r2(mu, torch.full((13, 2), -30.0), mu, mu, constant)
     assert float(found[0]) == pytest.approx(1)
     assert torch.isnan(found[1])
