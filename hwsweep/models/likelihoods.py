@@ -6,8 +6,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 
 @runtime_checkable
@@ -15,7 +15,7 @@ class Likelihood(Protocol):
     """p(x | z), with pixels independent given the decoder's output."""
 
     def distortion(self, output: Float[Tensor, "n c h w"], image: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
-        """-ln p(x | z) in nats per image, >= 0, up to a constant that no weight of the model changes."""
+        """-ln p(x | z) in nats per image, up to a constant; >= 0 unless a variance is learned."""
         ...
 
     def mean(self, output: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
@@ -47,3 +47,46 @@ class Gaussian(NamedTuple):
     def mean(self, output: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """The output itself; may leave [0, 1]."""
         return output
+
+
+LEAST_SIGMA2 = 1 / (12 * 255**2)
+"""Intensity squared: what rounding to bytes adds (a uniform error of width 1/255). Below it a density only grows."""
+
+MEMORY = 100
+"""Training batches that the variance for evaluation is a running mean of."""
+
+
+class OptimalGaussian(nn.Module):
+    """Each pixel is normal around the decoder's output with one variance for all, the most likely one.
+
+    The optimal-sigma VAE of Rybkin et al. 2021 (arXiv:2006.13202): d/d sigma2 of the mean distortion vanishes where
+    sigma2 is the mean squared error over images, pixels and channels. In training mode that is the error of the batch
+    at hand, taken as a constant (at the optimum its own gradient is 0). In evaluation mode it is a running mean of the
+    training batches' errors, kept in checkpoints: the first `MEMORY` batches count alike, then older ones fade.
+    """
+
+    sigma2: Float[Tensor, ""]
+    n_batches: Int[Tensor, ""]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("sigma2", torch.ones(()))
+        self.register_buffer("n_batches", torch.zeros((), dtype=torch.int64))
+
+    def distortion(self, output: Float[Tensor, "n c h w"], image: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        """|x - x_hat|^2 / (2 sigma2) + D/2 ln sigma2 in nats per image of D numbers, of any sign.
+
+        Leaves out D/2 ln 2 pi only, so it compares with a fixed variance of 1. Counts a batch in training mode.
+        """
+        error = (output - image).square().flatten(1)
+        sigma2 = self._counted(error.detach().mean().clamp(min=LEAST_SIGMA2)) if self.training else self.sigma2
+        return error.sum(1) / (2 * sigma2) + error.shape[1] / 2 * torch.log(sigma2)
+
+    def mean(self, output: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """The output itself; may leave [0, 1]."""
+        return output
+
+    def _counted(self, sigma2: Float[Tensor, ""]) -> Float[Tensor, ""]:
+        self.n_batches += 1
+        self.sigma2.lerp_(sigma2, (1 / self.n_batches).clamp(min=1 / MEMORY))
+        return sigma2

@@ -11,21 +11,23 @@ from torch import Tensor, nn
 
 from hwsweep.data import Shapes
 from hwsweep.models import Batch, Model
-from hwsweep.models.likelihoods import Bernoulli, Gaussian, Likelihood
+from hwsweep.models.kl_terms import KLTerm
+from hwsweep.models.likelihoods import Bernoulli, Gaussian, Likelihood, OptimalGaussian
 from hwsweep.models.networks import ImageShape
 
 Networks = Callable[[ImageShape, int], tuple[nn.Module, nn.Module]]
 
 
 class VAE(Model):
-    """A Gaussian encoder, a standard normal prior and a decoder; loss = distortion + kl_weight * rate, in nats.
+    """A Gaussian encoder, a standard normal prior and a decoder; loss = distortion + kl_weight * penalty, in nats.
 
     Args:
         shapes: must have "image": (channels, height, width).
         networks: builds encoder and decoder from the image shape and the number of latents.
         likelihood: "bernoulli" or "gaussian".
-        sigma2: variance of a pixel given the code, for the Gaussian likelihood (intensity squared).
+        sigma2: variance of a pixel given the code, for the Gaussian likelihood (intensity squared), or "learned".
         kl_weight: lambda (the beta of Higgins et al. 2017), >= 0; 1 makes the loss the negative ELBO.
+        kl_term: the penalty: the rate itself, or a remedy against posterior collapse.
         log_var_limit: the posterior's log-variance stays in (-limit, limit), also at lambda = 0, where nothing
             else keeps it from running to minus infinity.
 
@@ -40,8 +42,9 @@ class VAE(Model):
         networks: Networks,
         latent: int,
         likelihood: str,
-        sigma2: float,
+        sigma2: float | str,
         kl_weight: float,
+        kl_term: KLTerm,
         log_var_limit: float,
     ) -> None:
         super().__init__()
@@ -55,6 +58,7 @@ class VAE(Model):
             raise ValueError(f"a VAE needs a data set of images, but this one has {sorted(shapes)}")
         self.latent = latent
         self.kl_weight = kl_weight
+        self.kl_term = kl_term
         self.log_var_limit = log_var_limit
         self.likelihood = _likelihood(likelihood, sigma2)
         channels, height, width = shapes["image"]
@@ -63,19 +67,24 @@ class VAE(Model):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Nats per image, shape (n,), from one sample of the posterior each (the global generator's noise).
 
-        `loss` = `distortion` + kl_weight * `rate`; `neg_elbo` = `distortion` + `rate`, the same scale at every weight.
+        `loss` = `distortion` + kl_weight * penalty, where the penalty is the rate unless a remedy changes it;
+        `neg_elbo` = `distortion` + `rate`, the same scale at every weight. `sigma2`, where it is learned.
         """
         image = pixels(batch["image"])
         mu, log_var = self.encode(image)
         z = mu + torch.exp(0.5 * log_var) * torch.randn_like(mu)
         distortion = self.likelihood.distortion(self.decoder(z), image)
-        rate = kl_to_standard_normal(mu, log_var).sum(1)
-        return {
-            "loss": distortion + self.kl_weight * rate,
+        kl = kl_to_standard_normal(mu, log_var)
+        rate = kl.sum(1)
+        losses = {
+            "loss": distortion + self.kl_weight * self.kl_term.penalty(kl),
             "distortion": distortion,
             "rate": rate,
             "neg_elbo": distortion + rate,
         }
+        if isinstance(self.likelihood, OptimalGaussian):
+            losses["sigma2"] = self.likelihood.sigma2.repeat(len(image))
+        return losses
 
     def outputs(self, batch: Batch) -> dict[str, Tensor]:
         """`mu` and `log_var` of q(z | x), (n, latent), and `reconstruction`: the decoder's mean at z = mu."""
@@ -85,7 +94,7 @@ class VAE(Model):
     def encode(self, image: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "n latent"], Float[Tensor, "n latent"]]:
         """Mean and log-variance of q(z | x) for images in [0, 1]."""
         mu, raw = self.encoder(image).chunk(2, dim=1)
-        return mu, self.log_var_limit * torch.tanh(raw / self.log_var_limit)
+        return self.kl_term.posterior(mu, self.log_var_limit * torch.tanh(raw / self.log_var_limit))
 
     def decode(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n c h w"]:
         """E[x | z] in units of intensity: 0 is black, 1 is white."""
@@ -104,11 +113,13 @@ def kl_to_standard_normal(
     return 0.5 * (mu.square() + torch.exp(log_var) - 1 - log_var)
 
 
-def _likelihood(name: str, sigma2: float) -> Likelihood:
+def _likelihood(name: str, sigma2: float | str) -> Likelihood:
+    if name not in ("bernoulli", "gaussian"):
+        raise ValueError(f"`vae.likelihood` must be bernoulli or gaussian, but got {name!r}")
+    if sigma2 == "learned":
+        if name == "bernoulli":
+            raise ValueError("`vae.sigma2=learned` needs `vae.likelihood=gaussian`, but got bernoulli, which has none")
+        return OptimalGaussian()
     if not (isinstance(sigma2, int | float) and math.isfinite(sigma2) and sigma2 > 0):
-        raise ValueError(f"`vae.sigma2` must be a finite number > 0, but got {sigma2!r}")
-    if name == "bernoulli":
-        return Bernoulli()
-    if name == "gaussian":
-        return Gaussian(sigma2)
-    raise ValueError(f"`vae.likelihood` must be bernoulli or gaussian, but got {name!r}")
+        raise ValueError(f"`vae.sigma2` must be a finite number > 0, but got {sigma2!r}; or `vae.sigma2=learned`")
+    return Bernoulli() if name == "bernoulli" else Gaussian(sigma2)

@@ -13,6 +13,7 @@ from torch import nn
 from hwsweep.analysis.analyse import Analysis, AnalysisPlan, analyse
 from hwsweep.analysis.features import FeaturePlan, feature_network
 from hwsweep.data import Splits
+from hwsweep.models.kl_terms import Constant
 from hwsweep.models.networks import fully_connected
 from hwsweep.models.vae import VAE
 
@@ -54,6 +55,7 @@ def planted(mu_scale: float, dead: list[int]) -> VAE:
         likelihood="gaussian",
         sigma2=0.1,
         kl_weight=1.0,
+        kl_term=Constant(),
         log_var_limit=10.0,
     )
     encoder, decoder = model.encoder[1], model.decoder[0]

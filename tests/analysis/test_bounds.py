@@ -12,6 +12,7 @@ from torch import nn
 
 from hwsweep.analysis import bounds
 from hwsweep.analysis.bounds import importance_weighted, permuted
+from hwsweep.models.kl_terms import Constant
 from hwsweep.models.networks import fully_connected
 from hwsweep.models.vae import VAE
 
@@ -39,6 +40,7 @@ def model() -> VAE:
         likelihood="gaussian",
         sigma2=SIGMA2,
         kl_weight=1.0,
+        kl_term=Constant(),
         log_var_limit=10.0,
     )
     linear = model.decoder[0]

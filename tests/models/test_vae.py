@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
+from hwsweep.models.kl_terms import Constant
 from hwsweep.models.likelihoods import Bernoulli as BernoulliPixels
 from hwsweep.models.likelihoods import Gaussian
 from hwsweep.models.networks import convolutional, fully_connected
@@ -23,6 +24,7 @@ def vae(shape: tuple[int, int, int] = (1, 5, 7), **changes: Any) -> VAE:
         "likelihood": "bernoulli",
         "sigma2": 1.0,
         "kl_weight": 1.0,
+        "kl_term": Constant(),
         "log_var_limit": 10.0,
     }
     torch.manual_seed(0)
