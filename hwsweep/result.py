@@ -35,8 +35,13 @@ def write_arrays(folder: Path, arrays: Mapping[str, NDArray[np.float64]]) -> Non
 
 def run_id(folder: Path) -> str | None:
     """The MLflow run of this folder, if it has one."""
+    return tag(folder, "run_id")
+
+
+def tag(folder: Path, name: str) -> str | None:
+    """A word that the run of this folder noted, if there is a run and it did."""
     path = folder / NAME
     if not path.exists():
         return None
     noted: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return str(noted["run_id"])
+    return None if name not in noted else str(noted[name])

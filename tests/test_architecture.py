@@ -33,6 +33,7 @@ ALLOWED = {
     "served_model": {"run", "train"},
     "result": set(),
     "run": {"analysis", "data", "figures", "models", "result", "sweep", "tracking", "train"},
+    "study": {"analysis", "data", "report", "sweep", "tracking"},
     "report": {"analysis", "figures", "result", "sweep", "tracking"},
     "sweep": set(),
     "hydra_plugins": {"sweep"},
@@ -40,8 +41,8 @@ ALLOWED = {
 ONLY_IN = {
     "mlflow": {"tracking", "served_model"},
     "optuna": {"sweep"},
-    "hydra": {"__main__", "run", "sweep", "hydra_plugins", "data_command"},
-    "omegaconf": {"__main__", "run", "sweep", "hydra_plugins", "report", "served_model", "data_command"},
+    "hydra": {"__main__", "run", "study", "sweep", "hydra_plugins", "data_command"},
+    "omegaconf": {"__main__", "run", "sweep", "hydra_plugins", "report", "study", "served_model", "data_command"},
     "torch": {"data", "models", "analysis", "figures", "train", "run", "served_model"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

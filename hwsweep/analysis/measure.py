@@ -8,7 +8,7 @@ from hwsweep.analysis import Measured
 from hwsweep.analysis.analyse import AnalysisPlan, analyse
 from hwsweep.analysis.effective_beta import effective_beta
 from hwsweep.analysis.features import FeaturePlan, feature_network
-from hwsweep.analysis.linear_vae import Spectrum, metrics, predict, sentence, spectrum, under_trained
+from hwsweep.analysis.linear_vae import metrics, predict, spectrum, under_trained
 from hwsweep.data import Splits
 from hwsweep.data.home import feature_home
 from hwsweep.models.likelihoods import Gaussian
@@ -59,8 +59,3 @@ def likelihood_of(model: VAE) -> Likelihood:
     if isinstance(model.likelihood, Gaussian):
         return Likelihood("gaussian", model.likelihood.sigma2)
     return Likelihood("bernoulli", 1.0)
-
-
-def prediction_lines(eigenvalues: Spectrum, kl_weights: list[float], sigma2: float, latent: int) -> list[str]:
-    """One sentence per lambda on what a linear model would do."""
-    return [sentence(predict(eigenvalues, weight, sigma2, latent), weight, sigma2) for weight in kl_weights]

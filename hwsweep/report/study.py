@@ -1,8 +1,7 @@
-"""What a study ends with: a table on the terminal, the montage, and the study's own MLflow run."""
+"""What a study ends with: a table, verdicts, pictures, and the study's own MLflow run."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +14,6 @@ from rich.table import Table
 from hwsweep import result, tracking
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
     from hwsweep.figures import montage
     from hwsweep.sweep.view import StudyView, TrialView
 
@@ -24,20 +21,6 @@ MOST_COLUMNS = 12
 """Runs in one montage; of more, evenly spaced ones are shown."""
 
 LAMBDA = "vae.lambda"
-
-
-class StudyReport:
-    """Hears from the sweep engine when a study starts and ends."""
-
-    def started(self, view: StudyView) -> None:
-        """Create and migrate the MLflow store before any trial needs it; end what a killed sweep left RUNNING."""
-        tracking.end_orphans(_store(view.config))
-
-    def finished(self, view: StudyView) -> None:
-        """Show the table, draw the montage and keep both in the study's MLflow run."""
-        show_table(view, Console(width=None if sys.stdout.isatty() else 120))
-        pictures = draw_montages(view)
-        log_study(view, pictures)
 
 
 def show_table(view: StudyView, console: Console) -> None:
@@ -72,14 +55,45 @@ def draw_montages(view: StudyView) -> list[Path]:
     return paths
 
 
-def log_study(view: StudyView, pictures: Sequence[Path]) -> None:
+def draw_sweep(view: StudyView) -> list[Path]:
+    """The figures of a lambda sweep in the study's folder; none unless lambda is what was swept."""
+    from hwsweep.figures import active_units, collapse, drawing, kl_heatmap, rate_distortion, sweep_runs
+
+    done = [trial for trial in view.trials if trial.state == "complete" and (trial.directory / result.ARRAYS).exists()]
+    if list(view.axes) != [LAMBDA] or not done:
+        return []
+    vae = view.config.vae
+    runs = [
+        sweep_runs.read(
+            trial.directory, _title(trial, view), float(trial.params[LAMBDA]), vae.likelihood, _sigma2(vae.sigma2)
+        )
+        for trial in sorted(done, key=lambda trial: float(trial.params[LAMBDA]))
+    ]
+    paths = []
+    for figure in (rate_distortion, collapse, kl_heatmap, active_units):
+        paths.append(view.directory / f"{figure.__name__.rpartition('.')[2]}.png")
+        drawing.save(figure, figure.info(runs), paths[-1])
+    return paths
+
+
+def verdicts(view: StudyView) -> list[str]:
+    """One sentence per finished trial: what it was, and what happened to its latents, with the numbers."""
+    lines = []
+    for trial in view.trials:
+        if trial.state == "complete" and (said := result.tag(trial.directory, "why")):
+            lines.append(f"{_title(trial, view)}: {said}")
+    return lines
+
+
+def log_study(view: StudyView, store: tracking.Store, pictures: Sequence[Path], said: Sequence[str]) -> None:
     """The study's own run in its MLflow experiment: pictures, counts of trials, and a note on how to read it."""
-    store = _store(view.config)
     states = Counter(trial.state for trial in view.trials)
     command = " ".join(view.command)
     note = (
         f"**Study {view.name}**: {', '.join(f'{n} {state}' for state, n in states.items())}; "
         f"swept: {', '.join(f'`{axis}`' for axis in view.axes)}.\n\n    {command}\n\n"
+        + "".join(f"* {line}\n" for line in said)
+        + "\n"
         "Select the trials in the table and press *Compare* for their curves side by side."
     )
     tags = {"hwsweep.role": "study", "hwsweep.study": view.name, "mlflow.note.content": note}
@@ -88,10 +102,6 @@ def log_study(view: StudyView, pictures: Sequence[Path]) -> None:
         run.metrics({f"trials/{state}": float(n) for state, n in states.items()}, step=0)
         for picture in pictures:
             run.artifact(picture)
-
-
-def _store(config: DictConfig) -> tracking.Store:
-    return tracking.open_store(config.tracking.uri, config.tracking.artifacts)
 
 
 def _outcome(trial: TrialView) -> str:
@@ -105,15 +115,25 @@ def _outcome(trial: TrialView) -> str:
 def _column(trial: TrialView, view: StudyView) -> montage.Column:
     from hwsweep.figures import drawing, montage
 
-    shown = {name: value for name, value in trial.params.items() if name in view.axes and name != "dataset"}
     kl_weight = float(trial.params.get(LAMBDA, view.config.vae["lambda"]))
     distortion, rate = trial.metrics["test/distortion"], trial.metrics["test/rate"]
     return montage.Column(
-        title=", ".join(f"{_short(name)} = {value}" for name, value in shown.items()) or f"trial {trial.number}",
+        title=_title(trial, view),
         note=f"distortion {distortion:.1f}, rate {rate:.2f} nats",
         colour=drawing.colour_of(kl_weight),
         folder=trial.directory / "figures",
     )
+
+
+def _title(trial: TrialView, view: StudyView) -> str:
+    """The swept values of a trial: "lambda = 100"; the data set has its own picture."""
+    shown = [name for name in view.axes if name in trial.params and name != "dataset"]
+    return ", ".join(f"{_short(name)} = {trial.params[name]}" for name in shown) or f"trial {trial.number}"
+
+
+def _sigma2(sigma2: float | str) -> float:
+    """The fixed variance; a learned one differs from run to run, and 1 stands in for it."""
+    return 1.0 if isinstance(sigma2, str) else float(sigma2)
 
 
 def _short(name: str) -> str:

@@ -57,7 +57,8 @@ class StudyView(NamedTuple):
     directory: Path
     command: list[str]
     config: DictConfig
-    axes: list[str]
+    axes: dict[str, tuple[Value, ...] | None]
+    """Swept keys in order, with their values; None for an interval."""
     trials: list[TrialView]
 
 
@@ -105,7 +106,7 @@ def run_view(directory: Path) -> RunView:
 def study_view(book: Book, directory: Path, config: DictConfig) -> StudyView:
     """The study with all its trials."""
     trials = [trial_view(book, trial, directory) for trial in book.trials()]
-    axes = [axis.key for axis in book.plan.space.axes]
+    axes = {axis.key: axis.values for axis in book.plan.space.axes}
     return StudyView(book.name, directory, list(sys.orig_argv), config, axes, trials)
 
 

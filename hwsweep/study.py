@@ -1,0 +1,62 @@
+"""The two ends of a study: what is foreseen before its first trial, and what is shown after its last one."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from hwsweep import tracking
+from hwsweep.report.study import LAMBDA, draw_montages, draw_sweep, log_study, show_table, verdicts
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from hwsweep.sweep.view import StudyView
+
+
+class Study:
+    """Hears from the sweep engine when a study starts and ends."""
+
+    def started(self, view: StudyView) -> None:
+        """Make the MLflow store before any trial needs it, end what a killed sweep left RUNNING, and foretell."""
+        tracking.end_orphans(_store(view.config))
+        if "vae" in view.config and "dataset" not in view.axes:
+            for line in foretold(view):
+                print(line, flush=True)
+
+    def finished(self, view: StudyView) -> None:
+        """Show table and verdicts, draw the study's figures, and keep all of it in the study's MLflow run."""
+        console = Console(width=None if sys.stdout.isatty() else 120)
+        show_table(view, console)
+        said = verdicts(view)
+        for line in said:
+            console.print(line, highlight=False, markup=False)
+        pictures = [*draw_montages(view), *draw_sweep(view)]
+        log_study(view, _store(view.config), pictures, said)
+        if pictures:
+            console.print(f"pictures: {', '.join(path.name for path in pictures)} in {view.directory}", highlight=False)
+
+
+def foretold(view: StudyView) -> list[str]:
+    """What a linear VAE would do at each lambda of the study, from the training images alone."""
+    from hydra.utils import instantiate
+
+    from hwsweep.analysis.linear_vae import predict, sentence, spectrum
+    from hwsweep.data import DataError
+
+    vae = view.config.vae
+    if vae.sigma2 == "learned" or {"vae.sigma2", "vae.likelihood", "vae.latent"} & set(view.axes):
+        return []
+    weights = [float(weight) for weight in view.axes.get(LAMBDA, (vae["lambda"],)) or ()]
+    try:
+        train = instantiate(view.config.dataset).splits(view.config.seed).train
+    except DataError as error:
+        raise SystemExit(f"hwsweep: {error}") from None
+    eigenvalues = spectrum(train["image"], vae.latent, vae.likelihood)
+    return [sentence(predict(eigenvalues, weight, vae.sigma2, vae.latent), weight, vae.sigma2) for weight in weights]
+
+
+def _store(config: DictConfig) -> tracking.Store:
+    return tracking.open_store(config.tracking.uri, config.tracking.artifacts)
