@@ -289,7 +289,7 @@ def test_an_observer_hears_the_beginning_and_the_end(sweep: Sweep, tmp_path: Pat
         "    def write(self, name, view):\n"
         "        rows = [[t.number, t.params, t.state, t.values, t.failure and t.failure['reason']]\n"
         "                for t in view.trials]\n"
-        "        told = {'axes': view.axes, 'trials': rows, 'how': view.config.how}\n"
+        "        told = {'axes': list(view.axes), 'trials': rows, 'how': view.config.how}\n"
         "        pathlib.Path(name + '.json').write_text(json.dumps(told))\n"
     )
     os.environ["PYTHONPATH"] = str(tmp_path)
