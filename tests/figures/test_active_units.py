@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from planted_runs import planted
+
+from hwsweep.figures import active_units
+
+# the threshold itself is not above it; zero has no logarithm
+STATISTIC = (0.0, 1e-9, 0.0099, 0.01, 0.0101, 0.5, 40.0)
+
+
+@pytest.fixture
+def info():
+    return active_units.info([planted(100, statistic=(0.0,) * 7), planted(1, statistic=STATISTIC)])
+
+
+def test_no_latent_is_lost_and_those_right_of_the_threshold_are_the_active_ones(info):
+    assert info.counts.sum(1).tolist() == [7, 7]
+    right = info.edges[:-1] >= 0.01
+    assert 0.01 in info.edges
+    assert info.counts[:, right].sum(1).tolist() == [3, 0]
+    assert info.counts[:, 0].tolist() == [2, 7]  # what is too small for the axis
+
+
+def test_bins_are_a_fifth_of_a_decade_and_hold_what_lies_between_their_edges(info):
+    assert np.diff(np.log10(info.edges)) == pytest.approx(0.2)
+    assert info.edges[0] == pytest.approx(1e-6) and info.edges[-2] <= 40 <= info.edges[-1]
+    expected = np.histogram([0.0099, 0.0101, 0.5, 40.0], info.edges)[0]
+    expected[0] = 2
+    expected[np.searchsorted(info.edges, 0.01) - 1] += 1
+    assert info.counts[0].tolist() == expected.tolist()
+
+
+def test_each_run_has_a_row_whose_bars_are_drawn_to_one_scale(info):
+    axis = Figure().subplots()
+    active_units.draw(info, [axis])
+    bars = [patch.get_data() for patch in axis.patches]
+    assert [bar.baseline for bar in bars] == [1, 0]  # lambda = 1 on top
+    np.testing.assert_allclose([(bar.values - bar.baseline) * 7 / 0.9 for bar in bars], info.counts, atol=1e-9)
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["lambda = 1", "lambda = 100"]
+    texts = {text.get_text(): text.get_position()[1] for text in axis.texts}
+    assert texts["3 of 7 active"] > 1 > texts["0 of 7 active"]
+    assert [line.get_xdata()[0] for line in axis.lines] == [0.01]
+
+
+def test_one_run_without_any_variance_can_be_drawn():
+    active_units.draw(active_units.info([planted(100, statistic=(0.0,))]), [Figure().subplots()])
