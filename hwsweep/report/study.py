@@ -24,16 +24,17 @@ LAMBDA = "vae.lambda"
 
 
 def show_table(view: StudyView, console: Console) -> None:
-    """One line per trial: swept values, the metrics that conf's `table` names, seconds, run id; failures say why."""
+    """One line per trial: swept values, the metrics that conf's `table` names, verdict, seconds, run id or failure."""
     metrics = list(view.config.table)
     table = Table(title=f"study {view.name}", title_justify="left", box=SIMPLE_HEAD)
-    for name in [*map(_short, view.axes), *(name.removeprefix("test/") for name in metrics), "seconds"]:
+    named = [result.tag(trial.directory, "verdict") or "-" for trial in view.trials]
+    for name in [*map(_short, view.axes), *(name.removeprefix("test/") for name in metrics), "verdict", "seconds"]:
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     table.add_column("run id", overflow="fold")
-    for trial in view.trials:
+    for trial, verdict in zip(view.trials, named, strict=True):
         numbers = [f"{trial.metrics[name]:.2f}" if name in trial.metrics else "-" for name in metrics]
         seconds = "-" if trial.seconds is None else f"{trial.seconds:.1f}"
-        cells = [*(str(trial.params.get(name, "-")) for name in view.axes), *numbers, seconds, _outcome(trial)]
+        cells = [*(str(trial.params.get(name, "-")) for name in view.axes), *numbers, verdict, seconds, _outcome(trial)]
         table.add_row(*cells)
     console.print(table)
 
