@@ -44,7 +44,6 @@ def info(runs: Sequence[RunNumbers]) -> ActiveUnitsInfo:
     highest = max(10.0, *(float(run.active_unit_statistic.max()) for run in runs))
     below, above = (math.ceil(_PER_DECADE * abs(math.log10(end / THRESHOLD))) for end in (_LOWEST, highest))
     edges = THRESHOLD * 10 ** (np.arange(-below, above + 1) / _PER_DECADE)
-    edges[below] = THRESHOLD  # not a rounding error beside it
     counts = [np.searchsorted(edges[1:-1], run.active_unit_statistic, side="left") for run in runs]
     return ActiveUnitsInfo(
         titles=np.array([run.title for run in runs]),
