@@ -98,7 +98,9 @@ def _train(
         if trial is not None:
             trial.report(row[objective], epoch)
             if epoch < parts.plan.epochs and trial.should_prune():
-                raise TrialPruned(f"{objective} {row[objective]:.4g} at epoch {epoch}")
+                why = f"{objective} {row[objective]:.4g} at epoch {epoch}"
+                tracked.prune(why)
+                raise TrialPruned(why)
     return history
 
 

@@ -30,6 +30,7 @@ from hwsweep.provenance import environment, installed, is_dead, this_process
 SQLITE = "sqlite:///"
 LONGEST_PARAM = 6000
 LONGEST_DIGEST = 36
+LONGEST_TAG = 5000
 
 for noisy in ("mlflow", "alembic"):
     logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -98,6 +99,7 @@ class Run:
 
     def __init__(self, store: Store, run_id: str) -> None:
         self.id = run_id
+        self.pruned = False
         self._client = store.client()
         self._uri = store.uri
 
@@ -129,6 +131,12 @@ class Run:
     def tag(self, key: str, value: str) -> None:
         """Set a tag of the run."""
         self._client.set_tag(self.id, key, value)
+
+    def prune(self, why: str) -> None:
+        """Note that the study's pruner gave this run up: the exception that ends it is no failure."""
+        self.pruned = True
+        self.tag("hwsweep.state", "pruned")
+        self.tag("hwsweep.pruned", why)
 
     def model(self, weights: Path, config: Path, example: Any, prediction: Any) -> None:
         """Keep the trained model in MLflow's format, so that `mlflow.pyfunc.load_model` works anywhere.
@@ -164,7 +172,7 @@ def open_run(
     tags: Mapping[str, str],
     run_id: str | None = None,
 ) -> Iterator[Run]:
-    """A run that ends FINISHED, FAILED (an exception) or KILLED (Ctrl-C, SIGTERM, exit), never RUNNING.
+    """A run that ends FINISHED, FAILED (an exception) or KILLED (Ctrl-C, SIGTERM, exit, pruned), never RUNNING.
 
     Args:
         run_id: an earlier run to go on with; its params stay.
@@ -177,13 +185,15 @@ def open_run(
         client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
     for key, value in {**tags, **environment(), "hwsweep.process": this_process()}.items():
         client.set_tag(run_id, key, value)
-    status = "KILLED"
+    run, status = Run(store, run_id), "KILLED"
     try:
         with _sigterm_as_exit():
-            yield Run(store, run_id)
+            yield run
         status = "FINISHED"
-    except Exception:
-        status = "FAILED"
+    except Exception as error:
+        if not run.pruned:
+            status = "FAILED"
+            run.tag("hwsweep.failure", f"{type(error).__name__}: {error}"[:LONGEST_TAG])
         raise
     finally:
         client.set_terminated(run_id, status)

@@ -65,6 +65,23 @@ def test_a_run_ends_as_what_ended_it(workplace: Path, error: BaseException | Non
     assert only_run(store).info.status == status
 
 
+def test_a_pruned_run_is_tagged_and_no_failure(workplace: Path) -> None:
+    store = tracking.open_store(URI, ARTIFACTS)
+    with pytest.raises(RuntimeError), tracking.open_run(store, "test", "run", {}, {}) as run:
+        run.prune("valid/neg_elbo 300 at epoch 2")
+        raise RuntimeError("given up")
+    found = only_run(store)
+    assert (found.info.status, found.data.tags["hwsweep.state"]) == ("KILLED", "pruned")
+    assert "hwsweep.failure" not in found.data.tags
+
+
+def test_a_failed_run_says_why(workplace: Path) -> None:
+    store = tracking.open_store(URI, ARTIFACTS)
+    with pytest.raises(RuntimeError), tracking.open_run(store, "test", "run", {}, {}):
+        raise RuntimeError("no more memory")
+    assert only_run(store).data.tags["hwsweep.failure"] == "RuntimeError: no more memory"
+
+
 OPEN_AND_WAIT = """
 import time
 from hwsweep import tracking
