@@ -66,7 +66,11 @@ def draw_sweep(view: StudyView) -> list[Path]:
     vae = view.config.vae
     runs = [
         sweep_runs.read(
-            trial.directory, _title(trial, view), float(trial.params[LAMBDA]), vae.likelihood, _sigma2(vae.sigma2)
+            folder=trial.directory,
+            title=_title(trial, view),
+            kl_weight=float(trial.params[LAMBDA]),
+            likelihood=vae.likelihood,
+            sigma2=trial.metrics["test/sigma2"] if vae.sigma2 == "learned" else vae.sigma2,
         )
         for trial in sorted(done, key=lambda trial: float(trial.params[LAMBDA]))
     ]
@@ -130,11 +134,6 @@ def _title(trial: TrialView, view: StudyView) -> str:
     """The swept values of a trial: "lambda = 100"; the data set has its own picture."""
     shown = [name for name in view.axes if name in trial.params and name != "dataset"]
     return ", ".join(f"{_short(name)} = {trial.params[name]}" for name in shown) or f"trial {trial.number}"
-
-
-def _sigma2(sigma2: float | str) -> float:
-    """The fixed variance; a learned one differs from run to run, and 1 stands in for it."""
-    return 1.0 if isinstance(sigma2, str) else float(sigma2)
 
 
 def _short(name: str) -> str:
