@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -49,13 +50,17 @@ def foretold(view: StudyView) -> list[str]:
     vae = view.config.vae
     if vae.sigma2 == "learned" or {"vae.sigma2", "vae.likelihood", "vae.latent"} & set(view.axes):
         return []
-    weights = [float(weight) for weight in view.axes.get(LAMBDA, (vae["lambda"],)) or ()]
+    weights = [weight for weight in view.axes.get(LAMBDA, (vae["lambda"],)) or () if isinstance(weight, int | float)]
     try:
         train = instantiate(view.config.dataset).splits(view.config.seed).train
     except DataError as error:
         raise SystemExit(f"hwsweep: {error}") from None
     eigenvalues = spectrum(train["image"], vae.latent, vae.likelihood)
-    return [sentence(predict(eigenvalues, weight, vae.sigma2, vae.latent), weight, vae.sigma2) for weight in weights]
+    lines = []
+    for weight in weights:
+        with suppress(ValueError):  # a value out of range is the trial's to refuse, by its name
+            lines.append(sentence(predict(eigenvalues, weight, vae.sigma2, vae.latent), weight, vae.sigma2))
+    return lines
 
 
 def _store(config: DictConfig) -> tracking.Store:
