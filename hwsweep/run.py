@@ -138,6 +138,7 @@ def _open_run(cfg: DictConfig, store: tracking.Store, folder: Path) -> AbstractC
         tracking.end_orphans(store)
     else:
         experiment = trial.study
+        name = ", ".join(f"{key}={value}" for key, value in trial.params.items()) or name
         tags |= {"hwsweep.study": trial.study, "hwsweep.trial": str(trial.number)}
     if cfg.resume is not None:
         tags["hwsweep.resumed_from"] = str(cfg.resume)

@@ -37,5 +37,5 @@ def test_nothing_is_foretold_of_what_no_model_can_be_or_of_an_interval(weights: 
 
 
 def test_a_missing_data_set_ends_the_sweep_before_its_first_trial() -> None:
-    with pytest.raises(SystemExit, match="hwsweep: .*tibetan_mnist"):
+    with pytest.raises(SystemExit, match=r"hwsweep: .*tibetan_mnist"):
         foretold(view((1,), "dataset=tibetan_mnist"))

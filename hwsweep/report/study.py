@@ -27,7 +27,7 @@ def show_table(view: StudyView, console: Console) -> None:
     """One line per trial: swept values, the metrics that conf's `table` names, verdict, seconds, run id or failure."""
     metrics = list(view.config.table)
     table = Table(title=f"study {view.name}", title_justify="left", box=SIMPLE_HEAD)
-    named = [result.tag(trial.directory, "verdict") or "-" for trial in view.trials]
+    named = [(result.tag(trial.directory, "verdict") or "-").partition(" (")[0] for trial in view.trials]
     for name in [*map(_short, view.axes), *(name.removeprefix("test/") for name in metrics), "verdict", "seconds"]:
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     table.add_column("run id", overflow="fold")

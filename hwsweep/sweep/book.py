@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from hwsweep.sweep import SweepError, sampling
-from hwsweep.sweep.outcome import Failure
-from hwsweep.sweep.space import Point, Space
+from hwsweep.sweep.sampling import Plan
+from hwsweep.sweep.space import Point
 from hwsweep.sweep.storage import open_storage
 
 if TYPE_CHECKING:
@@ -17,19 +18,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
-class Plan(NamedTuple):
-    """How the next trial is found."""
-
-    space: Space
-    points: list[Point] | None
-    """The points of a grid: trial n is point n. None if a sampler is asked."""
-    total: int
-    seed: int
-    sampler: Mapping[str, Any] | None
-    pruner: Mapping[str, Any] | None
-    directions: list[Literal["minimize", "maximize"]]
-    extend: str | None
-    """Dotted path of a function (config, trial) that suggests further parameters."""
+REFUSED = "refused"
+"""The note of a trial whose point the program refused."""
 
 
 class Book:
@@ -43,13 +33,15 @@ class Book:
         self.plan = plan
         self.config = config
         self.storage: BaseStorage = open_storage(url, directory)
-        study = optuna.create_study(
-            study_name=name, storage=self.storage, directions=plan.directions, load_if_exists=True
-        )
-        if [direction.name.lower() for direction in study.directions] != plan.directions:
+        asked = plan.directions
+        study = optuna.create_study(study_name=name, storage=self.storage, directions=asked, load_if_exists=True)
+        if [direction.name.lower() for direction in study.directions] != asked:
             raise SweepError(f"study {name!r} in the storage has other directions; give another study_name")
         self.study_id = self.storage.get_study_id_from_name(name)
         self.pruner = sampling.build(plan.pruner) if plan.pruner else optuna.pruners.NopPruner()
+        self.n_refused = sum(REFUSED in t.user_attrs for t in self.trials() if t.state.is_finished())
+        """Trials that were never run: they do not count."""
+        self.n_points = len(points) if (points := plan.listed()) is not None else float("inf")
 
     def trials(self) -> list[FrozenTrial]:
         """All trials so far, by number; not to be changed."""
@@ -58,6 +50,19 @@ class Book:
     def unfinished(self) -> list[int]:
         """Numbers of the trials that wait or were running when the sweep was interrupted."""
         return [trial.number for trial in self.trials() if not trial.state.is_finished()]
+
+    def done(self) -> int:
+        """How many of the plan's total have ended."""
+        return sum(trial.state.is_finished() for trial in self.trials()) - self.n_refused
+
+    def failed(self) -> int:
+        """How many trials were run and failed."""
+        return sum(trial.state.name == "FAIL" for trial in self.trials()) - self.n_refused
+
+    def exhausted(self) -> bool:
+        """Whether there is no further trial to begin: the total, or every point of a finite space."""
+        number = self.storage.get_n_trials(self.study_id)
+        return number - self.n_refused >= self.plan.total or number >= self.n_points
 
     def point(self, trial: FrozenTrial) -> Point:
         """What the trial tries: its parameters, and the values zipped to them."""
@@ -70,9 +75,9 @@ class Book:
         return {**known, **{key: value for key, value in point.items() if key not in known}}
 
     def new(self) -> tuple[int, Point] | None:
-        """Number and point of the next trial, already running in the storage; None when the total is reached."""
+        """Number and point of the next trial, already running in the storage; None when there is none left."""
         number = self.storage.get_n_trials(self.study_id)
-        if number >= self.plan.total:
+        if self.exhausted():
             return None
         if self.plan.points is not None:
             point = self.plan.points[number]
@@ -107,6 +112,25 @@ class Book:
         states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
         self._study(number, 0).tell(number, values if state == "complete" else None, state=states[state])
 
+    def refuse(self, number: int, why: str) -> None:
+        """End a trial whose point the program refuses: failed, for this reason, without having been run."""
+        self.finish(number, "failed", [], {REFUSED: True, "failure": {"reason": "invalid-config", "message": why}})
+        self.n_refused += 1
+
+    def unused(self) -> bool:
+        """Whether no trial of this study was ever run."""
+        return len(self.trials()) == self.n_refused
+
+    @contextmanager
+    def discarded_if_unused(self) -> Iterator[None]:
+        """Remove the study from the storage if an exception ends it before anything was run."""
+        try:
+            yield
+        except BaseException:
+            if self.unused():
+                self.storage.delete_study(self.study_id)
+            raise
+
     def report(self, number: int, value: float, step: int) -> None:
         """Keep an intermediate value of a running trial."""
         self.storage.set_trial_intermediate_value(self.trials()[number]._trial_id, step, value)
@@ -116,11 +140,6 @@ class Book:
         if len(self.plan.directions) > 1:
             return False
         return self.pruner.prune(self._study(number, 0), self.trials()[number])
-
-    def failure(self, trial: FrozenTrial) -> Failure | None:
-        """Why the trial failed."""
-        kept = trial.user_attrs.get("failure")
-        return Failure(kept["reason"], kept["message"], "") if kept else None
 
     def _create(self, point: Point) -> None:
         """Add a running trial in one record: a killed sweep leaves all of it or nothing."""

@@ -7,12 +7,15 @@ from hydra.core.singleton import Singleton
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from hwsweep.sweep import devices, folder, launcher, plan, probe, sampling, snapshot
+from hwsweep.sweep import devices, folder, launcher, plan, probe, refusal, sampling, snapshot
 from hwsweep.sweep.book import Book
 from hwsweep.sweep.executor import Executor
 from hwsweep.sweep.launcher import LauncherBatches
 from hwsweep.sweep.pool import ProcessPool, start_server
+from hwsweep.sweep.refusal import Checker
 from hwsweep.sweep.runner import Runner
+from hwsweep.sweep.snapshot import Snapshot
+from hwsweep.sweep.view import Observer, Table
 from hwsweep.sweep.worker import Program
 
 
@@ -35,7 +38,7 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
     probe.check_composition(space, loader, config)
     planned = plan.make_plan(settings, space, base, None)
     sampling.check(planned.sampler, planned.pruner)
-    observer = sampling.build(settings.observer) if settings.observer else None
+    observer: Observer = sampling.build(settings.observer) if settings.observer else Table()
     slots = devices.environments(settings.n_jobs, settings.gpus_per_trial)
 
     record = {
@@ -44,25 +47,42 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
         "hydra_overrides": overrides,
     }
     study = folder.open_folder(config, record)
-    if study.resumed:
-        planned = plan.make_plan(settings, space, base, study.read())
-    taken = snapshot.take_snapshot(loader, config, study.name, study.path)
-    taken.place(base)
-    snapshot.save_multirun(config, study.path)
-    book = Book(study.name, settings.storage, study.path, planned, base)
-    program = Program(
+    with study.discarded_if_unused():
+        if study.resumed:
+            planned = plan.make_plan(settings, space, base, study.read())
+        taken = snapshot.take_snapshot(loader, config, study.name, study.path)
+        checker = Checker(settings.check, space, loader, taken.compose)
+        planned, refused = refusal.leave_out(planned, checker, study)
+        taken.place(base)
+        snapshot.save_multirun(config, study.path)
+        book = Book(study.name, settings.storage, study.path, planned, base)
+        program = _program(context, task, config, taken, len(planned.directions))
+        executor = _executor(program, config, settings, slots, threads)
+        print("\n".join([plan.announce(planned, settings, book.done()), *refused]), flush=True)
+        Runner(settings, study, book, base, executor, checker, observer).run()
+
+
+def _executor(
+    program: Program, config: DictConfig, settings: plan.Settings, slots: list[dict[str, str]], threads: int
+) -> Executor:
+    """What runs the trials: our processes, or the launcher that the user chose."""
+    if launcher.chosen(config):
+        return LauncherBatches(program, config, settings.n_jobs)
+    return ProcessPool(program, slots, threads, settings.timeout, list(settings.preload))
+
+
+def _program(
+    context: HydraContext, task: TaskFunction, config: DictConfig, taken: Snapshot, n_objectives: int
+) -> Program:
+    """What every process of the sweep gets."""
+    return Program(
         task=task,
         snapshot=taken,
         singletons=Singleton.get_state(),
         callbacks=context.callbacks,
         cache=OmegaConf.get_cache(config),
-        n_objectives=len(planned.directions),
+        n_objectives=n_objectives,
     )
-    if launcher.chosen(config):
-        executor: Executor = LauncherBatches(program, config, settings.n_jobs)
-    else:
-        executor = ProcessPool(program, slots, threads, settings.timeout, list(settings.preload))
-    Runner(settings, study, book, base, executor, observer).run()
 
 
 def _asked_before(config: DictConfig, arguments: list[str], loader: ConfigLoader) -> tuple[DictConfig, list[str]]:

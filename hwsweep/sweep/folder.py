@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping
-from contextlib import suppress
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,6 +37,17 @@ class Folder(NamedTuple):
     def write(self, record: Mapping[str, Any]) -> None:
         """Put study.json in place, whole."""
         write_atomically(self.path / "study.json", json.dumps(record, indent=2) + "\n")
+
+    @contextmanager
+    def discarded_if_unused(self) -> Iterator[None]:
+        """Remove the folder of a new study if an exception ends it before anything was run."""
+        try:
+            yield
+        except BaseException:
+            if not self.resumed and not any(entry.name.isdigit() for entry in self.path.iterdir()):
+                self.lock.release()
+                shutil.rmtree(self.path)
+            raise
 
     def end(self) -> None:
         """Mark the study as ended: the same command begins a new one from now on."""

@@ -13,6 +13,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from hwsweep.sweep import outcome, trial
+from hwsweep.sweep.axis import Value
 from hwsweep.sweep.executor import Ended
 from hwsweep.sweep.worker import Job, Program
 
@@ -26,14 +27,17 @@ class StoringTask:
 
     def __init__(self, task: TaskFunction, study: str, n_objectives: int) -> None:
         self.task = task
+        self.params: dict[str, dict[str, Value]] = {}
+        """The swept values of each job of the batch, by the job's folder."""
         self.study = study
         self.n_objectives = n_objectives
 
     def __call__(self, config: DictConfig) -> None:
         """Run the task in the folder that Hydra has made."""
         directory = Path(HydraConfig.get().runtime.output_dir)
-        number = int(directory.name if directory.name.isdigit() else directory.parent.name)
-        trial.enter(trial.Trial(self.study, number, lambda value, step: None, lambda: False))
+        folder = HydraConfig.get().sweep.subdir
+        number = int(folder.partition("/")[0])
+        trial.enter(trial.Trial(self.study, number, self.params[folder], lambda value, step: None, lambda: False))
         started = time.monotonic()
         try:
             value = self.task(config)
@@ -55,9 +59,10 @@ class LauncherBatches:
         self.jobs: list[Job] = []
         snapshot = program.snapshot
         snapshot.place(config)
+        self.task = StoringTask(program.task, snapshot.study, program.n_objectives)
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=HydraContext(config_loader=snapshot.loader(), callbacks=program.callbacks),
-            task_function=StoringTask(program.task, snapshot.study, program.n_objectives),
+            task_function=self.task,
             config=config,
         )
 
@@ -85,6 +90,7 @@ class LauncherBatches:
     def _launch(self, jobs: list[Job]) -> str | None:
         """What the launcher raised, if anything; a job alone then gets it as its outcome."""
         started = time.monotonic()
+        self.task.params = {job.folder: job.params for job in jobs}
         try:
             self.launcher.launch([self._overrides(job) for job in jobs], initial_job_idx=jobs[0].trial)
         except Exception as error:

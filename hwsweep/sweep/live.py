@@ -9,15 +9,16 @@ from typing import Any
 
 from hwsweep.sweep.book import Book
 from hwsweep.sweep.outcome import Outcome
+from hwsweep.sweep.space import Point
 from hwsweep.sweep.worker import Job
 
 
 class Live:
     """The running trials, what they reported, the best value so far, the time left."""
 
-    def __init__(self, book: Book, done: int, runs_per_trial: int) -> None:
+    def __init__(self, book: Book, runs_per_trial: int) -> None:
         self.book = book
-        self.done = done * runs_per_trial
+        self.done = book.done() * runs_per_trial
         self.total = book.plan.total * runs_per_trial
         self.failures = 0
         self.began = time.monotonic()
@@ -64,7 +65,14 @@ class Live:
         told = ", ".join(f"{value:.6g}" for value in outcome.values)
         if outcome.failure is not None:
             told = f"failed ({outcome.failure.reason}): {outcome.failure.message}"
-        line = f"trial {job.folder}: {told or outcome.state} ({outcome.seconds:.1f} s)"
+        self._say(f"trial {job.folder}: {told or outcome.state} ({outcome.seconds:.1f} s)")
+
+    def refused(self, number: int, point: Point, why: str) -> None:
+        """A trial was not run, because its point cannot be."""
+        shown = " ".join(f"{key}={value}" for key, value in point.items())
+        self._say(f"trial {number}: refused: {shown}: {why}")
+
+    def _say(self, line: str) -> None:
         if self.screen is None:
             print(line, flush=True)
         else:

@@ -9,8 +9,7 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.book import Plan
-from hwsweep.sweep.sampling import is_exhaustive
+from hwsweep.sweep.sampling import Plan, is_exhaustive
 from hwsweep.sweep.snapshot import plain_config
 from hwsweep.sweep.space import Space, build_space
 
@@ -45,6 +44,7 @@ class Settings(NamedTuple):
     direction: Direction | list[Direction]
     sampler: dict[str, Any] | None
     pruner: dict[str, Any] | None
+    check: str | dict[str, Any] | None
     n_jobs: int
     timeout: float | None
     gpus_per_trial: float | None
@@ -75,8 +75,6 @@ def read_settings(config: DictConfig) -> Settings:
         raise SweepError(f"direction must be minimize or maximize, but got {wrong[0]}")
     if settings.n_jobs < 1 or (settings.n_trials is not None and settings.n_trials < 1):
         raise SweepError(f"n_jobs and n_trials must be at least 1, but got {settings.n_jobs}, {settings.n_trials}")
-    if settings.pruner and settings.seeds:
-        raise SweepError("`pruner` and `seeds` exclude each other: a pruner would judge a point by one of its seeds")
     return settings
 
 

@@ -8,7 +8,7 @@ from collections import Counter, deque
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from hwsweep.sweep import SweepError, outcome, view
 from hwsweep.sweep.book import Book
@@ -16,9 +16,13 @@ from hwsweep.sweep.executor import Ended, Executor
 from hwsweep.sweep.folder import Folder
 from hwsweep.sweep.interrupt import Interrupt
 from hwsweep.sweep.live import Live
-from hwsweep.sweep.plan import Settings, announce, seed_values
+from hwsweep.sweep.plan import Settings, seed_values
+from hwsweep.sweep.refusal import Checker
+from hwsweep.sweep.runs import outcome_of, pruned, runs_of
+from hwsweep.sweep.sampling import ATTEMPTS
+from hwsweep.sweep.space import Point
 from hwsweep.sweep.summary import lost, summary
-from hwsweep.sweep.worker import Job, kill_orphan
+from hwsweep.sweep.worker import Job, kill_orphans
 
 
 class Runner:
@@ -31,13 +35,15 @@ class Runner:
         book: Book,
         config: DictConfig,
         executor: Executor,
-        observer: view.Observer | None,
+        checker: Checker,
+        observer: view.Observer,
     ) -> None:
         self.settings = settings
         self.folder = folder
         self.book = book
         self.config = config
         self.executor = executor
+        self.checker = checker
         self.observer = observer
         self.waiting: deque[Job] = deque()
         self.interrupted: list[int] = []
@@ -45,22 +51,17 @@ class Runner:
         """Trials under way, with their runs."""
         self.deaths: Counter[str] = Counter()
         self.interrupt = Interrupt()
-        self.hopeless = False
-        self.n_failed = 0
+        self.n_failed = book.failed()
+        self.hopeless = self._too_many_failed()
 
     def run(self) -> None:
-        """Run to the total, or until the sweep is stopped or hopeless; the observer hears of it in every case."""
+        """Run to the total, or until the sweep is stopped or hopeless; the observer hears of its end in every case."""
         self._recover()
-        trials = self.book.trials()
-        self.n_failed = sum(trial.state.name == "FAIL" for trial in trials)
-        done = sum(trial.state.is_finished() for trial in trials)
-        print(announce(self.book.plan, self.settings, done), flush=True)
-        self.hopeless = self._too_many_failed()
         with self.interrupt:
+            with self.book.discarded_if_unused():
+                self.observer.started(view.study_view(self.book, self.folder.path, self.config))
             try:
-                if self.observer is not None:
-                    self.observer.started(self._view())
-                with Live(self.book, done, len(seed_values(self.settings, 0)) or 1) as live:
+                with Live(self.book, len(seed_values(self.settings, 0)) or 1) as live:
                     self._loop(live)
             finally:
                 self.executor.kill()
@@ -71,7 +72,7 @@ class Runner:
         """Until nothing runs and nothing is left to start."""
         pool = self.executor
         while True:
-            while pool.free and not self._stopping and (job := self._next()) is not None:
+            while pool.free and not self._stopping and (job := self._next(live)) is not None:
                 Path(job.directory).mkdir(parents=True, exist_ok=True)
                 pool.submit(job)
                 live.started(job)
@@ -89,45 +90,47 @@ class Runner:
     def _recover(self) -> None:
         """Bring the book and the folders of an interrupted sweep together again."""
         for number in self.book.unfinished():
-            folder = self.folder.path / str(number)
-            for directory in (folder, *folder.glob("seed_*")):
-                kill_orphan(directory)
+            kill_orphans(self.folder.path / str(number))
+            self.book.requeue(number)
             self.interrupted.append(number)
 
-    def _next(self) -> Job | None:
+    def _next(self, live: Live) -> Job | None:
         """The next run: of a trial under way, of an interrupted one, of a new one."""
+        refused = 0
         while not self.waiting:
             if self.interrupted:
                 number = self.interrupted.pop(0)
-                self._begin(number, self.book.again(number))
+                point = self.book.again(number)
             elif (new := self.book.new()) is not None:
-                if (stranger := self.folder.path / str(new[0])).exists():
+                number, point = new
+                if (stranger := self.folder.path / str(number)).exists():
                     raise SweepError(f"{stranger} exists, but the storage knows no such trial; give another study_name")
-                self._begin(*new)
             else:
                 return None
+            if (why := self.checker.refusal(point)) is None:
+                self._begin(number, point)
+                continue
+            self.book.refuse(number, why)
+            live.refused(number, point, why)
+            if (refused := refused + 1) == ATTEMPTS and self.book.plan.points is None:
+                raise SweepError(f"{refused} points in a row were refused, the last one: {why}")
         return self.waiting.popleft()
 
-    def _begin(self, number: int, point: dict[str, Any]) -> None:
+    def _begin(self, number: int, point: Point) -> None:
         """Queue the trial's runs that have no outcome yet; a trial that has them all is only written down."""
-        overrides = self.book.plan.space.overrides(point)
-        first = OmegaConf.select(self.config, self.settings.seed_key) if self.settings.seeds else None
-        seeds = seed_values(self.settings, first or 0)
-        key = self.settings.seed_key
-        runs = [(f"{number}/seed_{seed}", [*overrides, f"{key}={seed}"]) for seed in seeds]
-        runs = runs or [(str(number), overrides)]
-        jobs = [Job(number, name, str(self.folder.path / name), lines) for name, lines in runs]
+        jobs = runs_of(number, point, self.book.plan.space, self.settings, self.config, self.folder.path)
         self.jobs[number] = jobs
-        self.waiting.extend(job for job in jobs if outcome.read_outcome(Path(job.directory)) is None)
+        self.waiting.extend(job for job in jobs if outcome_of(job) is None)
         self._close_if_done(number)
 
     def _answer(self, live: Live, job: Job, message: tuple[Any, ...]) -> bool | None:
-        """Serve a message of a running trial."""
+        """Serve a message of a running trial. With seeds, the first of them is judged: all points share it."""
+        first = self.jobs[job.trial][0]
         if message[0] == "should_prune":
-            return self.book.should_prune(job.trial)
+            return self.book.should_prune(job.trial) if job == first else pruned(first)
         _, value, step = message
         live.reported(job, value, step)
-        if not self.settings.seeds and len(self.book.plan.directions) == 1:
+        if job == first and len(self.book.plan.directions) == 1:
             self.book.report(job.trial, value, step)
         return None
 
@@ -159,13 +162,15 @@ class Runner:
 
     def _close_if_done(self, number: int) -> None:
         """End the trial in the book once all its runs have an outcome."""
-        directories = [Path(job.directory) for job in self.jobs[number]]
-        found = [outcome.read_outcome(directory) for directory in directories]
-        results = [result for result in found if result is not None]
-        if len(results) < len(found):
+        if pruned(self.jobs[number][0]):
+            self.jobs[number] = [job for job in self.jobs[number] if job not in self.waiting]
+            self.waiting = deque(job for job in self.waiting if job.trial != number)
+        jobs = self.jobs[number]
+        results = [result for job in jobs if (result := outcome_of(job)) is not None]
+        if len(results) < len(jobs):
             return
         del self.jobs[number]
-        state, values, notes = summary(results, [outcome.read_result(path) for path in directories])
+        state, values, notes = summary(results, [outcome.read_result(Path(job.directory)) for job in jobs])
         self.book.finish(number, state, values, notes)
         self.n_failed += state == "failed"
         self.hopeless = self._too_many_failed()
@@ -177,13 +182,11 @@ class Runner:
         """Leave a tidy study behind, whatever ended the loop."""
         for number in self.book.unfinished():
             self.book.requeue(number)
-        if self.hopeless or (not self.book.unfinished() and len(self.book.trials()) >= self.book.plan.total):
+        if self.hopeless or (not self.book.unfinished() and self.book.exhausted()):
             self.folder.end()
         view.write_results(self.book, self.folder.path)
-        if self.observer is None:
-            view.print_table(self._view())
-        else:
-            self.observer.finished(self._view())
+        if not self.book.unused():
+            self.observer.finished(view.study_view(self.book, self.folder.path, self.config))
 
     def _leave(self) -> None:
         """Exit with a code and a line that say why the sweep did not reach its end."""
@@ -194,6 +197,3 @@ class Runner:
             rate, total = self.settings.max_failure_rate, self.book.plan.total
             print(f"given up: {self.n_failed} of {total} trials failed, max_failure_rate={rate}", file=sys.stderr)
             raise SystemExit(1)
-
-    def _view(self) -> view.StudyView:
-        return view.study_view(self.book, self.folder.path, self.config)

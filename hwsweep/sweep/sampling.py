@@ -6,7 +6,7 @@ import importlib
 import inspect
 import zlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.axis import Axis, Value
@@ -20,6 +20,33 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 100
 """How often a sampler may propose a point that is excluded or already known before the next new one is taken."""
+
+
+class Plan(NamedTuple):
+    """How the next trial is found."""
+
+    space: Space
+    points: list[Point] | None
+    """The points of a grid: trial n is point n. None if a sampler is asked."""
+    total: int
+    seed: int
+    sampler: Mapping[str, Any] | None
+    pruner: Mapping[str, Any] | None
+    directions: list[Literal["minimize", "maximize"]]
+    extend: str | None
+    """Dotted path of a function (config, trial) that suggests further parameters."""
+
+    def listed(self) -> list[Point] | None:
+        """All points there are to try; None if they cannot be listed."""
+        if self.points is not None:
+            return self.points
+        return self.space.points() if self.space.finite and self.extend is None else None
+
+    def without(self, refused: list[tuple[int, str]]) -> Plan:
+        """The plan of a grid without the points at these places."""
+        out = {index for index, _ in refused}
+        points = [point for index, point in enumerate(self.points or []) if index not in out]
+        return self._replace(points=points, total=min(self.total, len(points)))
 
 
 def build(node: Mapping[str, Any], **extra: Any) -> Any:

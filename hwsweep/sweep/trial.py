@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from hwsweep.sweep.axis import Value
 
 
 class TrialPruned(Exception):
@@ -15,6 +18,8 @@ class Trial(NamedTuple):
 
     study: str
     number: int
+    params: dict[str, Value]
+    """The swept values of this trial, in command-line order; with `seeds`, the seed too."""
     report: Callable[[float, int], None]
     """report(value, step): an intermediate value of the objective, for the pruner and the live view."""
     should_prune: Callable[[], bool]

@@ -66,10 +66,21 @@ class Observer(Protocol):
     """Told about the study before its first trial and after its last one."""
 
     def started(self, view: StudyView) -> None:
-        """Called before any process of a trial starts."""
+        """Called before any process of a trial starts; an exception (or SystemExit) ends the sweep here."""
 
     def finished(self, view: StudyView) -> None:
         """Called when the sweep ends: done, given up or interrupted."""
+
+
+class Table:
+    """The observer of a sweep that has no other: a table at the end."""
+
+    def started(self, view: StudyView) -> None:
+        """Say nothing: the first line told what will be run."""
+
+    def finished(self, view: StudyView) -> None:
+        """Print the table."""
+        print_table(view)
 
 
 STATES = {"WAITING": "waiting", "RUNNING": "running", "COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}

@@ -23,6 +23,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, flag_override
 
 from hwsweep.sweep import outcome, trial
+from hwsweep.sweep.axis import Value
 from hwsweep.sweep.snapshot import Snapshot
 
 
@@ -35,6 +36,8 @@ class Job(NamedTuple):
     directory: str
     """The same, absolute."""
     overrides: list[str]
+    params: dict[str, Value]
+    """The swept values, and the seed if the trial is repeated with several."""
 
 
 class Program(NamedTuple):
@@ -65,7 +68,7 @@ def main(connection: Connection, program: bytes, job: Job, environment: dict[str
     loaded: Program = cloudpickle.loads(program)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
-    trial.enter(_trial(loaded.snapshot.study, job.trial, connection))
+    trial.enter(_trial(loaded.snapshot.study, job, connection))
     try:
         ended = run(loaded, job)
     except KeyboardInterrupt:  # the sweep stops: no outcome, the trial is queued again
@@ -114,6 +117,12 @@ def compose(program: Program, job: Job) -> DictConfig:
 def identity(pid: int) -> dict[str, Any]:
     """What tells a process from another that has the same pid later."""
     return {"pid": pid, "created": psutil.Process(pid).create_time()}
+
+
+def kill_orphans(trial_folder: Path) -> None:
+    """End the processes that a dead sweep left running for this trial."""
+    for directory in (trial_folder, *trial_folder.glob("seed_*")):
+        kill_orphan(directory)
 
 
 def kill_orphan(directory: Path) -> None:
@@ -170,7 +179,7 @@ def _redirect_output(path: Path) -> None:
         os.dup2(file.fileno(), 2)
 
 
-def _trial(study: str, number: int, connection: Connection) -> trial.Trial:
+def _trial(study: str, job: Job, connection: Connection) -> trial.Trial:
     """The trial's side of the conversation with the sweep."""
 
     def report(value: float, step: int) -> None:
@@ -180,4 +189,4 @@ def _trial(study: str, number: int, connection: Connection) -> trial.Trial:
         connection.send(("should_prune",))
         return bool(connection.recv())
 
-    return trial.Trial(study, number, report, should_prune)
+    return trial.Trial(study, job.trial, job.params, report, should_prune)

@@ -28,6 +28,8 @@ def main(cfg: DictConfig) -> object:
             return cfg.x**2, (cfg.x - 2) ** 2
         case "prune":
             return pruned(cfg.x)
+        case "params":
+            return params()
         case "seed":
             return cfg.x + cfg.seed
         case "threads":
@@ -66,6 +68,15 @@ def pruned(x: float) -> float:
         if trial.should_prune():
             raise TrialPruned
     return x
+
+
+def params() -> float:
+    from hwsweep.sweep.trial import current_trial
+
+    trial = current_trial()
+    assert trial is not None
+    print("params are", trial.params)
+    return 0.0
 
 
 def child() -> float:

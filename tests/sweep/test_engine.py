@@ -108,6 +108,12 @@ def test_seeds_repeat_each_point_and_give_mean_and_standard_error(sweep: Sweep) 
 
 
 @pytest.mark.slow
+def test_a_program_can_ask_for_the_swept_values_of_its_trial(sweep: Sweep) -> None:
+    ran = sweep("shape=square", "how=params", "x=1.5,'a b'", "hydra.sweeper.seeds=[4]")
+    assert "params are {'x': 'a b', 'seed': 4}" in (ran.studies[0] / "1" / "seed_4" / "output.log").read_text()
+
+
+@pytest.mark.slow
 def test_a_trial_may_start_processes_and_computes_with_its_share_of_the_cores(sweep: Sweep) -> None:
     ran = sweep("how=child,threads", "hydra.sweeper.n_jobs=2")
     cores = len(os.sched_getaffinity(0))
@@ -132,8 +138,9 @@ def test_a_run_killed_from_outside_is_started_again(sweep: Sweep, tmp_path: Path
 
 
 def test_an_explicit_launcher_runs_the_trials(sweep: Sweep) -> None:
-    ran = sweep("x=1,2,3", "how=well,raise", "hydra/launcher=basic", "hydra.sweeper.n_jobs=2")
+    ran = sweep("x=1,2,3", "how=params,raise", "hydra/launcher=basic", "hydra.sweeper.n_jobs=2")
     assert "Launching 2 jobs locally" in ran.out
+    assert "params are {'x': 2, 'how': 'params'}" in ran.out
     assert [trial.state.name for trial in ran.trials()] == ["COMPLETE", "FAIL"] * 3
     assert ran.code == 0
 
@@ -278,6 +285,33 @@ def test_the_study_may_live_in_a_database(sweep: Sweep, tmp_path: Path) -> None:
     assert ran.code == 0, ran.err
     study = optuna.load_study(study_name="stored", storage=url)
     assert [trial.values for trial in study.trials] == [[1.0], [0.0]]
+
+
+@pytest.mark.parametrize(("raised", "code"), [("SystemExit('no data set')", 1), ("SystemExit(3)", 3)])
+def test_an_observer_that_raises_at_the_start_ends_the_sweep_and_leaves_nothing(
+    sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: str, code: int
+) -> None:
+    (tmp_path / "watcher.py").write_text(
+        "import pathlib\n"
+        "class Watcher:\n"
+        f"    def started(self, view): raise {raised}\n"
+        "    def finished(self, view): pathlib.Path('finished').touch()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    ran = sweep("x=1,2", "hydra.sweeper.observer={_target_:watcher.Watcher}")
+    assert ran.code == code
+    assert "trial 0" not in ran.out
+    assert ("no data set" in ran.err) == (code == 1)
+    assert list(ran.outputs.iterdir()) == []
+    assert not (tmp_path / "finished").exists()
+
+
+def test_with_seeds_the_pruner_judges_the_first_and_gives_up_the_others_with_it(sweep: Sweep) -> None:
+    median = "hydra.sweeper.pruner={_target_:optuna.pruners.MedianPruner,n_startup_trials:1}"
+    ran = sweep("x=1,5,0", "how=prune", median, "hydra.sweeper.seeds=3")
+    assert [trial.state.name for trial in ran.trials()] == ["COMPLETE", "PRUNED", "COMPLETE"]
+    assert ran.trials()[1].intermediate_values == {0: 5.0}
+    assert sorted(path.name for path in (ran.studies[0] / "1").iterdir()) == ["seed_7"]
 
 
 def test_an_observer_hears_the_beginning_and_the_end(sweep: Sweep, tmp_path: Path) -> None:

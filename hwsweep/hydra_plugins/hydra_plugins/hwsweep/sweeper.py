@@ -38,6 +38,7 @@ class HwsweepSweeper(Sweeper):
         direction: str | list[str],
         sampler: DictConfig | None,
         pruner: DictConfig | None,
+        check: str | DictConfig | None,
         n_jobs: int,
         timeout: float | None,
         gpus_per_trial: float | None,
