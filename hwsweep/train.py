@@ -95,14 +95,15 @@ def fit(
         started = time.perf_counter()
         means = _train_epoch(model, train, optimizer, schedule, peak_rates, order, plan, epoch)
         trained = time.perf_counter()
-        measured = evaluate(model, valid)
-        row = {"epoch": float(epoch)}
-        row |= {f"train/{name}": value for name, value in means.items()}
-        row |= {f"valid/{name}": value for name, value in measured.items()}
-        row["train/lr"] = optimizer.param_groups[0]["lr"]
-        row["time/train_seconds"] = trained - started
-        row["time/valid_seconds"] = time.perf_counter() - trained
-        row["time/examples_per_second"] = _count(train) / (trained - started)
+        row = {
+            "epoch": float(epoch),
+            **{f"train/{name}": value for name, value in means.items()},
+            **{f"valid/{name}": value for name, value in evaluate(model, valid).items()},
+            "train/lr": optimizer.param_groups[0]["lr"],
+            "time/train_seconds": trained - started,
+            "time/valid_seconds": time.perf_counter() - trained,
+            "time/examples_per_second": _count(train) / (trained - started),
+        }
         history.append(row)
         if row[plan.select] < best:
             best = row[plan.select]
