@@ -73,7 +73,9 @@ def _measure(
     """Metrics and tags of the test split: losses, and what conf's `analysis` makes of the model."""
     losses = {f"test/{name}": value for name, value in evaluate(model, splits.test).items()}
     log.info("test: %s", ", ".join(f"{key.removeprefix('test/')} {value:.2f}" for key, value in losses.items()))
+    started = time.perf_counter()
     measured: Measured = instantiate(cfg.analysis)(model, splits, digest)
+    losses["time/analysis_seconds"] = time.perf_counter() - started
     result.write_arrays(folder, measured.arrays)
     for name, text in measured.tags.items():
         tracked.tag(f"hwsweep.{name}", text)
