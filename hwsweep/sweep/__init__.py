@@ -3,7 +3,8 @@
 space: what is searched        sampling: Optuna's samplers, seeded by trial        expression: exclude and when
 folder: a study's folder       book: its trials, in Optuna                         view: what others see of it
 pool, launcher: what runs jobs                     worker, trial: a run in its own process
-engine: one sweep as a story                       runner: its loop
+engine: one sweep as a story                       runner: its loop; queue: which run is next
+refusal: points that cannot be                     runs: a trial's runs, one or one per seed
 """
 
 from __future__ import annotations

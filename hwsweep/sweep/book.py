@@ -41,6 +41,7 @@ class Book:
         self.pruner = sampling.build(plan.pruner) if plan.pruner else optuna.pruners.NopPruner()
         self.n_refused = sum(REFUSED in t.user_attrs for t in self.trials() if t.state.is_finished())
         """Trials that were never run: they do not count."""
+        self.n_failed = sum(t.state.name == "FAIL" for t in self.trials()) - self.n_refused
         self.n_points = len(points) if (points := plan.listed()) is not None else float("inf")
 
     def trials(self) -> list[FrozenTrial]:
@@ -55,24 +56,10 @@ class Book:
         """How many of the plan's total have ended."""
         return sum(trial.state.is_finished() for trial in self.trials()) - self.n_refused
 
-    def failed(self) -> int:
-        """How many trials were run and failed."""
-        return sum(trial.state.name == "FAIL" for trial in self.trials()) - self.n_refused
-
     def exhausted(self) -> bool:
         """Whether there is no further trial to begin: the total, or every point of a finite space."""
         number = self.storage.get_n_trials(self.study_id)
         return number - self.n_refused >= self.plan.total or number >= self.n_points
-
-    def point(self, trial: FrozenTrial) -> Point:
-        """What the trial tries: its parameters, and the values zipped to them."""
-        point: Point = {}
-        for key, value in trial.params.items():
-            point[key] = value
-            if key in {axis.key for axis in self.plan.space.axes}:
-                point.update(self.plan.space.followers(point, key))
-        known = self.plan.space.complete(point)
-        return {**known, **{key: value for key, value in point.items() if key not in known}}
 
     def new(self) -> tuple[int, Point] | None:
         """Number and point of the next trial, already running in the storage; None when there is none left."""
@@ -87,6 +74,13 @@ class Book:
             point = self._fill(number)
         return number, point
 
+    def next_in_line(self) -> tuple[int, Point] | None:
+        """Number and point of the next new trial, if that is certain already: in a grid."""
+        if self.plan.points is None or self.exhausted():
+            return None
+        number = self.storage.get_n_trials(self.study_id)
+        return number, self.plan.points[number]
+
     def again(self, number: int) -> Point:
         """The point of a trial that waits or was interrupted; it runs again from now on."""
         from optuna.trial import TrialState
@@ -94,7 +88,7 @@ class Book:
         trial = self.trials()[number]
         if trial.state == TrialState.WAITING:
             self.storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
-        return self.point(trial) if self.plan.points is not None else self._fill(number)
+        return self.plan.space.tried(trial.params) if self.plan.points is not None else self._fill(number)
 
     def requeue(self, number: int) -> None:
         """Let an interrupted trial wait for the sweep to go on."""
@@ -111,11 +105,13 @@ class Book:
             self.storage.set_trial_user_attr(trial_id, key, value)
         states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
         self._study(number, 0).tell(number, values if state == "complete" else None, state=states[state])
+        self.n_failed += state == "failed"
 
     def refuse(self, number: int, why: str) -> None:
         """End a trial whose point the program refuses: failed, for this reason, without having been run."""
         self.finish(number, "failed", [], {REFUSED: True, "failure": {"reason": "invalid-config", "message": why}})
         self.n_refused += 1
+        self.n_failed -= 1
 
     def unused(self) -> bool:
         """Whether no trial of this study was ever run."""
@@ -165,7 +161,7 @@ class Book:
                     self.storage.set_trial_param(trial._trial_id, axis.key, value, spread)
         if self.plan.extend is not None:
             sampling.locate(self.plan.extend)(self.config, Trial(study, trial._trial_id))
-        return self.point(self.trials()[number])
+        return self.plan.space.tried(self.trials()[number].params)
 
     def _complete(self, trial: FrozenTrial) -> bool:
         """Whether every axis swept at the trial's point has its value."""
@@ -179,7 +175,7 @@ class Book:
         blank.params, blank.distributions = {}, {}  # the same draws again, whatever is stored already
         known: list[Point] = []
         if space.finite and self.plan.extend is None:
-            known = [self.point(trial) for trial in self.trials()[:number]]
+            known = [self.plan.space.tried(trial.params) for trial in self.trials()[:number]]
         for attempt in range(sampling.ATTEMPTS):
             study = self._study(number, attempt)
             point = sampling.suggest(study, blank, space)

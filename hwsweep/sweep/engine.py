@@ -12,6 +12,7 @@ from hwsweep.sweep.book import Book
 from hwsweep.sweep.executor import Executor
 from hwsweep.sweep.launcher import LauncherBatches
 from hwsweep.sweep.pool import ProcessPool, start_server
+from hwsweep.sweep.queue import Queue
 from hwsweep.sweep.refusal import Checker
 from hwsweep.sweep.runner import Runner
 from hwsweep.sweep.snapshot import Snapshot
@@ -59,7 +60,8 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
         program = _program(context, task, config, taken, len(planned.directions))
         executor = _executor(program, config, settings, slots, threads)
         print("\n".join([plan.announce(planned, settings, book.done()), *refused]), flush=True)
-        Runner(settings, study, book, base, executor, checker, observer).run()
+        queue = Queue(settings, study, book, base, checker)
+        Runner(settings, study, book, base, queue, executor, observer).run()
 
 
 def _executor(

@@ -30,6 +30,9 @@ class Executor(Protocol):
     def jobs(self) -> list[Job]:
         """What was submitted and has not ended."""
 
+    def prepare(self, job: Job) -> None:
+        """Do what can be done ahead for a job that will be submitted soon; called while all that is free is taken."""
+
     def submit(self, job: Job) -> None:
         """Take the job; its folder exists."""
 

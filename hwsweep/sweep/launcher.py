@@ -71,6 +71,9 @@ class LauncherBatches:
         """Whether the batch has room."""
         return len(self.jobs) < self.n_jobs
 
+    def prepare(self, job: Job) -> None:
+        """Do nothing: the launcher composes."""
+
     def submit(self, job: Job) -> None:
         """Put the job into the next batch."""
         self.jobs.append(job)

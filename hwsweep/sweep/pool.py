@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -55,7 +56,10 @@ class ProcessPool:
         timeout: float | None,
         preload: list[str],
     ) -> None:
+        self.snapshot = program.snapshot
         self.program: bytes = cloudpickle.dumps(program)
+        self.prepared: tuple[list[str], bytes | None] = [], None
+        """The overrides of the next job, and the configuration that they compose to."""
         self.environment = environment
         self.threads = threads
         self.timeout = timeout
@@ -72,11 +76,22 @@ class ProcessPool:
         """The jobs that run now."""
         return [slot.job for slot in self.slots.values()]
 
+    def prepare(self, job: Job) -> None:
+        """Compose the job's configuration while the slots are busy; that is half of what a trial costs."""
+        if self.prepared[0] == job.overrides:
+            return
+        try:
+            composed = pickle.dumps(self.snapshot.compose(job.overrides))
+        except Exception:
+            composed = None  # the trial will find out, and say so
+        self.prepared = job.overrides, composed
+
     def submit(self, job: Job) -> None:
         """Start the job in a free slot."""
         number = next(n for n in range(len(self.environment)) if n not in self.slots)
         ours, theirs = self.context.Pipe()
-        arguments = (theirs, self.program, job, self.environment[number], self.threads)
+        config = self.prepared[1] if self.prepared[0] == job.overrides else None
+        arguments = (theirs, self.program, job, config, self.environment[number], self.threads)
         process = self.context.Process(target=main, args=arguments, name=f"trial {job.folder}")
         process.start()
         theirs.close()
@@ -162,7 +177,7 @@ def start_server(preload: list[str], threads: int) -> Any:
     from multiprocessing import forkserver
 
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["hwsweep.sweep.worker", *preload])
+    context.set_forkserver_preload(["hwsweep.sweep.warm", *preload])
     with _environment({name: str(threads) for name in THREADS}):
         forkserver.ensure_running()
     return context

@@ -81,6 +81,17 @@ class Space(NamedTuple):
         ordered = {axis.key: chosen[axis.key] for axis in self.axes if axis.key in chosen}
         return {key: value for key, value in ordered.items() if self.swept(key, ordered)}
 
+    def tried(self, params: Mapping[str, Value]) -> Point:
+        """The point of a trial with these parameters: they, and the values zipped to them."""
+        point: Point = {}
+        keys = {axis.key for axis in self.axes}
+        for key, value in params.items():
+            point[key] = value
+            if key in keys:
+                point.update(self.followers(point, key))
+        known = self.complete(point)
+        return {**known, **{key: value for key, value in point.items() if key not in known}}
+
     def overrides(self, point: Point) -> list[str]:
         """The override strings of one trial, fixed ones first."""
         return [*self.fixed, *(f"{key}={value}" for key, value in point.items())]

@@ -90,7 +90,7 @@ def trial_view(book: Book, trial: FrozenTrial, directory: Path) -> TrialView:
     """One trial: Optuna's record with what lies in its folder."""
     folder = directory / str(trial.number)
     runs = [run_view(path) for path in sorted(folder.glob("seed_*"))] or [run_view(folder)]
-    point = book.point(trial)
+    point = book.plan.space.tried(trial.params)
     return TrialView(
         number=trial.number,
         params=readable(point),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -52,8 +53,14 @@ class Program(NamedTuple):
     n_objectives: int
 
 
-def main(connection: Connection, program: bytes, job: Job, environment: dict[str, str], threads: int) -> None:
-    """Run one job to its outcome. The process ends when its sweep does, even by SIGKILL."""
+def main(
+    connection: Connection, program: bytes, job: Job, config: bytes | None, environment: dict[str, str], threads: int
+) -> None:
+    """Run one job to its outcome. The process ends when its sweep does, even by SIGKILL.
+
+    Args:
+        config: the pickled composed configuration, if the sweep had time to prepare it.
+    """
     _own_session()
     directory = Path(job.directory)
     _redirect_output(directory / "output.log")
@@ -70,7 +77,7 @@ def main(connection: Connection, program: bytes, job: Job, environment: dict[str
         sys.modules["torch"].set_num_threads(threads)
     trial.enter(_trial(loaded.snapshot.study, job, connection))
     try:
-        ended = run(loaded, job)
+        ended = run(loaded, job, config)
     except KeyboardInterrupt:  # the sweep stops: no outcome, the trial is queued again
         os._exit(130)
     if ended.failure is not None:
@@ -79,13 +86,15 @@ def main(connection: Connection, program: bytes, job: Job, environment: dict[str
     connection.send(("done",))
 
 
-def run(program: Program, job: Job) -> outcome.Outcome:
+def run(program: Program, job: Job, prepared: bytes | None) -> outcome.Outcome:
     """The outcome of the job, run in this process."""
     started = time.monotonic()
     try:
         setup_globals()
         Singleton.set_state(program.singletons)
-        config = compose(program, job)
+        # written by the sweep itself, through its own pipe
+        config = program.snapshot.compose(job.overrides) if prepared is None else pickle.loads(prepared)  # noqa: S301
+        place(config, program, job)
         context = HydraContext(config_loader=program.snapshot.loader(), callbacks=program.callbacks)
         returned = run_job(
             task_function=program.task,
@@ -103,15 +112,13 @@ def run(program: Program, job: Job) -> outcome.Outcome:
     return outcome.of_value(value, program.n_objectives, seconds)
 
 
-def compose(program: Program, job: Job) -> DictConfig:
-    """The job's configuration, from the snapshot, with Hydra's numbers and folders filled in."""
-    config = program.snapshot.compose(job.overrides)
+def place(config: DictConfig, program: Program, job: Job) -> None:
+    """Fill in Hydra's numbers and folders, and make the configuration that of this process."""
     OmegaConf.set_cache(config, program.cache)
     with flag_override(config.hydra, ["readonly", "struct"], False):
         config.hydra.job.id = config.hydra.job.num = job.trial
         config.hydra.sweep.subdir = job.folder
     HydraConfig.instance().set_config(config)
-    return config
 
 
 def identity(pid: int) -> dict[str, Any]:
