@@ -10,7 +10,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from hwsweep.data import Dataset
+from hwsweep.data import Dataset, Lexicon, Splits
 from hwsweep.models import Model
 from hwsweep.schedules import Schedule
 from hwsweep.train import Plan
@@ -32,8 +32,12 @@ class Parts(NamedTuple):
     plan: Plan
 
 
-def build(cfg: DictConfig) -> Parts:
+def build(cfg: DictConfig, splits: Splits | None = None) -> Parts:
     """The objects that `cfg` describes, seeded by `cfg.seed`; reads no data.
+
+    Args:
+        splits: the data, once it is read. Without it, a model of texts has placeholders for the sizes of its
+            vocabulary: good enough to find out whether the configuration can be.
 
     Raises:
         InvalidConfig: a value is out of range, of the wrong type, or does not fit another.
@@ -49,7 +53,8 @@ def build(cfg: DictConfig) -> Parts:
         device = _device(cfg.device)
         dataset: Dataset = instantiate(cfg.dataset)
         torch.manual_seed(plan.seed)
-        model: Model = instantiate(cfg.model)(dataset.shapes)
+        lexicon = None if splits is None else splits.lexicon
+        model: Model = instantiate(cfg.model)(dataset.shapes if lexicon is None else lexicon.shapes)
         model.to(device)
         optimizer = instantiate(cfg.optimizer)(model.parameters())
         schedule: Schedule = instantiate(cfg.schedule)
@@ -61,9 +66,9 @@ def build(cfg: DictConfig) -> Parts:
     return Parts(dataset, model, optimizer, schedule, plan)
 
 
-def build_model(cfg: DictConfig) -> Model:
-    """The untrained model of a run, from the run's composed config alone, on the CPU."""
-    shapes = instantiate(cfg.dataset).shapes
+def build_model(cfg: DictConfig, lexicon: Lexicon | None = None) -> Model:
+    """The untrained model of a run, from the run's composed config and, of texts, its lexicon; on the CPU."""
+    shapes = instantiate(cfg.dataset).shapes if lexicon is None else lexicon.shapes
     model: Model = instantiate(cfg.model)(shapes)
     return model
 

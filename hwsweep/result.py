@@ -1,4 +1,4 @@
-"""result.json and analysis.npz: what a run leaves in its folder for whoever looks at the study."""
+"""result.json, analysis.npz, lexicon.json: what a run leaves in its folder for whoever looks at it or the study."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
 NAME = "result.json"
 ARRAYS = "analysis.npz"
+LEXICON = "lexicon.json"
 
 
 def write(folder: Path, run_id: str, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
     """Note the MLflow run, its final metrics, and words such as its verdict; all of it or nothing."""
-    part = folder / f".{NAME}.{os.getpid()}"
-    part.write_text(json.dumps({"run_id": run_id, "metrics": dict(metrics), **tags}, indent=1), encoding="utf-8")
-    part.replace(folder / NAME)
+    _write(folder / NAME, json.dumps({"run_id": run_id, "metrics": dict(metrics), **tags}, indent=1))
+
+
+def write_lexicon(folder: Path, lexicon: str) -> Path:
+    """Keep what the ids of texts mean, and return where; all of it or nothing."""
+    return _write(folder / LEXICON, lexicon)
 
 
 def write_arrays(folder: Path, arrays: Mapping[str, NDArray[np.float64]]) -> None:
@@ -45,3 +49,9 @@ def tag(folder: Path, name: str) -> str | None:
         return None
     noted: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return None if name not in noted else str(noted[name])
+
+
+def _write(path: Path, text: str) -> Path:
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    return part.replace(path)

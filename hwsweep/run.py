@@ -8,6 +8,7 @@ import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import numpy as np
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
@@ -42,6 +43,11 @@ def run(cfg: DictConfig) -> float:
     resume = _resume_from(cfg, folder)
     log.info("data: %s", parts.dataset.name)
     splits = parts.dataset.splits(cfg.seed)
+    if splits.lexicon is not None:
+        parts = build(cfg, splits)  # now that the size of the vocabulary is known
+    facts = dict(splits.facts)
+    if cfg.initialise is not None:
+        facts |= instantiate(cfg.initialise)(parts.model, splits)
     _check_measured(cfg, parts, splits)
     store = tracking.open_store(cfg.tracking.uri, cfg.tracking.artifacts)
     (folder / "figures").mkdir(exist_ok=True)
@@ -50,17 +56,20 @@ def run(cfg: DictConfig) -> float:
         digest = splits.digest()
         tracked.dataset(parts.dataset.name, parts.dataset.source, digest, _sizes(splits))
         tracked.artifact(folder / "config" / "config.yaml")
+        if facts:
+            tracked.metrics(facts, 0)
         history = _train(parts, splits, cfg.objective, folder / "checkpoints", resume, tracked)
         best = checkpoint.load(folder / "checkpoints" / "best.pt")
         parts.model.load_state_dict(best["model"])
         parts.model.eval()
         metrics, tags = _measure(cfg, parts.model, splits, digest, folder, tracked)
         metrics["best_epoch"] = float(best["epoch"])
-        _draw(cfg, Trained(parts.model, splits.test, history, cfg.title), folder / "figures", tracked)
+        _draw(cfg, Trained(parts.model, splits.test, history, cfg.title, splits.lexicon), folder / "figures", tracked)
         metrics["time/run_seconds"] = time.perf_counter() - started
         tracked.metrics(metrics, len(history))
         tracked.artifact(folder / "checkpoints" / "best.pt", "checkpoints")
         _keep_model(parts.model, splits, folder, tracked)
+        metrics |= facts
         metrics[cfg.objective] = history[best["epoch"] - 1][cfg.objective]
         result.write(folder, tracked.id, metrics, tags)
     log.info("best epoch %d of %d; MLflow run %s; files in %s", best["epoch"], len(history), tracked.id, folder)
@@ -118,15 +127,18 @@ def _draw(cfg: DictConfig, trained: Trained, folder: Path, tracked: tracking.Run
 
 def _keep_model(model: Model, splits: Splits, folder: Path, tracked: tracking.Run) -> None:
     """Log the model with four test examples and what it makes of them."""
-    example = splits.test["image"][:4]
+    parts = {"weights": folder / "checkpoints" / "best.pt", "config": folder / "config" / "config.yaml"}
+    few = {name: values[:4] for name, values in splits.test.items()}
     with torch.no_grad():
-        outputs = model.cpu().outputs({"image": example})
-    tracked.model(
-        folder / "checkpoints" / "best.pt",
-        folder / "config" / "config.yaml",
-        example.numpy(),
-        {name: values.numpy() for name, values in outputs.items()},
-    )
+        outputs = {name: values.numpy() for name, values in model.cpu().outputs(few).items()}
+    if splits.lexicon is None:
+        tracked.model(parts, few["image"].numpy(), outputs)
+        return
+    parts["lexicon"] = result.write_lexicon(folder, splits.lexicon.to_json())
+    classes = splits.lexicon.classes
+    labels = [classes[label] for label in outputs["probability"].argmax(1)]
+    columns = dict(zip(classes, outputs["probability"].T, strict=True))
+    tracked.model(parts, list(splits.texts["test"][:4]), {"label": np.array(labels), **columns})
 
 
 def _open_run(cfg: DictConfig, store: tracking.Store, folder: Path) -> AbstractContextManager[tracking.Run]:

@@ -138,13 +138,12 @@ class Run:
         self.tag("hwsweep.state", "pruned")
         self.tag("hwsweep.pruned", why)
 
-    def model(self, weights: Path, config: Path, example: Any, prediction: Any) -> None:
+    def model(self, parts: Mapping[str, Path], example: Any, prediction: Any) -> None:
         """Keep the trained model in MLflow's format, so that `mlflow.pyfunc.load_model` works anywhere.
 
         Args:
-            weights: checkpoint whose "model" are the weights.
-            config: the composed config that the model is rebuilt from.
-            example: NumPy batch that the model takes; its first axis is free in the signature.
+            parts: the files that served_model.py rebuilds it from, by what they are.
+            example: NumPy batch or list of texts that the model takes; their number is free in the signature.
             prediction: what it gives for `example`.
         """
         import mlflow
@@ -156,7 +155,7 @@ class Run:
             mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(Path(__file__).with_name("served_model.py")),
-                artifacts={"weights": str(weights), "config": str(config)},
+                artifacts={name: str(path) for name, path in parts.items()},
                 signature=infer_signature(example, prediction),
                 input_example=example,
                 pip_requirements=[f"{name}=={installed(name)}" for name in ("hwsweep", "torch", "mlflow")],

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from hwsweep import checkpoint
+from hwsweep.batches import evaluation_batches, training_batches
 from hwsweep.data import Examples, Splits
 from hwsweep.models import Batch, Model
 from hwsweep.schedules import Schedule
@@ -125,8 +126,8 @@ def evaluate(model: Model, examples: Examples, batch_size: int = EVALUATION_BATC
     n_examples = _count(examples)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(EVALUATION_SEED)
-        for start in range(0, n_examples, batch_size):
-            batch = {name: values[start : start + batch_size].to(device) for name, values in examples.items()}
+        for rows in evaluation_batches(examples, batch_size):
+            batch = {name: values[rows].to(device) for name, values in examples.items()}
             for name, values in model.losses(batch).items():
                 sums[name] = sums.get(name, torch.zeros((), device=device)) + values.sum()
     model.train(was_training)
@@ -151,12 +152,10 @@ def _train_epoch(
     """Mean of each of the model's losses over the epoch, as they were when each batch was trained on."""
     model.train()
     n_examples = _count(train)
-    device = next(model.parameters()).device
-    permutation = torch.randperm(n_examples, generator=order).to(device)
     sums: dict[str, Tensor] = {}
     step_losses: list[Tensor] = []
     learning_rates: list[float] = []
-    batches = permutation.split(plan.batch_size)
+    batches = training_batches(train, plan.batch_size, order)
     for step, indices in enumerate(batches, start=(epoch - 1) * len(batches)):
         factor = schedule(step, plan.epochs * len(batches))
         for group, peak_rate in zip(optimizer.param_groups, peak_rates, strict=True):

@@ -17,6 +17,7 @@ PARTS = {  # files at top level by the part they belong to; folders are parts by
     "progress": "run",
     "checkpoint": "train",
     "schedules": "train",
+    "batches": "train",
     "provenance": "tracking",
 }
 ALLOWED = {
@@ -30,7 +31,7 @@ ALLOWED = {
     "figures": {"data", "models", "analysis"},
     "train": {"data", "models"},
     "tracking": set(),
-    "served_model": {"run", "train"},
+    "served_model": {"data", "run", "train"},
     "result": set(),
     "run": {"analysis", "data", "figures", "models", "result", "sweep", "tracking", "train"},
     "study": {"analysis", "data", "report", "sweep", "tracking"},
@@ -41,7 +42,7 @@ ALLOWED = {
 ONLY_IN = {
     "mlflow": {"tracking", "served_model"},
     "optuna": {"sweep"},
-    "hydra": {"__main__", "run", "study", "sweep", "hydra_plugins", "data_command"},
+    "hydra": {"__main__", "run", "study", "sweep", "hydra_plugins", "data_command", "served_model"},
     "omegaconf": {"__main__", "run", "sweep", "hydra_plugins", "report", "study", "served_model", "data_command"},
     "torch": {"data", "models", "analysis", "figures", "train", "run", "served_model"},
 }

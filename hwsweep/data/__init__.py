@@ -3,18 +3,57 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Examples: TypeAlias = "dict[str, Tensor]"
-"""Tensors in their storage type (`image` uint8 (n, c, h, w), `label` int64 (n,), ...); first axis = example."""
+"""Tensors in their storage type; first axis = example.
+
+Images: `image` uint8 (n, c, h, w), and where they are known `label` int64 (n,) and `factors` float32 (n, f).
+Texts: `token` int32 (n, max_length) padded with 0, `length` int32 (n,) the tokens that are no padding, `label` int64
+(n,), and where it is known which tokens decide the label, `key` bool (n, max_length).
+"""
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
-"""What one example looks like, by name, without the example axis: {"image": (1, 28, 28)}."""
+"""What one example looks like, by name, without the example axis: {"image": (1, 28, 28)}.
+
+Of texts the sizes that a model needs: {"token": (max_length,), "word": (n_words,), "class": (n_classes,)}.
+"""
+
+PAD, UNKNOWN = 0, 1
+"""Ids of the tokens `<pad>`, which fills a text up to the longest, and `<unk>`, a word not in the vocabulary."""
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """What the ids of texts mean; learned from the training texts, and all a trained model needs of them."""
+
+    words: tuple[str, ...]
+    """By token id; `<pad>` and `<unk>` first."""
+    classes: tuple[str, ...]
+    """By label."""
+    max_length: int
+    """Tokens of a text that are kept; what follows them is cut off."""
+
+    @property
+    def shapes(self) -> Shapes:
+        """The sizes that a model of these texts is built with."""
+        return {"token": (self.max_length,), "word": (len(self.words),), "class": (len(self.classes),)}
+
+    def to_json(self) -> str:
+        """All of it, as `from_json` reads it."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Lexicon:
+        """The lexicon that `to_json` wrote."""
+        noted = json.loads(text)
+        return cls(tuple(noted["words"]), tuple(noted["classes"]), int(noted["max_length"]))
 
 
 @dataclass(frozen=True)
@@ -24,6 +63,12 @@ class Splits:
     train: Examples
     valid: Examples
     test: Examples
+    lexicon: Lexicon | None = None
+    """Of texts."""
+    texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The texts as they were read, by split ("train", "valid", "test"), in the order of the examples."""
+    facts: Mapping[str, float] = field(default_factory=dict)
+    """What reading the data found out, by metric key: `data/words`, `data/truncated`, ..."""
 
     def digest(self) -> str:
         """SHA-256 (64 hex digits) of every split's names, types, shapes and bytes: equal data, equal digest."""
@@ -45,7 +90,10 @@ class Dataset(Protocol):
 
     @property
     def shapes(self) -> Shapes:
-        """What one example looks like; known before any data is read."""
+        """What one example looks like; known before any data is read.
+
+        Of texts, sizes that only the data tells are placeholders; the splits' lexicon has the real ones.
+        """
         ...
 
     def splits(self, seed: int) -> Splits:

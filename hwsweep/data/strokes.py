@@ -79,7 +79,8 @@ class TibetanStrokes:
     def splits(self, seed: int) -> Splits:
         """Three independent draws, the same for the same seed; a longer split begins like a shorter one."""
         streams = SeedSequence(seed).spawn(len(self.sizes))
-        return Splits(*(self._examples(n, stream) for n, stream in zip(self.sizes, streams, strict=True)))
+        train, valid, test = (self._examples(n, stream) for n, stream in zip(self.sizes, streams, strict=True))
+        return Splits(train, valid, test)
 
     def _examples(self, n: int, stream: SeedSequence) -> Examples:
         import torch

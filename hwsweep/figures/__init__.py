@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from hwsweep.data import Examples
+    from hwsweep.data import Examples, Lexicon
     from hwsweep.models import Model
 
 
@@ -27,3 +27,5 @@ class Trained(NamedTuple):
     """One row per epoch: `epoch` (from 1) and every `split/quantity` metric."""
     title: str
     """What the run is called in a title, for instance "lambda = 1"."""
+    lexicon: Lexicon | None = None
+    """What the ids of texts mean."""
