@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -33,6 +34,8 @@ class Outcome(NamedTuple):
     """One per objective if complete, else empty."""
     failure: Failure | None
     seconds: float
+    ended: float | None = None
+    """When it was written down, in seconds since 1970."""
 
 
 def failed(reason: str, message: str, seconds: float, trace: str = "") -> Outcome:
@@ -102,7 +105,8 @@ def write_atomically(path: Path, text: str) -> None:
 
 def write_outcome(directory: Path, outcome: Outcome) -> None:
     """Store the outcome as `outcome.json` in the run's folder."""
-    fields = outcome._asdict() | {"failure": outcome.failure and outcome.failure._asdict()}
+    failure = outcome.failure and outcome.failure._asdict()
+    fields = outcome._asdict() | {"failure": failure, "ended": time.time()}
     write_atomically(directory / "outcome.json", json.dumps(fields, indent=2) + "\n")
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from omegaconf import DictConfig, OmegaConf
@@ -48,6 +50,10 @@ class TrialView(NamedTuple):
     errors: list[float]
     """Standard error of each value over the seeds; empty without seeds."""
     runs: list[RunView]
+    reported: Mapping[int, float] = MappingProxyType({})
+    """Intermediate values of the objective by step, as the pruner saw them."""
+    record: FrozenTrial | None = None
+    """Optuna's own record."""
 
 
 class StudyView(NamedTuple):
@@ -60,6 +66,10 @@ class StudyView(NamedTuple):
     axes: dict[str, tuple[Value, ...] | None]
     """Swept keys in order, with their values; None for an interval."""
     trials: list[TrialView]
+    directions: Sequence[str] = ("minimize",)
+    """Per objective: minimize or maximize."""
+    log_keys: frozenset[str] = frozenset()
+    """Swept keys whose values are spread evenly on a logarithmic scale."""
 
 
 class Observer(Protocol):
@@ -104,6 +114,8 @@ def trial_view(book: Book, trial: FrozenTrial, directory: Path) -> TrialView:
         command=[*program(), *book.plan.space.overrides(point)],
         errors=trial.user_attrs.get("standard_errors", []),
         runs=runs,
+        reported=trial.intermediate_values,
+        record=trial,
     )
 
 
@@ -116,9 +128,23 @@ def run_view(directory: Path) -> RunView:
 
 def study_view(book: Book, directory: Path, config: DictConfig) -> StudyView:
     """The study with all its trials."""
-    trials = [trial_view(book, trial, directory) for trial in book.trials()]
-    axes = {axis.key: axis.values for axis in book.plan.space.axes}
-    return StudyView(book.name, directory, list(sys.orig_argv), config, axes, trials)
+    records = book.trials()
+    return StudyView(
+        name=book.name,
+        directory=directory,
+        command=list(sys.orig_argv),
+        config=config,
+        axes={axis.key: axis.values for axis in book.plan.space.axes},
+        trials=[trial_view(book, trial, directory) for trial in records],
+        directions=book.plan.directions,
+        log_keys=log_keys(records) | {axis.key for axis in book.plan.space.axes if axis.log},
+    )
+
+
+def log_keys(trials: Iterable[FrozenTrial]) -> frozenset[str]:
+    """The parameters that were sampled on a logarithmic scale."""
+    spreads = [spread for trial in trials for spread in trial.distributions.items()]
+    return frozenset(key for key, spread in spreads if getattr(spread, "log", False))
 
 
 def program() -> list[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,11 @@ def test_a_pruned_trial_is_no_failure() -> None:
 )
 def test_an_outcome_is_read_back_as_it_was_written(tmp_path: Path, outcome: Outcome) -> None:
     assert read_outcome(tmp_path) is None
+    before = time.time()
     write_outcome(tmp_path, outcome)
-    assert read_outcome(tmp_path) == outcome
+    read = read_outcome(tmp_path)
+    assert read is not None and read._replace(ended=None) == outcome
+    assert read.ended is not None and before <= read.ended <= time.time()
     assert [path.name for path in tmp_path.iterdir()] == ["outcome.json"]
 
 
