@@ -21,7 +21,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 from filelock import FileLock
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunStatus
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -177,13 +177,16 @@ def open_run(
         run_id: an earlier run to go on with; its params stay.
     """
     client = store.client()
+    owner = {"hwsweep.process": this_process()}
+    kept: list[Param] = []
     if run_id is None:
-        run_id = client.create_run(store.experiment(experiment), run_name=name).info.run_id
-        client.log_batch(run_id, params=[Param(key, _fit_param(value)) for key, value in params.items()])
+        # with its owner from the first moment on: `end_orphans` finds it whenever this process is killed
+        run_id = client.create_run(store.experiment(experiment), run_name=name, tags=owner).info.run_id
+        kept = [Param(key, _fit_param(value)) for key, value in params.items()]
     else:
         client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
-    for key, value in {**tags, **environment(), "hwsweep.process": this_process()}.items():
-        client.set_tag(run_id, key, value)
+    notes = {**tags, **environment(), **owner}
+    client.log_batch(run_id, params=kept, tags=[RunTag(key, value) for key, value in notes.items()])
     run, status = Run(store, run_id), "KILLED"
     try:
         with _sigterm_as_exit():

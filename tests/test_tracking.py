@@ -92,6 +92,18 @@ with tracking.open_run(store, "test", "run", {}, {}) as run:
 """
 
 
+def test_a_run_has_its_owner_before_anything_else(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    store = tracking.open_store(URI, ARTIFACTS)
+    monkeypatch.setattr("mlflow.tracking.MlflowClient.log_batch", killed)
+    with pytest.raises(SystemExit), tracking.open_run(store, "test", "run", {}, {}):
+        pass
+    monkeypatch.setattr(tracking, "is_dead", lambda process: process == this_process())
+    assert tracking.end_orphans(store) == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_run_does_not_stay_running(workplace: Path, number: signal.Signals) -> None:
     process = subprocess.Popen([sys.executable, "-c", OPEN_AND_WAIT], stdout=subprocess.PIPE, text=True)
@@ -105,13 +117,14 @@ def test_a_killed_run_does_not_stay_running(workplace: Path, number: signal.Sign
     assert only_run(store).info.status == "KILLED"
 
 
-def test_a_run_that_goes_on_keeps_its_id_and_params(workplace: Path) -> None:
+def test_a_run_that_goes_on_keeps_its_id_and_params_and_takes_new_tags(workplace: Path) -> None:
     store = tracking.open_store(URI, ARTIFACTS)
-    with pytest.raises(RuntimeError), tracking.open_run(store, "test", "run", {"a": "1"}, {}) as run:
+    with pytest.raises(RuntimeError), tracking.open_run(store, "test", "run", {"a": "1"}, {"colour": "blue"}) as run:
         raise RuntimeError
-    with tracking.open_run(store, "test", "run", {"a": "2"}, {}, run.id) as again:
+    with tracking.open_run(store, "test", "run", {"a": "2"}, {"colour": "red"}, run.id) as again:
         pass
     found = only_run(store)
+    assert found.data.tags["colour"] == "red"
     assert (again.id, found.info.status, found.data.params) == (run.id, "FINISHED", {"a": "1"})
 
 
