@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.singleton import Singleton
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from hwsweep.sweep import devices, folder, launcher, plan, probe, refusal, sampling, snapshot
+from hwsweep.sweep import devices, folder, launcher, plan, probe, refusal, sampling, snapshot, view
 from hwsweep.sweep.book import Book
 from hwsweep.sweep.executor import Executor
 from hwsweep.sweep.launcher import LauncherBatches
@@ -46,6 +48,8 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
         "question": plan.question(settings, arguments, base),
         "grid": planned.points is not None,
         "hydra_overrides": overrides,
+        "argv": list(sys.orig_argv),
+        "program": view.program(),
     }
     study = folder.open_folder(config, record)
     with study.discarded_if_unused():

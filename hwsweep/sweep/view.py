@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from hwsweep.sweep.axis import Value
 from hwsweep.sweep.book import Book
 from hwsweep.sweep.outcome import Outcome, read_outcome, read_result
-from hwsweep.sweep.space import readable
+from hwsweep.sweep.space import Space, readable
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -96,11 +96,11 @@ class Table:
 STATES = {"WAITING": "waiting", "RUNNING": "running", "COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 
 
-def trial_view(book: Book, trial: FrozenTrial, directory: Path) -> TrialView:
-    """One trial: Optuna's record with what lies in its folder."""
+def trial_view(space: Space, trial: FrozenTrial, directory: Path, program: list[str]) -> TrialView:
+    """One trial: Optuna's record with what lies in its folder; `program` begins the command that runs it alone."""
     folder = directory / str(trial.number)
     runs = [run_view(path) for path in sorted(folder.glob("seed_*"))] or [run_view(folder)]
-    point = book.plan.space.tried(trial.params)
+    point = space.tried(trial.params)
     return TrialView(
         number=trial.number,
         params=readable(point),
@@ -111,7 +111,7 @@ def trial_view(book: Book, trial: FrozenTrial, directory: Path) -> TrialView:
         failure=trial.user_attrs.get("failure"),
         metrics=trial.user_attrs.get("metrics", {}),
         run_id=runs[0].run_id,
-        command=[*program(), *book.plan.space.overrides(point)],
+        command=[*program, *space.overrides(point)],
         errors=trial.user_attrs.get("standard_errors", []),
         runs=runs,
         reported=trial.intermediate_values,
@@ -135,7 +135,7 @@ def study_view(book: Book, directory: Path, config: DictConfig) -> StudyView:
         command=list(sys.orig_argv),
         config=config,
         axes={axis.key: axis.values for axis in book.plan.space.axes},
-        trials=[trial_view(book, trial, directory) for trial in records],
+        trials=[trial_view(book.plan.space, trial, directory, program()) for trial in records],
         directions=book.plan.directions,
         log_keys=log_keys(records) | {axis.key for axis in book.plan.space.axes if axis.log},
     )
