@@ -29,6 +29,11 @@ def feature_home() -> Path:
     return _user_cache() / "features"
 
 
+def baseline_home() -> Path:
+    """The folder that holds what the baselines of classifiers predict, a file per data set and baseline."""
+    return _user_cache() / "baselines"
+
+
 def located(path: str) -> Path:
     """The absolute path of a conf entry; a leading $HWSWEEP_DATA stands for `data_home()`."""
     first, *rest = Path(path).parts or (".",)
