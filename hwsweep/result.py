@@ -1,4 +1,4 @@
-"""result.json, analysis.npz, lexicon.json: what a run leaves in its folder for whoever looks at it or the study."""
+"""result.json, origin.json, analysis.npz, lexicon.json: what a run leaves in its folder for whoever looks at it or the study."""
 
 from __future__ import annotations
 
@@ -15,11 +15,23 @@ if TYPE_CHECKING:
 NAME = "result.json"
 ARRAYS = "analysis.npz"
 LEXICON = "lexicon.json"
+ORIGIN = "origin.json"
 
 
 def write(folder: Path, run_id: str, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
     """Note the MLflow run, its final metrics, and words such as its verdict; all of it or nothing."""
     _write(folder / NAME, json.dumps({"run_id": run_id, "metrics": dict(metrics), **tags}, indent=1))
+
+
+def write_origin(folder: Path, origin: Mapping[str, object]) -> None:
+    """Note with what the run was made: versions, commit, data, seed; all of it or nothing."""
+    _write(folder / ORIGIN, json.dumps(dict(origin), indent=1))
+
+
+def origin(folder: Path) -> dict[str, Any]:
+    """What `write_origin` noted; empty without it."""
+    path = folder / ORIGIN
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
 def write_lexicon(folder: Path, lexicon: str) -> Path:

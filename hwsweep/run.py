@@ -21,6 +21,7 @@ from hwsweep.data import Splits
 from hwsweep.figures import Trained, drawing
 from hwsweep.models import Model
 from hwsweep.progress import shown
+from hwsweep.provenance import environment
 from hwsweep.sweep.trial import TrialPruned, current_trial
 from hwsweep.train import Row, evaluate, fit
 
@@ -55,6 +56,8 @@ def run(cfg: DictConfig) -> float:
         result.write(folder, tracked.id, {}, {})
         digest = splits.digest()
         tracked.dataset(parts.dataset.name, parts.dataset.source, digest, _sizes(splits))
+        made_of = {"data": parts.dataset.name, "source": parts.dataset.source, "digest": digest, **_sizes(splits)}
+        result.write_origin(folder, {**environment(), **made_of, "seed": cfg.seed})
         tracked.artifact(folder / "config" / "config.yaml")
         if facts:
             tracked.metrics(facts, 0)
