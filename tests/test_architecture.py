@@ -17,6 +17,7 @@ PARTS = {  # files at top level by the part they belong to; folders are parts by
     "progress": "run",
     "checkpoint": "train",
     "schedules": "train",
+    "optimizers": "train",
     "batches": "train",
     "provenance": "tracking",
 }

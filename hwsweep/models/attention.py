@@ -1,0 +1,60 @@
+"""Multi-head self-attention (Vaswani et al. 2017, arXiv:1706.03762, section 3.2)."""
+
+from __future__ import annotations
+
+import math
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hwsweep.models.dropout import Dropout
+
+
+class SelfAttention(nn.Module):
+    """Each token becomes a mixture of all tokens of its text, once per head; the heads are then mixed.
+
+    Raises:
+        ValueError: `heads` does not divide `width`.
+    """
+
+    def __init__(self, *, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        if width % heads != 0:
+            divisors = ", ".join(str(number) for number in range(1, width + 1) if width % number == 0)
+            raise ValueError(
+                f"`transformer.heads` must divide `transformer.width`, but got heads={heads}, width={width}; "
+                f"divisors: {divisors}"
+            )
+        self.heads = heads
+        self.project = nn.Linear(width, 3 * width)  # queries, keys, values
+        self.mix = nn.Linear(width, width)
+        self.dropout = Dropout(dropout)
+
+    def forward(
+        self, x: Float[Tensor, "n t width"], real: Bool[Tensor, "n t"] | None, *, see: bool
+    ) -> tuple[Float[Tensor, "n t width"], Float[Tensor, "n heads t t"] | None]:
+        """The mixed tokens and, if `see`, with what weights: rows are queries and sum to 1, padding has weight 0.
+
+        Args:
+            real: which tokens are no padding, at least one in each text; None: all.
+        """
+        query, key, value = self.project(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind()
+        mask = None if real is None else real[:, None, None, :]
+        weights = None
+        # dropping weights is what torch's fused attention is slow at on a CPU
+        if see or (self.dropout.active and x.device.type == "cpu"):
+            weights = attention_weights(query, key, mask)
+            mixed = self.dropout(weights) @ value
+        else:
+            p = self.dropout.p if self.training else 0.0
+            mixed = F.scaled_dot_product_attention(query, key, value, mask, p)
+        return self.mix(mixed.transpose(1, 2).flatten(2)), weights if see else None
+
+
+def attention_weights(
+    query: Float[Tensor, "n heads t d"], key: Float[Tensor, "n heads t d"], mask: Bool[Tensor, "n 1 1 t"] | None
+) -> Float[Tensor, "n heads t t"]:
+    """softmax(query key^T / sqrt(d)) over the keys that `mask` lets pass (Vaswani et al. 2017, equation 1)."""
+    scores = query @ (key / math.sqrt(key.shape[-1])).transpose(2, 3)
+    return (scores if mask is None else scores.masked_fill(~mask, -math.inf)).softmax(-1)

@@ -1,0 +1,130 @@
+"""A Transformer encoder that classifies texts (Vaswani et al. 2017, arXiv:1706.03762)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hwsweep.data import Shapes
+from hwsweep.models import Batch, Model
+from hwsweep.models.dropout import Dropout
+from hwsweep.models.embedding import TokenEmbedding
+from hwsweep.models.encoder_layer import EncoderLayer
+from hwsweep.models.positions import Positions
+
+
+class Transformer(Model):
+    """Tokens + positions -> layers of attention -> one vector per text -> logits of the classes.
+
+    Args:
+        shapes: must have "token": (max_length,), "word": (n_words,) and "class": (n_classes,).
+        embedding: builds the token embedding from the number of words and the width.
+        pooling: "mean" of the tokens, or "cls": a learned token before each text whose vector stands for it.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+
+    def __init__(
+        self,
+        shapes: Shapes,
+        *,
+        embedding: Callable[[int, int], TokenEmbedding],
+        width: int,
+        heads: int,
+        layers: int,
+        hidden: int,
+        dropout: float,
+        positions: str,
+        norm: str,
+        pooling: str,
+    ) -> None:
+        super().__init__()
+        for name, value in {"width": width, "heads": heads, "layers": layers, "hidden": hidden}.items():
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"`transformer.{name}` must be a whole number >= 1, but got {value!r}")
+        if pooling not in ("mean", "cls"):
+            raise ValueError(f"`transformer.pooling` must be mean or cls, but got {pooling!r}")
+        if not {"token", "word", "class"} <= shapes.keys():
+            raise ValueError(f"a Transformer needs a data set of texts, but this one has {sorted(shapes)}")
+        (longest,), (n_words,), (n_classes,) = shapes["token"], shapes["word"], shapes["class"]
+        self.embedding = embedding(n_words, width)
+        self.positions = Positions(positions, longest=longest, width=width)
+        self.cls = nn.Parameter(torch.randn(width)) if pooling == "cls" else None
+        self.dropout = Dropout(dropout)
+        self.layers = nn.ModuleList(
+            EncoderLayer(width=width, heads=heads, hidden=hidden, dropout=dropout, norm=norm) for _ in range(layers)
+        )
+        self.norm = nn.LayerNorm(width) if norm == "pre" else nn.Identity()
+        self.classify = nn.Linear(width, n_classes)
+
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        """Names of the tokens that the model itself puts before each text; `attention` has them too."""
+        return () if self.cls is None else ("<cls>",)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Per text: `loss`, the cross-entropy in nats, and `error`, 1 where the likeliest class is not the label's.
+
+        In evaluation, where the batch says which tokens are `key`: `key_attention`, the share of attention in [0, 1]
+        that falls on them, averaged over layers, heads and the queries that are no padding.
+        """
+        see = "key" in batch and not self.training
+        logits, maps, real = self._read(batch, see=see)
+        label = batch["label"]
+        losses = {
+            "loss": F.cross_entropy(logits, label, reduction="none"),
+            "error": (logits.argmax(1) != label).float(),
+        }
+        if see:
+            key = F.pad(batch["key"], (len(self.prefix), 0))[:, : real.shape[1]]
+            losses["key_attention"] = key_attention(maps, key, real)
+        return losses
+
+    def outputs(self, batch: Batch) -> dict[str, Tensor]:
+        """`logits` and `probability` of each class, (n, classes); a row of the latter sums to 1."""
+        logits, _, _ = self._read(batch, see=False)
+        return {"logits": logits, "probability": logits.softmax(1)}
+
+    def attention(self, batch: Batch) -> Float[Tensor, "n layers heads t t"]:
+        """Weights of every layer and head up to the longest text: rows = queries sum to 1, those of padding are 0.
+
+        `prefix` and then the text's tokens on both axes; no gradient.
+        """
+        with torch.no_grad():
+            _, maps, real = self._read(batch, see=True)
+        return torch.stack(maps, dim=1) * real[:, None, None, :, None]
+
+    def _read(self, batch: Batch, *, see: bool) -> tuple[Tensor, list[Tensor], Tensor]:
+        """Logits (n, classes), the layers' attention if `see`, and which tokens are no padding (n, t)."""
+        length = batch["length"].long()
+        longest, shortest = int(length.max()), int(length.min())
+        x = self.positions(self.embedding(batch["token"][:, :longest].long()))
+        if self.cls is not None:
+            x = torch.cat([self.cls.expand(len(x), 1, -1), x], dim=1)
+        real = torch.arange(x.shape[1], device=x.device) < length[:, None] + len(self.prefix)
+        mask = real if shortest < longest else None  # attention is faster without one
+        x = self.dropout(x)
+        maps = []
+        for layer in self.layers:
+            x, weights = layer(x, mask, see=see)
+            maps += [weights] if see else []
+        x = self.norm(x)
+        pooled = x[:, 0] if self.cls is not None else masked_mean(x, real)
+        return self.classify(pooled), maps, real
+
+
+def masked_mean(x: Float[Tensor, "n t width"], real: Bool[Tensor, "n t"]) -> Float[Tensor, "n width"]:
+    """Mean of the tokens that are no padding."""
+    weight = real / real.sum(1, keepdim=True)
+    return (weight[:, None] @ x)[:, 0]
+
+
+def key_attention(maps: list[Tensor], key: Bool[Tensor, "n t"], real: Bool[Tensor, "n t"]) -> Float[Tensor, " n"]:
+    """Share of attention in [0, 1] on the key tokens, averaged over `maps`, their heads and the real queries."""
+    share = [torch.einsum("nhqk,nk,nq->n", weights, key.float(), real.float()) / weights.shape[1] for weights in maps]
+    return torch.stack(share).mean(0) / real.sum(1)
