@@ -13,7 +13,10 @@ from pathlib import Path
 
 import psutil
 
-PACKAGES = ("hwsweep", "torch", "torchvision", "numpy", "hydra-core", "omegaconf", "optuna", "mlflow")
+PACKAGES = (
+    *("hwsweep", "torch", "torchvision", "torchtext", "spacy", "nltk", "numpy"),
+    *("hydra-core", "omegaconf", "optuna", "mlflow"),
+)
 
 
 def environment() -> dict[str, str]:

@@ -9,7 +9,10 @@ from typing import NamedTuple, Protocol
 from hwsweep.data import DataError, Dataset
 
 VARIABLE = "$HWSWEEP_DATA"
-EMBEDDED = "the embedded data set needs no download: python -m hwsweep dataset=tibetan_strokes"
+EMBEDDED = (
+    "the embedded data sets need no download: python -m hwsweep dataset=tibetan_strokes, "
+    "or model=transformer dataset=headlines"
+)
 
 
 def data_home() -> Path:
@@ -24,6 +27,11 @@ def decoded_home() -> Path:
     return _user_cache() / "decoded"
 
 
+def tokens_home() -> Path:
+    """The folder that holds the tokens of texts, a folder per collection and tokenizer."""
+    return _user_cache() / "tokens"
+
+
 def feature_home() -> Path:
     """The folder that holds the networks in whose features samples are compared, a file per data set."""
     return _user_cache() / "features"
@@ -32,6 +40,11 @@ def feature_home() -> Path:
 def baseline_home() -> Path:
     """The folder that holds what the baselines of classifiers predict, a file per data set and baseline."""
     return _user_cache() / "baselines"
+
+
+def vectors_home() -> Path:
+    """The folder that holds the vectors of vocabularies' words."""
+    return _user_cache() / "vectors"
 
 
 def located(path: str) -> Path:
@@ -51,15 +64,19 @@ def _user_cache() -> Path:
 class Stock(NamedTuple):
     """What lies on disk, counted without decoding it."""
 
-    n_examples: int
+    n_examples: int | None
+    """None: counting takes as long as reading."""
     n_bytes: int
 
 
-class Stored(Dataset, Protocol):
-    """A data set kept in files (its YAML has a `path`), which `python -m hwsweep.data` lists and fetches."""
+class Kept(Protocol):
+    """What is kept in files (its YAML has a `path`), which `python -m hwsweep.data` lists and fetches."""
 
-    where: Path
-    """The file or folder that `splits` reads."""
+    @property
+    def where(self) -> Path:
+        """The file or folder that is read."""
+        ...
+
     way_to_get: str
     """One line for somebody who has no data yet: a command, or which file to put where."""
 
@@ -78,6 +95,10 @@ class Stored(Dataset, Protocol):
             DataError: no network, no space, wrong checksum, or upstream asks for a login.
         """
         ...
+
+
+class Stored(Dataset, Kept, Protocol):
+    """A data set kept in files."""
 
 
 def missing(name: str, where: Path, way_to_get: str) -> DataError:

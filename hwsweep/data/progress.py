@@ -1,4 +1,4 @@
-"""Progress of a download or of decoding: a bar on a terminal, a plain line every ten seconds elsewhere."""
+"""Progress of a download, of decoding or of reading: a bar on a terminal, a plain line every ten seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Literal, TypeAlias
 
 SECONDS_BETWEEN_LINES = 10.0
 
-Unit: TypeAlias = Literal["bytes", "images"]
+Unit: TypeAlias = Literal["bytes", "images", "texts", "words"]
 Advance: TypeAlias = Callable[[int], None]
 
 
 @contextmanager
 def progress(what: str, unit: Unit, total: int | None, done: int) -> Iterator[Advance]:
-    """A function that is told how many more bytes or images are done; it reports on standard error."""
+    """A function that is told how many more units are done; it reports on standard error."""
     with _bar(what, unit, total, done) if sys.stderr.isatty() else _lines(what, unit, total, done) as advance:
         yield advance
 
