@@ -20,6 +20,7 @@ PARTS = {  # files at top level by the part they belong to; folders are parts by
     "optimizers": "train",
     "batches": "train",
     "provenance": "tracking",
+    "logged": "tracking",
 }
 ALLOWED = {
     "__init__": set(),
@@ -37,15 +38,28 @@ ALLOWED = {
     "run": {"analysis", "data", "figures", "models", "result", "sweep", "tracking", "train"},
     "study": {"analysis", "data", "report", "sweep", "tracking"},
     "report": {"analysis", "figures", "result", "sweep", "tracking"},
+    "ui": {"conf_path", "tracking"},
+    "reproduce": {"conf_path", "data", "result", "run", "sweep", "tracking"},
     "sweep": set(),
     "hydra_plugins": {"sweep"},
 }
 ONLY_IN = {
     "mlflow": {"tracking", "served_model"},
     "optuna": {"sweep"},
-    "hydra": {"__main__", "run", "study", "sweep", "hydra_plugins", "data_command", "served_model"},
-    "omegaconf": {"__main__", "run", "sweep", "hydra_plugins", "report", "study", "served_model", "data_command"},
-    "torch": {"data", "models", "analysis", "figures", "train", "run", "served_model"},
+    "hydra": {"__main__", "run", "study", "sweep", "hydra_plugins", "data_command", "served_model", "reproduce"},
+    "omegaconf": {
+        "__main__",
+        "run",
+        "sweep",
+        "hydra_plugins",
+        "report",
+        "study",
+        "served_model",
+        "data_command",
+        "ui",
+        "reproduce",
+    },
+    "torch": {"data", "models", "analysis", "figures", "train", "run", "served_model", "reproduce"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 
