@@ -1,4 +1,4 @@
-"""result.json, origin.json, analysis.npz, lexicon.json: what a run leaves in its folder for whoever looks at it or the study."""
+"""What a run leaves in its folder for whoever looks at it or the study: result, origin, arrays, lexicon."""
 
 from __future__ import annotations
 

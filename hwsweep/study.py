@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from hwsweep import tracking
-from hwsweep.report.study import LAMBDA, draw_montages, draw_sweep, log_study, show_table, verdicts
+from hwsweep.report.study import log_study, show_table
+from hwsweep.report.words import LAMBDA, verdicts
+from hwsweep.report.write import write_report
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from hwsweep.sweep.view import StudyView
+
+log = logging.getLogger("hwsweep")
 
 
 class Study:
@@ -28,16 +34,30 @@ class Study:
                 print(line, flush=True)
 
     def finished(self, view: StudyView) -> None:
-        """Show table and verdicts, draw the study's figures, and keep all of it in the study's MLflow run."""
+        """Show table and verdicts, write the study's page, and keep all of it in the study's MLflow run."""
         console = Console(width=None if sys.stdout.isatty() else 120)
         show_table(view, console)
         said = verdicts(view)
         for line in said:
             console.print(line, highlight=False, markup=False)
-        pictures = [*draw_montages(view), *draw_sweep(view)]
-        log_study(view, _store(view.config), pictures, said)
-        if pictures:
-            console.print(f"pictures: {', '.join(path.name for path in pictures)} in {view.directory}", highlight=False)
+        with _told(console, "the page"):
+            written = write_report(view)
+            for problem in written.problems:
+                console.print(f"not drawn: {problem}", highlight=False, markup=False)
+            console.print(f"page: {written.page}", highlight=False, markup=False, soft_wrap=True)
+            with _told(console, "the study's MLflow run"):
+                log_study(view, _store(view.config), [written.page, written.table, *written.pictures], said)
+
+
+@contextmanager
+def _told(console: Console, what: str) -> Iterator[None]:
+    """Say what failed and go on: the trials are kept already, and their numbers are worth more than a page."""
+    try:
+        yield
+    except Exception as error:
+        log.debug("%s", what, exc_info=True)
+        lines = f"hwsweep: {what} could not be written: {type(error).__name__}: {error}"
+        console.print(f"{lines}\nagain: python -m hwsweep.report STUDY", highlight=False, markup=False)
 
 
 def foretold(view: StudyView) -> list[str]:

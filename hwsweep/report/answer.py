@@ -1,0 +1,148 @@
+"""The question of a study and its answer in two sentences, from the numbers of its trials."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from itertools import groupby, pairwise
+from typing import TYPE_CHECKING
+
+from hwsweep.report.words import LAMBDA, best, finished, number, objectives, title, verdict_name
+
+if TYPE_CHECKING:
+    from hwsweep.sweep.view import StudyView, TrialView
+
+SHOWN_VALUES = 12
+"""Swept values that a question names one by one."""
+NEAR = 5
+"""Trials next to the best whose spread tells how sure the best one is."""
+
+
+def question(view: StudyView) -> str:
+    """What was asked: which keys were changed, between which values, and what was looked at."""
+    choices = view.config.get("hydra", {}).get("runtime", {}).get("choices", {})
+    swept = [f"{key} ({_values(values)})" for key, values in view.axes.items()] or ["nothing"]
+    fixed = {key: choices.get(key) for key in ("model", "dataset") if choices.get(key) and key not in view.axes}
+    if "dataset" in fixed:  # two data sets of one kind differ in their name only
+        fixed["dataset"] = view.config.get("dataset", {}).get("name") or fixed["dataset"]
+    where = " on ".join(str(name) for name in fixed.values())
+    aims = [
+        f"{name} ({'higher' if direction == 'maximize' else 'lower'} is better)"
+        for name, direction in zip(objectives(view), view.directions, strict=True)
+    ]
+    return f"What does {_listed(swept)} do to {_listed(aims)}{f' of {where}' if where else ''}?"
+
+
+def answer(view: StudyView, importances: dict[str, float]) -> list[str]:
+    """Two sentences: of a lambda sweep the verdicts, of a search the best point and how sure it is.
+
+    Args:
+        importances: of each swept key, shares of 1; empty if they are not known.
+    """
+    done = finished(view)
+    if not done:
+        reasons = Counter((trial.failure or {}).get("reason", trial.state) for trial in view.trials)
+        told = ", ".join(f"{n} {reason}" for reason, n in reasons.most_common()) or "none was started"
+        return [f"No trial has finished, so there is no answer yet ({told})."]
+    if list(view.axes) == [LAMBDA] and all(verdict_name(trial) for trial in done):
+        return [_collapse(sorted(done, key=_lambda)), _lowest(view)]
+    if len(view.directions) > 1:
+        return [_front(view)]
+    return [_lowest(view), _how_sure(view, importances)]
+
+
+def _collapse(trials: list[TrialView]) -> str:
+    """Where along lambda the verdict changes."""
+    named = [(name, list(some)) for name, some in groupby(trials, key=verdict_name)]
+    for (_, before), (name, after) in pairwise(named):
+        if name == "collapsed":
+            low, high = before[-1], after[0]
+            return (
+                f"Between lambda = {number(_lambda(low))} and {number(_lambda(high))} the posterior collapsed: "
+                f"the rate falls from {_metric(low, 'rate', 2)} to {_metric(high, 'rate', 2)} nats and the active "
+                f"units from {_metric(low, 'active_units', 0)} to {_metric(high, 'active_units', 0)}{_others(named)}."
+            )
+    if named[0][0] == "collapsed":
+        return (
+            f"The posterior is collapsed already at the smallest lambda, {number(_lambda(trials[0]))}{_others(named)}."
+        )
+    return f"The posterior did not collapse totally at any lambda up to {number(_lambda(trials[-1]))}{_others(named)}."
+
+
+def _others(named: list[tuple[str, list[TrialView]]]) -> str:
+    """The verdicts beside the collapse: "; lambda = 0 is unregularised"."""
+    told = [
+        f"lambda = {', '.join(number(_lambda(trial)) for trial in trials)} {'is' if len(trials) == 1 else 'are'} {name}"
+        for name, trials in named
+        if name != "collapsed"
+    ]
+    return f"; {'; '.join(told)}" if told else ""
+
+
+def _lowest(view: StudyView) -> str:
+    """The best point with its value."""
+    first, n = best(view), len(finished(view))
+    assert first is not None
+    error = f" ± {first.errors[0]:.2g} (standard error over {len(first.runs)} seeds)" if first.errors else ""
+    which = "The only finished trial is" if n == 1 else f"The best of {n} finished trials is"
+    return f"{which} {title(first, view)} (trial {first.number}): {objectives(view)[0]} = {first.values[0]:.6g}{error}."
+
+
+def _how_sure(view: StudyView, importances: dict[str, float]) -> str:
+    """How far the best point is from the next ones, in units of what is known of chance."""
+    sign = -1 if view.directions[0] == "maximize" else 1
+    ranked = sorted(finished(view), key=lambda trial: sign * trial.values[0])
+    if len(ranked) == 1:
+        return "One trial tells nothing about its neighbours."
+    gap = abs(ranked[1].values[0] - ranked[0].values[0])
+    if ranked[0].errors and ranked[1].errors:
+        error = (ranked[0].errors[0] ** 2 + ranked[1].errors[0] ** 2) ** 0.5
+        sure = f"The next point is {gap:.3g} worse, {gap / error if error else float('inf'):.1f} standard errors"
+    else:
+        values = [trial.values[0] for trial in ranked[:NEAR]]
+        sure = (
+            f"The next point is {gap:.3g} worse and the best {len(values)} spread by {statistics.stdev(values):.3g} "
+            "(standard deviation); each ran once, so how much of that is chance is not known"
+        )
+    if importances:
+        key, share = max(importances.items(), key=lambda item: item[1])
+        sure += f"; {key} matters most (importance {share:.0%})"
+    return f"{sure}."
+
+
+def _front(view: StudyView) -> str:
+    """How many points nothing else beats in every objective."""
+    signs = [-1 if direction == "maximize" else 1 for direction in view.directions]
+    points = {trial.number: [s * v for s, v in zip(signs, trial.values, strict=True)] for trial in finished(view)}
+    front = [
+        number
+        for number, point in points.items()
+        if not any(
+            other != point and all(a <= b for a, b in zip(other, point, strict=True)) for other in points.values()
+        )
+    ]
+    numbers = ", ".join(map(str, front[:SHOWN_VALUES])) + (", ..." if len(front) > SHOWN_VALUES else "")
+    return (
+        f"{len(front)} of {len(points)} finished trials are on the Pareto front (trials {numbers}): "
+        "no other is better in all objectives."
+    )
+
+
+def _values(values: tuple[object, ...] | None) -> str:
+    if values is None:
+        return "an interval"
+    told = [number(value) for value in values]
+    return ", ".join(told) if len(told) <= SHOWN_VALUES else f"{len(told)} values, {told[0]} to {told[-1]}"
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _lambda(trial: TrialView) -> float:
+    return float(trial.params[LAMBDA])
+
+
+def _metric(trial: TrialView, name: str, digits: int) -> str:
+    value = trial.metrics.get(f"test/{name}")
+    return "-" if value is None else f"{value:.{digits}f}"

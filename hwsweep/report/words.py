@@ -1,0 +1,86 @@
+"""How a study's parts are called on the terminal, in figures and on the page."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hwsweep import result
+
+if TYPE_CHECKING:
+    from hwsweep.sweep.view import StudyView, TrialView
+
+LAMBDA = "vae.lambda"
+
+
+def title(trial: TrialView, view: StudyView) -> str:
+    """The swept values of a trial: "lambda = 100"; the data set has its own picture."""
+    shown = [name for name in view.axes if name in trial.params and name != "dataset"]
+    return ", ".join(f"{short(name)} = {number(trial.params[name])}" for name in shown) or f"trial {trial.number}"
+
+
+def short(name: str) -> str:
+    """The last part of a dotted name."""
+    return name.rpartition(".")[2]
+
+
+def number(value: object) -> str:
+    """A value in few letters: floats with 5 digits, all else as it is."""
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def folder_of(trial: TrialView) -> Path:
+    """Where the trial's files lie; of a trial with several seeds, those of the first."""
+    return trial.runs[0].directory if trial.runs else trial.directory
+
+
+def verdict_name(trial: TrialView) -> str:
+    """What happened to the trial's latents, without numbers; empty where nothing was judged."""
+    return (result.tag(folder_of(trial), "verdict") or "").partition(" (")[0]
+
+
+def verdicts(view: StudyView) -> list[str]:
+    """One sentence per finished trial: what it was, and what happened to its latents, with the numbers."""
+    lines = []
+    for trial in view.trials:
+        if trial.state == "complete" and (said := result.tag(folder_of(trial), "why")):
+            lines.append(f"{title(trial, view)}: {said}")
+    return lines
+
+
+def finished(view: StudyView) -> list[TrialView]:
+    """The trials that have a value."""
+    return [trial for trial in view.trials if trial.state == "complete" and trial.values]
+
+
+def best(view: StudyView) -> TrialView | None:
+    """The trial with the best value; None with several objectives, or if none has finished."""
+    done = finished(view)
+    if len(view.directions) > 1 or not done:
+        return None
+    sign = -1 if view.directions[0] == "maximize" else 1
+    return min(done, key=lambda trial: sign * trial.values[0])
+
+
+def objectives(view: StudyView) -> list[str]:
+    """What each value of a trial is called."""
+    named = view.config.get("objective")
+    if len(view.directions) == 1:
+        return [str(named or "value")]
+    return [f"value {place}" for place in range(len(view.directions))]
+
+
+def command(words: list[str]) -> str:
+    """A command line to be copied: the interpreter by its name, not by where it lay."""
+    if not words:
+        return ""
+    program = Path(words[0]).name
+    return shlex.join(["python" if program.startswith("python") else words[0], *words[1:]])
+
+
+def evenly(trials: list[TrialView], most: int) -> list[TrialView]:
+    """At most `most` of them, the first and the last among them."""
+    if len(trials) <= most:
+        return trials
+    return [trials[round(place * (len(trials) - 1) / (most - 1))] for place in range(most)]

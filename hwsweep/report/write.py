@@ -1,0 +1,42 @@
+"""From a study to the files beside it: report.html, results.csv and the PNGs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from hwsweep.report.gather import gather
+from hwsweep.report.pictures import Drawing
+from hwsweep.report.render import render
+from hwsweep.report.results_csv import results_csv
+
+if TYPE_CHECKING:
+    from hwsweep.sweep.view import StudyView
+
+PAGE, TABLE = "report.html", "results.csv"
+
+
+class Written(NamedTuple):
+    """What a study shows."""
+
+    page: Path
+    table: Path
+    pictures: list[Path]
+    problems: list[str]
+    """What could not be drawn, and why."""
+
+
+def write_report(view: StudyView) -> Written:
+    """The files of this study, each put in place whole."""
+    table = write_text(view.directory / TABLE, results_csv(view))
+    drawing = Drawing(view)
+    page = gather(view, drawing.drawn, drawing.problems, drawing.importances)
+    return Written(write_text(view.directory / PAGE, render(page)), table, drawing.paths, drawing.problems)
+
+
+def write_text(path: Path, text: str) -> Path:
+    """The file, with this text; all of it or nothing."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    return part.replace(path)
