@@ -10,6 +10,7 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -25,7 +26,17 @@ def environment() -> dict[str, str]:
     tags["version.python"] = platform.python_version()
     tags["hwsweep.command"] = "python -m hwsweep " + shlex.join(sys.argv[1:])
     tags["hwsweep.git_commit"] = _git_commit()
-    return tags
+    return tags | _machine()
+
+
+def _machine() -> dict[str, str]:
+    """What decides the last bits of a sum: the kind of processor and the number of threads; {} without torch."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None:
+        return {}
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    processor = f"{platform.system()} {platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+    return {"hwsweep.threads": str(torch.get_num_threads()), "hwsweep.machine": f"{processor}, {gpu}"}
 
 
 def _git_commit() -> str:
