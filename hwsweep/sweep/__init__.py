@@ -2,7 +2,8 @@
 
 space: what is searched        sampling: Optuna's samplers, seeded by trial        expression: exclude and when
 folder: a study's folder       book: its trials, in Optuna                         view: what others see of it
-pool, launcher: what runs jobs                     worker, trial: a run in its own process
+pool, launcher: what runs jobs                     worker, process, trial: a run in its own process
+server: what those processes are copies of         jobs: the same processes for other sweepers
 engine: one sweep as a story                       runner: its loop; queue: which run is next
 refusal: points that cannot be                     runs: a trial's runs, one or one per seed
 """

@@ -9,14 +9,15 @@ from hydra.core.singleton import Singleton
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from hwsweep.sweep import devices, folder, launcher, plan, probe, refusal, sampling, snapshot, view
+from hwsweep.sweep import devices, folder, launcher, plan, probe, refusal, sampling, snapshot, view, worker
 from hwsweep.sweep.book import Book
 from hwsweep.sweep.executor import Executor
 from hwsweep.sweep.launcher import LauncherBatches
-from hwsweep.sweep.pool import ProcessPool, start_server
+from hwsweep.sweep.pool import ProcessPool
 from hwsweep.sweep.queue import Queue
 from hwsweep.sweep.refusal import Checker
 from hwsweep.sweep.runner import Runner
+from hwsweep.sweep.server import start_server
 from hwsweep.sweep.snapshot import Snapshot
 from hwsweep.sweep.view import Observer, Table
 from hwsweep.sweep.worker import Program
@@ -74,7 +75,7 @@ def _executor(
     """What runs the trials: our processes, or the launcher that the user chose."""
     if launcher.chosen(config):
         return LauncherBatches(program, config, settings.n_jobs)
-    return ProcessPool(program, slots, threads, settings.timeout, list(settings.preload))
+    return ProcessPool(worker.main, program, slots, threads, settings.timeout, list(settings.preload))
 
 
 def _program(

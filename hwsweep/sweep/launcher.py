@@ -12,7 +12,7 @@ from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from hwsweep.sweep import outcome, trial
+from hwsweep.sweep import SweepError, outcome, trial
 from hwsweep.sweep.axis import Value
 from hwsweep.sweep.executor import Ended
 from hwsweep.sweep.worker import Job, Program
@@ -123,7 +123,16 @@ class LauncherBatches:
 
 
 def chosen(config: DictConfig) -> bool:
-    """Whether the user asked for a Hydra launcher; Hydra's default, basic, counts only if it was written."""
+    """Whether the user asked for another launcher; Hydra's default, basic, counts only if it was written.
+
+    Raises:
+        SweepError: our own launcher is asked for, which the sweeper is already, and given settings of its own.
+    """
     choice = config.hydra.runtime.choices.get("hydra/launcher")
-    written = any(line.startswith("hydra/launcher=") for line in config.hydra.overrides.hydra)
+    overrides = config.hydra.overrides.hydra
+    if choice == "hwsweep":
+        if told := [line for line in overrides if line.lstrip("+").startswith("hydra.launcher.")]:
+            raise SweepError(f"the sweeper runs its own processes and ignores {told[0]}; see hydra.sweeper.n_jobs")
+        return False
+    written = any(line.startswith("hydra/launcher=") for line in overrides)
     return written or choice not in (None, "basic")

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import pickle
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, Protocol
 
 import cloudpickle  # type: ignore[import-untyped]
+from omegaconf import DictConfig
 
 from hwsweep.sweep.executor import Ended
-from hwsweep.sweep.worker import Job, Program, kill_group, kill_tree, main
+from hwsweep.sweep.process import kill_group, kill_tree
+from hwsweep.sweep.server import start_server
+from hwsweep.sweep.worker import Job
 
 GRACE = 10.0
 """Seconds a process has to end by itself: after its outcome, or after it was asked to stop."""
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 @dataclass
@@ -37,10 +38,18 @@ class _Slot:
     closed: bool = False
 
 
+class Composes(Protocol):
+    """What every process of a pool needs to run a job, and that much is known of it here."""
+
+    def compose(self, overrides: list[str]) -> DictConfig:
+        """The configuration of a job."""
+
+
 class ProcessPool:
     """An executor on this machine.
 
     Args:
+        main: what a process calls: worker.main for trials, jobs.main for a launcher's jobs.
         program: what every process needs to run a job.
         environment: environment variables of each slot.
         threads: how many threads a process may compute with.
@@ -50,13 +59,15 @@ class ProcessPool:
 
     def __init__(
         self,
-        program: Program,
+        main: Callable[..., None],
+        program: Composes,
         environment: list[dict[str, str]],
         threads: int,
         timeout: float | None,
         preload: list[str],
     ) -> None:
-        self.snapshot = program.snapshot
+        self.main = main
+        self.compose = program.compose
         self.program: bytes = cloudpickle.dumps(program)
         self.prepared: tuple[list[str], bytes | None] = [], None
         """The overrides of the next job, and the configuration that they compose to."""
@@ -81,7 +92,7 @@ class ProcessPool:
         if self.prepared[0] == job.overrides:
             return
         try:
-            composed = pickle.dumps(self.snapshot.compose(job.overrides))
+            composed = pickle.dumps(self.compose(job.overrides))
         except Exception:
             composed = None  # the trial will find out, and say so
         self.prepared = job.overrides, composed
@@ -92,7 +103,7 @@ class ProcessPool:
         ours, theirs = self.context.Pipe()
         config = self.prepared[1] if self.prepared[0] == job.overrides else None
         arguments = (theirs, self.program, job, config, self.environment[number], self.threads)
-        process = self.context.Process(target=main, args=arguments, name=f"trial {job.folder}")
+        process = self.context.Process(target=self.main, args=arguments, name=f"trial {job.folder}")
         process.start()
         theirs.close()
         now = time.monotonic()
@@ -168,28 +179,3 @@ def _listen(slot: _Slot, answer: Callable[[Job, tuple[Any, ...]], bool | None]) 
                 slot.connection.send(reply)
     except (EOFError, OSError):
         slot.closed = True
-
-
-def start_server(preload: list[str], threads: int) -> Any:
-    """The context of a fork server that loads its modules from now on; of spawned processes where there is none."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    from multiprocessing import forkserver
-
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["hwsweep.sweep.warm", *preload])
-    with _environment({name: str(threads) for name in THREADS}):
-        forkserver.ensure_running()
-    return context
-
-
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Environment variables for processes started inside, unless the user has set them."""
-    added = {name: value for name, value in values.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            del os.environ[name]

@@ -13,12 +13,13 @@ from hwsweep.sweep.executor import Executor
 from hwsweep.sweep.folder import Folder
 from hwsweep.sweep.live import Live
 from hwsweep.sweep.plan import Settings
+from hwsweep.sweep.process import kill_orphans
 from hwsweep.sweep.refusal import Checker
 from hwsweep.sweep.runs import outcome_of, pruned, runs_of
 from hwsweep.sweep.sampling import ATTEMPTS
 from hwsweep.sweep.space import Point
 from hwsweep.sweep.summary import summary
-from hwsweep.sweep.worker import Job, kill_orphans
+from hwsweep.sweep.worker import Job
 
 
 class Queue:

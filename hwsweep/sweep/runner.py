@@ -17,6 +17,7 @@ from hwsweep.sweep.folder import Folder
 from hwsweep.sweep.interrupt import Interrupt
 from hwsweep.sweep.live import Live
 from hwsweep.sweep.plan import Settings, seed_values
+from hwsweep.sweep.process import RECORD
 from hwsweep.sweep.queue import Queue
 from hwsweep.sweep.runs import pruned
 from hwsweep.sweep.summary import lost
@@ -100,7 +101,7 @@ class Runner:
     def _settle(self, ended: Ended, live: Live) -> None:
         """Take note of a process that is gone: its outcome, or what its end says."""
         job, directory = ended.job, Path(ended.job.directory)
-        (directory / "worker.json").unlink(missing_ok=True)
+        (directory / RECORD).unlink(missing_ok=True)
         result = outcome.read_outcome(directory)
         if ended.stopped is not None and result is not None and result.state == "failed":
             (directory / "outcome.json").unlink()  # it failed because it was asked to end

@@ -14,10 +14,17 @@ from hwsweep.sweep.executor import Ended
 def lost(ended: Ended, timeout: float | None) -> outcome.Outcome:
     """The outcome of a run whose process left none."""
     if ended.stopped == "timeout":
-        return outcome.failed("timeout", f"not done after {timeout} s", ended.seconds)
+        return outcome.failed("timeout", how_it_ended(ended, timeout), ended.seconds)
+    return outcome.failed("killed", f"{how_it_ended(ended, timeout)}; see output.log", ended.seconds)
+
+
+def how_it_ended(ended: Ended, timeout: float | None) -> str:
+    """What is known of a process that left no result, in words."""
+    if ended.stopped == "timeout":
+        return f"not done after {timeout} s"
     code = ended.exit_code
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-    return outcome.failed("killed", f"the process ended with {how} and no result; see output.log", ended.seconds)
+    return f"the process ended with {how} and no result"
 
 
 def summary(results: list[outcome.Outcome], told: list[dict[str, Any]]) -> tuple[str, list[float], dict[str, Any]]:

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import gc
 import json
-import multiprocessing
 import os
 import pickle
-import signal
 import sys
-import threading
 import time
-from contextlib import suppress
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import cloudpickle  # type: ignore[import-untyped]
-import psutil
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, flag_override
 
-from hwsweep.sweep import outcome, trial
+from hwsweep.sweep import outcome, process, trial
 from hwsweep.sweep.axis import Value
 from hwsweep.sweep.snapshot import Snapshot
 
@@ -53,26 +47,24 @@ class Program(NamedTuple):
     """OmegaConf's cache of the parent: `${now:}` is the same everywhere."""
     n_objectives: int
 
+    def compose(self, overrides: list[str]) -> DictConfig:
+        """The configuration of a run, as it was at launch."""
+        return self.snapshot.compose(overrides)
+
 
 def main(
     connection: Connection, program: bytes, job: Job, config: bytes | None, environment: dict[str, str], threads: int
 ) -> None:
     """Run one job, with its pickled configuration if there is one, to its outcome; end when the sweep does."""
-    gc.freeze()  # to collect all that the fork server has loaded takes 200 ms and copies its pages
-    _own_session()
+    process.begin()
     directory = Path(job.directory)
     _redirect_output(directory / "output.log")
-    parent = multiprocessing.parent_process()
-    assert parent is not None
     # In this order: whoever resumes the study either reads this file or was preceded by the parent's death.
-    outcome.write_atomically(directory / "worker.json", json.dumps(identity(os.getpid())))
-    if not parent.is_alive():
-        os._exit(1)
-    threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
+    outcome.write_atomically(directory / process.RECORD, json.dumps(process.identity(os.getpid())))
+    process.die_with_parent()
     os.environ.update(environment)
     loaded: Program = cloudpickle.loads(program)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)
+    process.use_threads(threads)
     trial.enter(_trial(loaded.snapshot.study, job, connection))
     try:
         ended = run(loaded, job, config)
@@ -91,7 +83,7 @@ def run(program: Program, job: Job, prepared: bytes | None) -> outcome.Outcome:
         setup_globals()
         Singleton.set_state(program.singletons)
         # written by the sweep itself, through its own pipe
-        config = program.snapshot.compose(job.overrides) if prepared is None else pickle.loads(prepared)  # noqa: S301
+        config = program.compose(job.overrides) if prepared is None else pickle.loads(prepared)  # noqa: S301
         place(config, program, job)
         context = HydraContext(config_loader=program.snapshot.loader(), callbacks=program.callbacks)
         returned = run_job(
@@ -117,62 +109,6 @@ def place(config: DictConfig, program: Program, job: Job) -> None:
         config.hydra.job.id = config.hydra.job.num = job.trial
         config.hydra.sweep.subdir = job.folder
     HydraConfig.instance().set_config(config)
-
-
-def identity(pid: int) -> dict[str, Any]:
-    """What tells a process from another that has the same pid later."""
-    return {"pid": pid, "created": psutil.Process(pid).create_time()}
-
-
-def kill_orphans(trial_folder: Path) -> None:
-    """End the processes that a dead sweep left running for this trial."""
-    for directory in (trial_folder, *trial_folder.glob("seed_*")):
-        kill_orphan(directory)
-
-
-def kill_orphan(directory: Path) -> None:
-    """End the process that a dead sweep left in this run's folder, with its children, and wait for its end."""
-    path = directory / "worker.json"
-    if not path.exists():
-        return
-    left = json.loads(path.read_text(encoding="utf-8"))
-    with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(left["pid"])
-        if process.create_time() == left["created"]:
-            kill_tree(left["pid"])
-            process.wait(timeout=30)
-    path.unlink()
-
-
-def kill_tree(pid: int) -> None:
-    """End a run's process and all that it started (DataLoader workers) at once."""
-    kill_group(pid)
-    with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        for child in process.children(recursive=True):
-            child.kill()
-        process.kill()
-
-
-def kill_group(pid: int) -> None:
-    """End what is left of the process group that a run's process led."""
-    if hasattr(os, "killpg"):
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
-
-
-def _own_session() -> None:
-    """Leave the terminal's process group: Ctrl-C is the sweep's to handle."""
-    if hasattr(os, "setsid"):
-        os.setsid()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _die_with(sentinel: int) -> None:
-    """Wait for the sweep's end; then end this process and its children."""
-    wait([sentinel])
-    kill_tree(os.getpid())
 
 
 def _redirect_output(path: Path) -> None:

@@ -16,6 +16,8 @@ def main(cfg: DictConfig) -> object:
     match cfg.how:
         case "raise":
             raise ValueError("no such luck")
+        case "odd":
+            raise Odd("left", "right")
         case "exit":
             os._exit(1)
         case "nothing":
@@ -41,6 +43,13 @@ def main(cfg: DictConfig) -> object:
         case "child":
             return child()
     return (cfg.x - 1) ** 2 + cfg.shape.size
+
+
+class Odd(Exception):
+    """Cannot be unpickled: its message is not what it was made of."""
+
+    def __init__(self, left: str, right: str) -> None:
+        super().__init__(f"{left} and {right}")
 
 
 def hog() -> float:

@@ -1,0 +1,47 @@
+"""Hydra's view of our processes, for programs with another sweeper. Imported at every start of every application."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from hydra.plugins.launcher import Launcher
+
+if TYPE_CHECKING:
+    from hydra.core.utils import JobReturn
+    from hydra.types import HydraContext, TaskFunction
+    from omegaconf import DictConfig
+
+
+class HwsweepLauncher(Launcher):
+    """Runs every job in a fresh process; see docs/sweeps.md."""
+
+    def __init__(self, n_jobs: int, timeout: float | None, gpus_per_job: float | None, preload: list[str]) -> None:
+        self.n_jobs = n_jobs
+        self.timeout = timeout
+        self.gpus_per_job = gpus_per_job
+        self.preload = preload
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep what Hydra hands over; nothing is done before launch()."""
+        self.hydra_context = hydra_context
+        self.task_function = task_function
+        self.config = config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
+        """What each job returned, in order.
+
+        Raises:
+            SystemExit: more GPUs are asked for than are visible; nothing was run.
+        """
+        from hydra.core.singleton import Singleton
+
+        from hwsweep.sweep import SweepError, devices, jobs
+
+        try:
+            slots = devices.environments(self.n_jobs, self.gpus_per_job)
+        except SweepError as error:
+            raise SystemExit(str(error).replace("gpus_per_trial", "gpus_per_job")) from error
+        threads = max(1, devices.usable_cores() // self.n_jobs)
+        batch = jobs.Batch(self.task_function, self.hydra_context, self.config, Singleton.get_state())
+        return jobs.launch(batch, job_overrides, initial_job_idx, slots, threads, self.timeout, list(self.preload))
