@@ -21,6 +21,7 @@ PARTS = {  # files at top level by the part they belong to; folders are parts by
     "batches": "train",
     "provenance": "tracking",
     "logged": "tracking",
+    "run_comparison": "reproduce",
 }
 ALLOWED = {
     "__init__": set(),
@@ -39,7 +40,7 @@ ALLOWED = {
     "study": {"analysis", "data", "report", "sweep", "tracking"},
     "report": {"analysis", "figures", "result", "sweep", "tracking"},
     "ui": {"conf_path", "tracking"},
-    "reproduce": {"conf_path", "data", "result", "run", "sweep", "tracking"},
+    "reproduce": {"conf_path", "result", "run", "sweep", "tracking", "train"},
     "sweep": set(),
     "hydra_plugins": {"sweep"},
 }
