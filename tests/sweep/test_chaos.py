@@ -21,7 +21,7 @@ TPE = [
     "hydra.sweeper.n_trials=12",
     "+hydra.sweeper.sampler.n_startup_trials=4",
 ]
-KEPT = ["seconds=0.15", "hydra.sweeper.study_name=kept", "hydra.sweeper.retries=1000"]
+KEPT = ["seconds=0.1", "hydra.sweeper.study_name=kept", "hydra.sweeper.retries=1000"]
 
 
 def start(folder: Path, arguments: list[str]) -> subprocess.Popen[bytes]:

@@ -146,11 +146,11 @@ def test_an_explicit_launcher_runs_the_trials(sweep: Sweep) -> None:
 
 
 def test_a_free_slot_does_not_wait_for_the_slowest(sweep: Sweep) -> None:
-    ran = sweep("seconds=3,0.1,0.2", "hydra.sweeper.n_jobs=2")
+    ran = sweep("seconds=1.5,0.1,0.2", "hydra.sweeper.n_jobs=2")
     starts = {t.params["seconds"]: t.datetime_start for t in ran.trials()}
     ends = {t.params["seconds"]: t.datetime_complete for t in ran.trials()}
     # in batches of two the third trial would begin after the first has ended
-    assert starts[0.2] < ends[3]
+    assert starts[0.2] < ends[1.5]
 
 
 def test_editing_the_configuration_while_a_sweep_runs_changes_nothing(tmp_path: Path) -> None:
@@ -202,7 +202,13 @@ def test_ctrl_c_leaves_trials_queued_and_the_same_command_goes_on(sweep: Sweep, 
     ran = sweep(*arguments)
     assert ran.studies == [study]
     assert [trial.values for trial in ran.trials()] == [[1.0], [0.0], [1.0]]
-    assert len(sweep(*arguments).studies) == 2  # the study has ended: a new one begins beside it
+
+
+@pytest.mark.slow
+def test_once_a_study_has_ended_the_same_command_begins_a_new_one_beside_it(sweep: Sweep) -> None:
+    assert len(sweep("x=1,2").studies) == 1
+    ran = sweep("x=1,2")
+    assert [[trial.value for trial in ran.trials(n)] for n in range(len(ran.studies))] == [[0.0, 1.0]] * 2
 
 
 def test_the_processes_of_a_killed_sweep_die_with_it(tmp_path: Path) -> None:
@@ -213,6 +219,7 @@ def test_the_processes_of_a_killed_sweep_die_with_it(tmp_path: Path) -> None:
     wait_for(lambda: not psutil.pid_exists(worker))
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_goes_on_by_its_name_alone(sweep: Sweep, tmp_path: Path) -> None:
     named = "hydra.sweeper.study_name=night"
     interrupt(tmp_path, signal.SIGKILL, "x=0,1,2", "seconds=0.4", named)
@@ -228,6 +235,7 @@ def test_a_killed_sweep_goes_on_by_its_name_alone(sweep: Sweep, tmp_path: Path) 
     assert len(again.trials()) == 3
 
 
+@pytest.mark.slow
 def test_an_outcome_that_was_stored_before_the_sweep_died_is_taken_over(sweep: Sweep, tmp_path: Path) -> None:
     arguments = ("how=hang,well",)
     interrupt(tmp_path, signal.SIGKILL, *arguments)
@@ -287,7 +295,10 @@ def test_the_study_may_live_in_a_database(sweep: Sweep, tmp_path: Path) -> None:
     assert [trial.values for trial in study.trials] == [[1.0], [0.0]]
 
 
-@pytest.mark.parametrize(("raised", "code"), [("SystemExit('no data set')", 1), ("SystemExit(3)", 3)])
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [("SystemExit('no data set')", 1), pytest.param("SystemExit(3)", 3, marks=pytest.mark.slow)],
+)
 def test_an_observer_that_raises_at_the_start_ends_the_sweep_and_leaves_nothing(
     sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: str, code: int
 ) -> None:

@@ -60,6 +60,7 @@ def test_the_sphere(sweep: Sweep, tmp_path: Path) -> None:
     assert written.startswith("name: optuna\nbest_params:\n")
 
 
+@pytest.mark.slow
 def test_the_grid_sampler_means_every_point_once(sweep: Sweep, tmp_path: Path) -> None:
     config = SPHERE.replace("sampler: tpe", "sampler: grid").replace("step=0.5", "step=5").replace("20", "null")
     ran = sweep(app=application(tmp_path, "return cfg.x**2 + cfg.y**2", config))

@@ -21,7 +21,7 @@ CHECK = {"_target_": "refusing.check", "least": 3}
 pytestmark = pytest.mark.filterwarnings("ignore:The version_base parameter is deprecated")  # Hydra 1.4
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def checker() -> Iterator[Callable[..., Checker]]:
     with initialize(version_base="1.3", config_path="stub_conf"):
         config = compose("config", return_hydra_config=True)

@@ -13,7 +13,7 @@ from hwsweep.sweep.space import Space, build_space
 pytestmark = pytest.mark.filterwarnings("ignore:The version_base parameter is deprecated")  # Hydra 1.4
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def build() -> Any:
     with initialize(version_base="1.3", config_path="stub_conf"):
         config: DictConfig = compose("config", return_hydra_config=True)
