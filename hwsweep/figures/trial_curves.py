@@ -81,5 +81,5 @@ def draw(info: TrialCurvesInfo, axes: Sequence[Axes]) -> None:
         if finite.size and np.nanmax(finite) > 20 * max(0.1, float(np.median(finite))):
             axis.set_yscale("symlog", linthresh=max(0.1, float(np.median(finite))))
     if runs <= _MOST_NAMED:
-        axes[0].legend(fontsize=7)
+        axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7)
     axes[0].set_title("validation split", loc="left")

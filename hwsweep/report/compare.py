@@ -86,8 +86,8 @@ def _common_points(views: list[StudyView]) -> list[Table]:
     if not points or not metrics:
         return []
     rows = []
-    for place, point in enumerate(points):
+    for point in points:
         numbers = [plain(t[point].metrics.get(m) if point in t else None) for m in metrics for t in tried]
-        rows.append([Cell(point, float(place)), *numbers])
+        rows.append([Cell(point), *numbers])
     columns = ["point", *(f"{metric}, {view.name}" for metric in metrics for view in views)]
     return [Table("Points that several of the studies have tried", columns, rows)]

@@ -22,13 +22,22 @@ MOST_VALUES = 4
 def reproduce_section(view: StudyView) -> Section:
     """The command, the changes from the defaults, and versions, commit, data and seeds of the runs."""
     tables = []
-    if changed := changes(view):
+    changed, problem = _changes(view)
+    if changed:
         rows = [[Cell(key), Cell(old), Cell(new)] for key, old, new in changed]
         tables.append(Table("What the configuration changes", ["key", "default", "this study"], rows))
     made = _made_of(view)
     if made:
         tables.append(Table("With what the runs were made", ["what", "value"], [[Cell(k), Cell(v)] for k, v in made]))
-    return Section("How to reproduce", _sentences(view, bool(made)), command(view.command), tables)
+    return Section("How to reproduce", [*_sentences(view, bool(made)), *problem], command(view.command), tables)
+
+
+def _changes(view: StudyView) -> tuple[list[tuple[str, str, str]], list[str]]:
+    """What the configuration changes, or a sentence on why that is not known."""
+    try:
+        return changes(view), []
+    except Exception as error:  # a copy of conf/ that is damaged, or of another version; the rest is worth showing
+        return [], [f"What the configuration changes is not known: {type(error).__name__}: {error}"]
 
 
 def _sentences(view: StudyView, made: bool) -> list[str]:

@@ -21,11 +21,12 @@ def trials_table(view: StudyView) -> Table:
     rows = [trial for trial in view.trials if trial.failure is None]
     judged = any(map(verdict_name, rows))
     first = best(view)
+    told = any(trial.state != "complete" for trial in rows)
     columns = ["trial", *map(short, view.axes), *objectives(view), *metrics]
     return Table(
         caption=f"{len(view.trials)} trials; click a header to sort",
-        columns=[*columns, *(["verdict"] if judged else []), "state", "seconds", "MLflow run"],
-        rows=[_row(trial, view, metrics, judged) for trial in rows],
+        columns=[*columns, *["verdict"] * judged, *["state"] * told, "seconds", "MLflow run"],
+        rows=[_row(trial, view, metrics, judged, told) for trial in rows],
         failed=[_failed(trial, view) for trial in view.trials if trial.failure is not None],
         best=rows.index(first) if first in rows and len(rows) > 1 else None,
     )
@@ -51,7 +52,7 @@ def plain(value: float | None) -> Cell:
     return Cell(f"{value:.{digits}f}", value, repr(value))
 
 
-def _row(trial: TrialView, view: StudyView, metrics: list[str], judged: bool) -> list[Cell]:
+def _row(trial: TrialView, view: StudyView, metrics: list[str], judged: bool, told: bool) -> list[Cell]:
     values = [plain(value) for value in trial.values] or [plain(None)] * len(view.directions)
     if trial.errors:
         values = [
@@ -63,8 +64,8 @@ def _row(trial: TrialView, view: StudyView, metrics: list[str], judged: bool) ->
         *_leading(trial, view),
         *values,
         *(plain(trial.metrics.get(name)) for name in metrics),
-        *([Cell(verdict_name(trial) or "–")] if judged else []),
-        Cell(trial.state),
+        *[Cell(verdict_name(trial) or "–")] * judged,
+        *[Cell(trial.state)] * told,
         Cell(f"{trial.seconds:.1f}", trial.seconds),
         Cell(run_id[:RUN_ID_SHOWN], title=run_id),
     ]
@@ -98,9 +99,9 @@ def _pairs(view: StudyView, prefix: str, caption: str) -> Table | None:
         return None
     rows = [
         [
-            Cell(title(trial, view), float(place)),
+            Cell(title(trial, view)),
             *(plain(trial.metrics.get(f"{kind}/{name}")) for name in shared for kind in (prefix, "test")),
         ]
-        for place, trial in enumerate(trials)
+        for trial in trials
     ]
     return Table(caption, ["trial", *(f"{name}, {kind}" for name in shared for kind in (prefix, "measured"))], rows)

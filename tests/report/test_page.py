@@ -1,0 +1,164 @@
+"""The page of planted studies: order, escaping, sorting, nothing from outside."""
+
+from __future__ import annotations
+
+import csv
+import io
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+from planted_studies import draw_curves, draw_images, failed, note, study, trial
+
+from hwsweep import result
+from hwsweep.report.results_csv import results_csv
+from hwsweep.report.tables import plain, trials_table
+from hwsweep.report.write import write_report
+from hwsweep.sweep.view import StudyView
+
+EVIL = "<script>alert(1)</script>"
+
+
+class Read(HTMLParser):
+    """The tags of a page, and the text of each headline, cell and paragraph."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.texts.append((self.tags[-1][0], data.strip()))
+
+    def text_of(self, *tags: str) -> list[str]:
+        return [text for tag, text in self.texts if tag in tags]
+
+
+def page_of(view: StudyView) -> Read:
+    return Read(write_report(view).page.read_text(encoding="utf-8"))
+
+
+def sweep(folder: Path, pictures: bool = False, **changes: Any) -> StudyView:
+    """Two finished trials, with pictures if they are wanted, and a failed one between them."""
+    trials = [
+        trial(folder, 0, 0),
+        failed(folder, 1, 5, "diverged", "the loss is inf"),
+        trial(folder, 2, 1, values=[9.0]),
+    ]
+    for each, verdict in ((trials[0], "unregularised"), (trials[2], "healthy")):
+        if pictures:
+            draw_images(each)
+            draw_curves(each, 3)
+        note(each, verdict)
+        result.write_origin(each.directory, {"version.torch": "2.6", "digest": "d1", "seed": each.number})
+    return study(folder, *trials, **changes)
+
+
+def test_the_sections_stand_in_the_order_in_which_a_reader_asks_and_nothing_comes_from_outside(tmp_path: Path) -> None:
+    read = page_of(sweep(tmp_path, pictures=True))
+    assert read.text_of("h2") == [
+        "Question",
+        "Answer",
+        "Trials",
+        "Verdicts",
+        "What the models make of the same images",
+        "Curves",
+        "How to reproduce",
+    ]
+    addresses = [attrs[name] or "" for _, attrs in read.tags for name in ("src", "href", "srcset") if name in attrs]
+    assert addresses and all(address.startswith(("data:", "#")) for address in addresses)
+    pictures = [attrs for tag, attrs in read.tags if tag == "img"]
+    assert len(pictures) == 2
+    assert all("lambda = 0" in (attrs["alt"] or "") for attrs in pictures)
+    (policy,) = [attrs["content"] or "" for _, attrs in read.tags if "http-equiv" in attrs]
+    assert policy.startswith("default-src 'none'; img-src data:;") and "unsafe" not in policy
+
+
+def test_what_a_user_typed_is_shown_as_text_wherever_it_stands(tmp_path: Path) -> None:
+    evil = trial(tmp_path, 0, 0, params={EVIL: EVIL})
+    note(evil, EVIL)
+    bad = failed(tmp_path, 1, 5, EVIL, EVIL)._replace(command=["python", EVIL])
+    view = study(tmp_path, evil, bad, name=EVIL, command=["python", EVIL], axes={EVIL: (EVIL,)})
+    view.config.dataset = {"name": EVIL}
+    view.config.objective = EVIL
+    html = write_report(view).page.read_text(encoding="utf-8")
+    assert EVIL not in html
+    read = Read(html)
+    assert [tag for tag, _ in read.tags].count("script") == 1
+    assert f"Study {EVIL}" in "".join(read.text_of("h1"))
+
+
+def test_failed_trials_stand_last_with_the_reason_and_the_command_that_repeats_them(tmp_path: Path) -> None:
+    table = trials_table(sweep(tmp_path))
+    assert [row[0].text for row in table.rows] == ["0", "2"]
+    (last,) = table.failed
+    assert (last.reason, last.message, last.command) == (
+        "diverged",
+        "the loss is inf",
+        "python -m hwsweep vae.lambda=5",
+    )
+    read = page_of(sweep(tmp_path / "again"))
+    texts = [text for _, text in read.texts]
+    assert texts.index("diverged") > texts.index("9")
+    assert "python -m hwsweep vae.lambda=5" in read.text_of("code")
+
+
+def test_the_best_row_is_stressed(tmp_path: Path) -> None:
+    table = trials_table(sweep(tmp_path))
+    assert table.best is not None and table.rows[table.best][0].text == "2"
+    assert trials_table(sweep(tmp_path / "more", directions=["maximize"])).best == 0
+
+
+def test_a_table_sorts_by_the_number_and_not_by_what_is_shown_of_it() -> None:
+    values = [123.456789, 0.00012, 20.0, -3.25]
+    cells = [plain(value) for value in values]
+    assert [cell.number for cell in cells] == values
+    assert [cell.text for cell in cells] == ["123.46", "0.0001", "20", "-3.250"]
+    assert plain(None).number == float("inf")  # after every number
+
+
+def test_how_to_reproduce_names_changes_versions_data_and_seeds(tmp_path: Path) -> None:
+    cells = page_of(sweep(tmp_path)).text_of("td")
+    start = cells.index("objective")
+    assert cells[start : start + 3] == ["objective", "valid/loss", "valid/neg_elbo"]
+    assert cells[cells.index("torch") + 1] == "2.6"
+    assert cells[cells.index("SHA-256 of the data") + 1] == "d1"
+    assert cells[cells.index("seed") + 1] == "0 (trials 0); 2 (trials 2)"
+
+
+def test_the_exact_command_is_shown_without_where_the_interpreter_lay(tmp_path: Path) -> None:
+    assert page_of(sweep(tmp_path)).text_of("pre") == ["python -m hwsweep -m vae.lambda=0,1"] * 2
+
+
+def test_the_csv_has_every_trial_with_every_number(tmp_path: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(results_csv(sweep(tmp_path)))))
+    assert [row["trial"] for row in rows] == ["0", "1", "2"]
+    assert [row["valid/neg_elbo"] for row in rows] == ["10.0", "", "9.0"]
+    assert [row["test/rate"] for row in rows] == ["3.0", "", "3.0"]
+    assert (rows[1]["reason"], rows[1]["message"]) == ("diverged", "the loss is inf")
+
+
+def test_a_study_of_one_trial_has_a_page_too(tmp_path: Path) -> None:
+    read = page_of(study(tmp_path, trial(tmp_path, 0, 3)))
+    assert "The only finished trial is lambda = 3 (trial 0): valid/neg_elbo = 10." in read.text_of("p")
+
+
+def test_a_study_that_was_killed_says_what_has_not_ended(tmp_path: Path) -> None:
+    waiting = trial(tmp_path, 1, 1, state="interrupted", values=[], metrics={})
+    read = page_of(study(tmp_path, trial(tmp_path, 0, 0), waiting))
+    assert "1 trials have not ended: the same command goes on with them." in read.text_of("p")
+    assert "interrupted" in read.text_of("td")
+
+
+def test_the_page_replaces_an_older_one_whole(tmp_path: Path) -> None:
+    view = sweep(tmp_path)
+    first = write_report(view)
+    before = first.page.read_text(encoding="utf-8")
+    assert write_report(view).page == first.page
+    assert abs(len(first.page.read_text(encoding="utf-8")) - len(before)) < 100
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]

@@ -1,0 +1,53 @@
+"""The figures of a study; one that cannot be drawn costs only itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from planted_studies import draw_curves, draw_images, failed, study, trial
+
+from hwsweep.figures import trial_curves
+from hwsweep.report import pictures
+from hwsweep.report.pictures import Drawing, draw_montages
+
+
+def test_a_montage_is_drawn_of_the_runs_that_have_all_three_pictures(tmp_path: Path) -> None:
+    whole, half = trial(tmp_path, 0, 0), trial(tmp_path, 1, 1)
+    draw_images(whole)
+    draw_images(half)
+    (half.directory / "figures" / "samples.npz").unlink()
+    (drawn,) = draw_montages(study(tmp_path, whole, half))
+    assert drawn.path == tmp_path / "montage.png" and drawn.path.exists()
+    assert "lambda = 0: distortion 7.0, rate 3.00 nats" in drawn.alt and "lambda = 1" not in drawn.alt
+    assert list(draw_montages(study(tmp_path, half))) == []
+
+
+def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_are_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = trial(tmp_path, 0, 0)
+    draw_images(first)
+    draw_curves(first, 3)
+
+    def draw_sweep(view: object) -> None:
+        raise ValueError("the pen is dry")
+
+    monkeypatch.setattr(pictures, "draw_sweep", draw_sweep)
+    drawing = Drawing(study(tmp_path, first))
+    assert drawing.problems == ["sweep: ValueError: the pen is dry"]
+    assert [path.name for path in drawing.paths] == ["montage.png", "trial_curves.png"]
+
+
+def test_a_study_without_a_finished_trial_has_no_pictures(tmp_path: Path) -> None:
+    drawing = Drawing(study(tmp_path, failed(tmp_path, 0, 1, "error", "no")))
+    assert drawing.drawn == [] and drawing.problems == []
+
+
+def test_curves_of_runs_of_different_length_stand_in_one_figure(tmp_path: Path) -> None:
+    trials = [trial(tmp_path, number, number) for number in range(2)]
+    for each, epochs in zip(trials, (3, 5), strict=True):
+        draw_curves(each, epochs)
+    info = trial_curves.info([trial_curves.Line("", "#000000", each.directory / "figures") for each in trials])
+    np.testing.assert_array_equal(info.valid[1], [[1, 2, 3, np.nan, np.nan], [1, 2, 3, 4, 5]])
