@@ -31,7 +31,7 @@ ALLOWED = {
     "data_command": {"conf_path", "data"},
     "models": {"data"},
     "analysis": {"data", "models", "train"},
-    "figures": {"data", "models", "analysis"},
+    "figures": {"data", "models", "analysis", "sweep"},  # sweep: the figures of a search are drawn from its view
     "train": {"data", "models"},
     "tracking": set(),
     "served_model": {"data", "run", "train"},

@@ -1,0 +1,102 @@
+"""What two parameters did together: the objective over their plane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+from matplotlib.colors import LogNorm, Normalize
+
+from hwsweep.figures.drawing import BLACK
+from hwsweep.figures.search.scale import Scale, scale_of
+from hwsweep.figures.search.trials import completed, keys, names, objectives, spiked
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from hwsweep.sweep.view import StudyView
+
+PANELS = 1
+_LEAST = 6  # trials; a surface through fewer would be invented
+
+
+class ContourInfo(NamedTuple):
+    """A point per trial that has both parameters."""
+
+    names: list[str]
+    scales: list[Scale]
+    objective: str
+    log: bool
+    darker_is_lower: bool
+    x: Float64[np.ndarray, " trials"]
+    y: Float64[np.ndarray, " trials"]
+    value: Float64[np.ndarray, " trials"]
+    cells: Float64[np.ndarray, "rows columns"]
+    """Means per pair of listed values, NaN without a trial; empty unless both parameters are listed."""
+
+
+def info(view: StudyView) -> ContourInfo | None:
+    """The plane of two parameters; None if not exactly two vary, or with several objectives."""
+    trials = completed(view)
+    varied = keys(trials)
+    if len(view.directions) > 1 or len(varied) != 2:
+        return None
+    trials = [trial for trial in trials if all(key in trial.params for key in varied)]
+    if len(trials) < 2:
+        return None
+    x, y = scales = [scale_of(view, trials, key) for key in varied]
+    value = np.array([trial.values[0] for trial in trials])
+    return ContourInfo(
+        names=names(varied),
+        scales=scales,
+        objective=objectives(view)[0],
+        log=spiked(value),
+        darker_is_lower=view.directions[0] == "minimize",
+        x=x.positions,
+        y=y.positions,
+        value=value,
+        cells=_means(x, y, value) if x.listed and y.listed else np.empty((0, 0)),
+    )
+
+
+def draw(info: ContourInfo, axes: Sequence[Axes]) -> None:
+    """Cells for two lists, a surface between the points of two intervals, else the points alone; the best ones dark."""
+    (axis,) = axes
+    colours = "viridis" if info.darker_is_lower else "viridis_r"
+    low, high = float(info.value.min()), float(info.value.max())
+    norm = LogNorm(low, high) if info.log else Normalize(low, high)
+    if info.cells.size:
+        axis.imshow(info.cells, cmap=colours, norm=norm, origin="lower", aspect="auto")
+        axis.grid(False)
+    elif _spread(info):
+        axis.tricontourf(info.x, info.y, info.value, 14, cmap=colours, norm=norm)
+    drawn = axis.scatter(
+        info.x, info.y, c=info.value, cmap=colours, norm=norm, s=18, edgecolors="white", linewidths=0.6
+    )
+    best = info.value.argmin() if info.darker_is_lower else info.value.argmax()
+    axis.scatter(info.x[best], info.y[best], marker="*", s=130, color="white", edgecolors=BLACK, label="best")
+    for scale, side, name in zip(info.scales, (axis.xaxis, axis.yaxis), info.names, strict=True):
+        scale.show_on(side)
+        side.set_label_text(name)
+    axis.set_box_aspect(0.6)
+    axis.figure.colorbar(drawn, ax=axis, shrink=0.9, pad=0.02).set_label(info.objective)
+
+
+def _means(x: Scale, y: Scale, value: Float64[np.ndarray, " trials"]) -> Float64[np.ndarray, "rows columns"]:
+    """Mean value of the trials at each pair of places."""
+    sums, counts = np.zeros((2, len(y.ticks), len(x.ticks)))
+    at = y.positions.astype(int), x.positions.astype(int)
+    np.add.at(sums, at, value)
+    np.add.at(counts, at, 1)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def _spread(info: ContourInfo) -> bool:
+    """Whether the points span a surface of two scales of numbers."""
+    if any(scale.listed for scale in info.scales):
+        return False
+    points = np.unique(np.stack([info.x, info.y]), axis=1)
+    rank = int(np.linalg.matrix_rank(points - points.mean(1, keepdims=True)))
+    return points.shape[1] >= _LEAST and rank == 2

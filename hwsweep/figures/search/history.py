@@ -1,0 +1,85 @@
+"""How a search went: every trial's value and the best so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from matplotlib.ticker import MaxNLocator
+
+from hwsweep.figures.drawing import BLACK
+from hwsweep.figures.search.trials import COLOURS, completed, objectives, spiked
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from hwsweep.sweep.view import StudyView
+
+PANELS = 1
+
+
+class HistoryInfo(NamedTuple):
+    """Trials in the order of their numbers."""
+
+    objective: str
+    log: bool
+    number: Int64[np.ndarray, " complete"]
+    value: Float64[np.ndarray, " complete"]
+    error: Float64[np.ndarray, " complete"]
+    """Standard error over the seeds; 0 without seeds."""
+    best: Float64[np.ndarray, " complete"]
+    pruned_number: Int64[np.ndarray, " pruned"]
+    pruned_value: Float64[np.ndarray, " pruned"]
+    """The last that was reported."""
+    failed_number: Int64[np.ndarray, " failed"]
+
+
+def info(view: StudyView) -> HistoryInfo | None:
+    """Values of a study with one objective; None with several, or with fewer than two complete trials."""
+    trials = completed(view)
+    if len(view.directions) > 1 or len(trials) < 2:
+        return None
+    value = np.array([trial.values[0] for trial in trials])
+    running = np.minimum if view.directions[0] == "minimize" else np.maximum
+    pruned = [trial for trial in view.trials if trial.state == "pruned" and trial.reported]
+    last = np.array([trial.reported[max(trial.reported)] for trial in pruned], dtype=np.float64)
+    return HistoryInfo(
+        objective=objectives(view)[0],
+        log=spiked(value),
+        number=np.array([trial.number for trial in trials]),
+        value=value,
+        error=np.array([trial.errors[0] if trial.errors else 0.0 for trial in trials]),
+        best=running.accumulate(value),
+        pruned_number=np.array([trial.number for trial in pruned], dtype=np.int64),
+        pruned_value=last,
+        failed_number=np.array([trial.number for trial in view.trials if trial.state == "failed"], dtype=np.int64),
+    )
+
+
+def draw(info: HistoryInfo, axes: Sequence[Axes]) -> None:
+    """Points, crosses for pruned trials, marks at the foot for failed ones; the best so far as a line."""
+    (axis,) = axes
+    axis.set_box_aspect(0.45)
+    if info.error.any():
+        axis.errorbar(info.number, info.value, info.error, fmt="none", ecolor=COLOURS["complete"], elinewidth=0.8)
+    axis.scatter(info.number, info.value, s=14, color=COLOURS["complete"], label="complete", zorder=3)
+    axis.step(info.number, info.best, where="post", color=BLACK, linewidth=1.2, label="best so far", zorder=2)
+    if info.log:
+        axis.set_yscale("log")
+    low, high = axis.get_ylim()
+    style: dict[str, Any]
+    if len(info.pruned_number):
+        inside = np.clip(info.pruned_value, low, high)  # one that went wild must not flatten the others
+        style = {"marker": "x", "s": 16, "linewidth": 1, "color": COLOURS["pruned"]}
+        axis.scatter(info.pruned_number, inside, label="pruned, last reported", clip_on=False, **style)
+    axis.set_ylim(low, high)
+    if len(info.failed_number):
+        foot = axis.get_xaxis_transform()
+        style = {"marker": "|", "s": 60, "color": COLOURS["failed"], "clip_on": False}
+        axis.scatter(info.failed_number, np.zeros(len(info.failed_number)), transform=foot, label="failed", **style)
+    axis.set_xlabel("trial")
+    axis.set_ylabel(info.objective)
+    axis.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axis.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)

@@ -1,0 +1,65 @@
+"""Views of studies that Optuna itself keeps, without a sweep."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from omegaconf import OmegaConf
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import Trial
+
+from hwsweep.sweep.outcome import Outcome
+from hwsweep.sweep.view import STATES, RunView, StudyView, TrialView, log_keys
+
+Times = Sequence[tuple[float, float]]
+"""Start and end of each run of a trial, in seconds."""
+
+
+def searched(
+    objective: Callable[[Trial], Any],
+    n_trials: int,
+    *,
+    directions: Sequence[str] = ("minimize",),
+    sampler: optuna.samplers.BaseSampler | None = None,
+    pruner: optuna.pruners.BasePruner | None = None,
+    points: Sequence[dict[str, Any]] = (),
+) -> optuna.Study:
+    """A study after `n_trials` of this objective; a ValueError is a failed trial."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    sampler = sampler or optuna.samplers.RandomSampler(seed=0)
+    study = optuna.create_study(directions=list(directions), sampler=sampler, pruner=pruner)
+    for point in points:
+        study.enqueue_trial(point)
+    study.optimize(objective, n_trials=n_trials, catch=(ValueError,))
+    return study
+
+
+def view_of(study: optuna.Study, names: str | list[str] | None = None, times: Sequence[Times] = ()) -> StudyView:
+    """The study as the engine shows it; lists are what was sampled as categories."""
+    trials = study.trials
+    spreads = {key: spread for trial in trials for key, spread in trial.distributions.items()}
+    return StudyView(
+        name="planted",
+        directory=Path("planted"),
+        command=[],
+        config=OmegaConf.create({"objective": names}),
+        axes={key: s.choices if isinstance(s, CategoricalDistribution) else None for key, s in spreads.items()},
+        trials=[_trial(trial, times[trial.number] if times else ()) for trial in trials],
+        directions=[direction.name.lower() for direction in study.directions],
+        log_keys=log_keys(trials),
+    )
+
+
+def _trial(trial: optuna.trial.FrozenTrial, times: Times) -> TrialView:
+    state: Any = STATES[trial.state.name]
+    runs = [RunView(Path(), Outcome(state, [], None, end - start, end), {}, None) for start, end in times]
+    values = [] if state != "complete" else list(trial.values or [])
+    failure = {"reason": "error", "message": "planted"} if state == "failed" else None
+    return TrialView(
+        trial.number, dict(trial.params), state, values, Path(), math.nan, failure, {}, None, [], [], runs,
+        reported=trial.intermediate_values, record=trial,
+    )  # fmt: skip
