@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from hwsweep.data import Shapes, Splits
-from hwsweep.data.headline_grammar import NEUTRAL, RULES, TOPICS
+from hwsweep.data.headline_grammar import PHRASES, TOPICS, WORDS
 
 if TYPE_CHECKING:
     from hwsweep.data.tokenizers import Tokenizer
     from hwsweep.data.tokens import TextPlan
 
+Choice = TypeVar("Choice")
+
 CLASSES: Final = tuple(TOPICS)
-PHRASES: Final = {  # by name: phrases, each cut into literal text (even places) and names (odd places)
-    name: [re.split("<(.+?)>", phrase) for phrase in phrases] for name, phrases in {**NEUTRAL, **RULES}.items()
+KEYS: Final = {topic: {kind: words.split() for kind, words in kinds.items()} for topic, kinds in TOPICS.items()}
+RULES: Final = {  # phrases by name, each cut into literal text (even places) and names (odd places)
+    name: [re.split("<(.+?)>", phrase) for phrase in phrases]
+    for name, phrases in [*PHRASES.items(), *((name, words.split()) for name, words in WORDS.items())]
 }
 
 
@@ -86,28 +90,37 @@ class Headlines:
 
 def write_headline(topic: str, decoys: float, chance: random.Random) -> Headline:
     """A headline about `topic`; with probability `decoys`, another topic is mentioned but does not count."""
-    other = _pick([name for name in CLASSES if name != topic], chance)
-    text, keys = "", []
-    for piece, is_key in _pieces("contrasted" if chance.random() < decoys else "plain", topic, other, chance):
-        if is_key:
-            keys.append((len(text), len(text) + len(piece)))
-        text += piece
+    kind = "contrasted" if chance.random() < decoys else "plain"
+    words = {"key": KEYS[topic], "decoy": KEYS[_pick([name for name in CLASSES if name != topic], chance)]}
+    pieces: list[str] = []
+    keys: list[tuple[int, int]] = []
+    _write(kind, words, chance, pieces, keys)
+    text = "".join(pieces)
     return Headline(text[0].upper() + text[1:], tuple(keys))
 
 
-def _pieces(name: str, topic: str, other: str, chance: random.Random) -> Iterator[tuple[str, bool]]:
-    """The text that the phrase `name` stands for, in pieces; and of each piece, whether it is a key word."""
-    kind, _, what = name.partition(" ")
-    if what:
-        yield _pick(TOPICS[topic if kind == "key" else other][what], chance), kind == "key"
-        return
-    for place, part in enumerate(_pick(PHRASES[name], chance)):
-        if place % 2:
-            yield from _pieces(part, topic, other, chance)
+def _write(
+    name: str,
+    words: Mapping[str, Mapping[str, Sequence[str]]],
+    chance: random.Random,
+    pieces: list[str],
+    keys: list[tuple[int, int]],
+) -> None:
+    """Append to `pieces` a phrase of this name, and to `keys` where its key words stand in what `pieces` say."""
+    for place, part in enumerate(_pick(RULES[name], chance)):
+        if place % 2 == 0:
+            pieces.append(part)
+        elif part in RULES:
+            _write(part, words, chance, pieces, keys)
         else:
-            yield part, False
+            kind, _, which = part.partition(" ")
+            word = _pick(words[kind][which], chance)
+            if kind == "key":
+                start = sum(map(len, pieces))
+                keys.append((start, start + len(word)))
+            pieces.append(word)
 
 
-def _pick(choices, chance):
-    # `random()` is the one draw that Python promises to keep the same in later versions
+def _pick(choices: Sequence[Choice], chance: random.Random) -> Choice:
+    # `random` is the one method whose numbers Python promises to keep in later versions
     return choices[int(chance.random() * len(choices))]
