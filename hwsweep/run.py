@@ -65,9 +65,10 @@ def run(cfg: DictConfig) -> float:
         best = checkpoint.load(folder / "checkpoints" / "best.pt")
         parts.model.load_state_dict(best["model"])
         parts.model.eval()
-        metrics, tags = _measure(cfg, parts.model, splits, digest, folder, tracked)
+        metrics, arrays, tags, _ = _measure(cfg, parts.model, splits, digest, folder, tracked)
         metrics["best_epoch"] = float(best["epoch"])
-        _draw(cfg, Trained(parts.model, splits.test, history, cfg.title, splits.lexicon), folder / "figures", tracked)
+        trained = Trained(parts.model, splits.test, history, cfg.title, splits.lexicon, arrays)
+        _draw(cfg, trained, folder / "figures", tracked)
         metrics["time/run_seconds"] = time.perf_counter() - started
         tracked.metrics(metrics, len(history))
         tracked.artifact(folder / "checkpoints" / "best.pt", "checkpoints")
@@ -81,8 +82,8 @@ def run(cfg: DictConfig) -> float:
 
 def _measure(
     cfg: DictConfig, model: Model, splits: Splits, digest: str, folder: Path, tracked: tracking.Run
-) -> tuple[dict[str, float], dict[str, str]]:
-    """Metrics and tags of the test split: losses, and what conf's `analysis` makes of the model."""
+) -> Measured:
+    """Everything about the test split: losses, and what conf's `analysis` makes of the model."""
     losses = {f"test/{name}": value for name, value in evaluate(model, splits.test).items()}
     log.info("test: %s", ", ".join(f"{key.removeprefix('test/')} {value:.2f}" for key, value in losses.items()))
     started = time.perf_counter()
@@ -93,7 +94,7 @@ def _measure(
         tracked.tag(f"hwsweep.{name}", text)
     for sentence in measured.sentences:
         log.info(sentence)
-    return losses | measured.metrics, measured.tags
+    return measured._replace(metrics=losses | measured.metrics)
 
 
 def _train(

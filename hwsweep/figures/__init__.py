@@ -9,9 +9,14 @@ conf/figures/*.yaml names the `info` functions that a model's runs call, with th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from hwsweep.data import Examples, Lexicon
     from hwsweep.models import Model
 
@@ -29,3 +34,5 @@ class Trained(NamedTuple):
     """What the run is called in a title, for instance "lambda = 1"."""
     lexicon: Lexicon | None = None
     """What the ids of texts mean."""
+    arrays: Mapping[str, NDArray[np.float64]] = MappingProxyType({})
+    """What the run's analysis keeps in analysis.npz."""
