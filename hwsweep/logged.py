@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -45,13 +46,13 @@ def existing_store(uri: str, artifacts: str) -> tracking.Store:
     return tracking.open_store(uri, artifacts)
 
 
-def newest_study(store: tracking.Store) -> tuple[str, str] | None:
-    """Id and name of the experiment whose trial started last; None where no study was run."""
+def newest_study(store: tracking.Store) -> Experiment | None:
+    """The experiment whose trial started last; None where no study was run."""
     client = store.client()
-    experiments = {experiment.experiment_id: experiment.name for experiment in client.search_experiments()}
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     trials = "tags.`hwsweep.role` = 'trial'"
-    newest = client.search_runs(list(experiments), trials, max_results=1, order_by=["attributes.start_time DESC"])
-    return (newest[0].info.experiment_id, experiments[newest[0].info.experiment_id]) if newest else None
+    newest = client.search_runs(experiments, trials, max_results=1, order_by=["attributes.start_time DESC"])
+    return client.get_experiment(newest[0].info.experiment_id) if newest else None
 
 
 def read(store: tracking.Store, run_id: str) -> Logged:

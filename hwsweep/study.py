@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from hwsweep import tracking
+from hwsweep import chart_view, tracking
 from hwsweep.report.study import log_study, show_table
 from hwsweep.report.words import LAMBDA, verdicts
 from hwsweep.report.write import write_report
@@ -28,10 +28,12 @@ class Study:
 
     def started(self, view: StudyView) -> None:
         """Make the MLflow store before any trial needs it, end what a killed sweep left RUNNING, and foretell."""
-        tracking.end_orphans(_store(view.config))
+        store = _store(view.config)
+        tracking.end_orphans(store)
         if "vae" in view.config and "dataset" not in view.axes:
             for line in foretold(view):
                 print(line, flush=True)
+        chart_view.keep(store, view.name, view.axes, view.config.table, view.config.objective)
 
     def finished(self, view: StudyView) -> None:
         """Show table and verdicts, write the study's page, and keep all of it in the study's MLflow run."""

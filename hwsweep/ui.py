@@ -75,14 +75,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def charts(address: str, store: Store) -> str:
     """What to open: the newest study with the curves of all its trials, or the list of experiments."""
+    from hwsweep import chart_view
     from hwsweep.logged import newest_study
 
     study = newest_study(store)
     if study is None:
         return f"no study yet; all experiments: {address}"
-    number, name = study
-    page = f"{address}/#/experiments/{number}/runs?workflowType=machine_learning"
-    return f"charts of study {name}: {page}&compareRunsMode=CHART\nits runs as a table: {page}\neverything: {address}"
+    page = f"{address}/#/experiments/{study.experiment_id}/runs?workflowType=machine_learning"
+    if chart_view.TAG in study.tags:
+        page += f"&viewStateShareKey={chart_view.KEY}"
+    return (
+        f"charts of study {study.name}: {page}&compareRunsMode=CHART\n"
+        f"its runs as a table: {page}\neverything: {address}"
+    )
 
 
 def _serve(store: Store, port: int) -> int:

@@ -21,6 +21,7 @@ PARTS = {  # files at top level by the part they belong to; folders are parts by
     "batches": "train",
     "provenance": "tracking",
     "logged": "tracking",
+    "chart_view": "tracking",
     "run_comparison": "reproduce",
 }
 ALLOWED = {
