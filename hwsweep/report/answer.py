@@ -7,13 +7,15 @@ from collections import Counter
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
-from hwsweep.report.words import LAMBDA, best, finished, number, objectives, title, verdict_name
+from hwsweep.report.words import LAMBDA, best, finished, number, objectives, short, title, verdict_name
 
 if TYPE_CHECKING:
     from hwsweep.sweep.view import StudyView, TrialView
 
 SHOWN_VALUES = 12
 """Swept values that a question names one by one."""
+MOST_LISTED = 3
+"""Neighbouring lambdas of one verdict that are named one by one."""
 NEAR = 5
 """Trials next to the best whose spread tells how sure the best one is."""
 
@@ -21,7 +23,7 @@ NEAR = 5
 def question(view: StudyView) -> str:
     """What was asked: which keys were changed, between which values, and what was looked at."""
     choices = view.config.get("hydra", {}).get("runtime", {}).get("choices", {})
-    swept = [f"{key} ({_values(values)})" for key, values in view.axes.items()] or ["nothing"]
+    swept = [f"{key} ({_values(values)})" for key, values in view.axes.items()] or ["one configuration"]
     fixed = {key: choices.get(key) for key in ("model", "dataset") if choices.get(key) and key not in view.axes}
     if "dataset" in fixed:  # two data sets of one kind differ in their name only
         fixed["dataset"] = view.config.get("dataset", {}).get("name") or fixed["dataset"]
@@ -44,16 +46,39 @@ def answer(view: StudyView, importances: dict[str, float]) -> list[str]:
         reasons = Counter((trial.failure or {}).get("reason", trial.state) for trial in view.trials)
         told = ", ".join(f"{n} {reason}" for reason, n in reasons.most_common()) or "none was started"
         return [f"No trial has finished, so there is no answer yet ({told})."]
-    if list(view.axes) == [LAMBDA] and all(verdict_name(trial) for trial in done):
-        return [_collapse(sorted(done, key=_lambda)), _lowest(view)]
     if len(view.directions) > 1:
         return [_front(view)]
+    if LAMBDA in view.axes and (alike := _alike(view, done)):
+        return [_collapse(alike, _point(alike[0], [key for key in view.axes if key != LAMBDA])), _lowest(view)]
     return [_lowest(view), _how_sure(view, importances)]
 
 
-def _collapse(trials: list[TrialView]) -> str:
-    """Where along lambda the verdict changes."""
-    named = [(name, list(some)) for name, some in groupby(trials, key=verdict_name)]
+def _alike(view: StudyView, done: list[TrialView]) -> list[TrialView]:
+    """The judged trials that differ from the best one in lambda only, with growing lambda; none if it is alone."""
+    first = best(view)
+    assert first is not None
+    same = [
+        trial
+        for trial in done
+        if all(trial.params.get(key) == first.params.get(key) for key in view.axes if key != LAMBDA)
+    ]
+    judged = len(same) > 1 and all(verdict_name(trial) for trial in same)
+    return sorted(same, key=_lambda) if judged else []
+
+
+def _point(trial: TrialView, keys: list[str]) -> str:
+    """These values of the trial: "lr = 0.001"."""
+    return ", ".join(f"{short(key)} = {number(trial.params[key])}" for key in keys if key in trial.params)
+
+
+def _collapse(trials: list[TrialView], where: str) -> str:
+    """Where along lambda the verdict changes; `where` says what the other values are."""
+    told = _change([(name, list(some)) for name, some in groupby(trials, key=verdict_name)])
+    return f"With {where}: {told}" if where else told
+
+
+def _change(named: list[tuple[str, list[TrialView]]]) -> str:
+    """The same, from stretches of lambda with one verdict each."""
     for (_, before), (name, after) in pairwise(named):
         if name == "collapsed":
             low, high = before[-1], after[0]
@@ -63,20 +88,25 @@ def _collapse(trials: list[TrialView]) -> str:
                 f"units from {_metric(low, 'active_units', 0)} to {_metric(high, 'active_units', 0)}{_others(named)}."
             )
     if named[0][0] == "collapsed":
-        return (
-            f"The posterior is collapsed already at the smallest lambda, {number(_lambda(trials[0]))}{_others(named)}."
-        )
-    return f"The posterior did not collapse totally at any lambda up to {number(_lambda(trials[-1]))}{_others(named)}."
+        lowest = number(_lambda(named[0][1][0]))
+        return f"The posterior is collapsed already at the smallest lambda, {lowest}{_others(named)}."
+    highest = number(_lambda(named[-1][1][-1]))
+    return f"The posterior did not collapse totally at any lambda up to {highest}{_others(named)}."
 
 
 def _others(named: list[tuple[str, list[TrialView]]]) -> str:
     """The verdicts beside the collapse: "; lambda = 0 is unregularised"."""
     told = [
-        f"lambda = {', '.join(number(_lambda(trial)) for trial in trials)} {'is' if len(trials) == 1 else 'are'} {name}"
+        f"lambda = {_stretch(trials)} {'is' if len(trials) == 1 else 'are'} {name}"
         for name, trials in named
         if name != "collapsed"
     ]
     return f"; {'; '.join(told)}" if told else ""
+
+
+def _stretch(trials: list[TrialView]) -> str:
+    values = [number(_lambda(trial)) for trial in trials]
+    return ", ".join(values) if len(values) <= MOST_LISTED else f"{values[0]} to {values[-1]}"
 
 
 def _lowest(view: StudyView) -> str:
@@ -85,7 +115,8 @@ def _lowest(view: StudyView) -> str:
     assert first is not None
     error = f" ± {first.errors[0]:.2g} (standard error over {len(first.runs)} seeds)" if first.errors else ""
     which = "The only finished trial is" if n == 1 else f"The best of {n} finished trials is"
-    return f"{which} {title(first, view)} (trial {first.number}): {objectives(view)[0]} = {first.values[0]:.6g}{error}."
+    point = f"{title(first, view)} (trial {first.number})" if view.axes else f"trial {first.number}"
+    return f"{which} {point}: {objectives(view)[0]} = {first.values[0]:.6g}{error}."
 
 
 def _how_sure(view: StudyView, importances: dict[str, float]) -> str:

@@ -27,7 +27,7 @@ def compare(views: list[StudyView], folder: Path) -> Page:
     pages = []
     for view in views:
         drawing = Drawing(view)
-        pages.append(gather(view, drawing.drawn, drawing.problems, drawing.importances))
+        pages.append(gather(view, drawing.drawn, drawing.problems))
     titles = list(dict.fromkeys(section.title for page in pages for section in page.sections))
     sections = [_together(views, folder)]
     for name in titles:

@@ -12,6 +12,7 @@ from hwsweep.report.page import Fold, Page, Picture, Section
 from hwsweep.report.reproduce import reproduce_section
 from hwsweep.report.tables import baseline_table, predictions_table, trials_table
 from hwsweep.report.words import best, command, evenly, finished, folder_of, title, verdicts
+from hwsweep.sweep.importance import importances
 
 if TYPE_CHECKING:
     from hwsweep.report.pictures import Drawn
@@ -25,13 +26,12 @@ MOST_SENTENCES = 20
 """Verdicts of single runs."""
 
 
-def gather(view: StudyView, drawn: list[Drawn], problems: list[str], importances: dict[str, float]) -> Page:
+def gather(view: StudyView, drawn: list[Drawn], problems: list[str]) -> Page:
     """The page of a study.
 
     Args:
         drawn: the figures of the study that lie in its folder.
         problems: what could not be drawn.
-        importances: of each swept key, shares of 1; empty if they are not known.
     """
     said = verdicts(view)
     pictures = {
@@ -40,7 +40,7 @@ def gather(view: StudyView, drawn: list[Drawn], problems: list[str], importances
     }
     sections = [
         Section("Question", [question(view)], command(view.command)),
-        Section("Answer", answer(view, importances)),
+        Section("Answer", answer(view, importances(view))),
         Section("Trials", _warnings(view, problems), tables=[trials_table(view)] if view.trials else []),
         Section("Verdicts", said[:MOST_SENTENCES] + ["The rest is in results.csv."] * (len(said) > MOST_SENTENCES)),
         Section("What the models make of the same images", pictures=pictures["montage"]),

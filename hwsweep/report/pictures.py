@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 from hwsweep import result
+from hwsweep.report.search_pictures import seen
 from hwsweep.report.words import LAMBDA, evenly, folder_of, short, title
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ class Drawing:
         self.drawn: list[Drawn] = []
         self.problems: list[str] = []
         """What could not be drawn, and why."""
-        self.importances: dict[str, float] = {}
-        """Of each swept key, shares of 1."""
         for draw in (draw_montages, draw_sweep, draw_curves, draw_search):
             self._attempt(draw)
 
@@ -113,7 +112,12 @@ def draw_curves(view: StudyView) -> Iterator[Drawn]:
 
 def draw_search(view: StudyView) -> Iterator[Drawn]:
     """What Optuna's figures show of a search, each as far as there is something to see."""
-    return iter(())
+    from hwsweep.figures import drawing
+
+    for name, figure, info, numbers in seen(view):
+        path = view.directory / f"search_{name}.png"
+        drawing.save(figure, info, path)
+        yield Drawn(path, "search", first_line(figure), f"{first_line(figure)} {numbers}.")
 
 
 def first_line(figure: ModuleType) -> str:

@@ -66,9 +66,10 @@ def best(view: StudyView) -> TrialView | None:
 def objectives(view: StudyView) -> list[str]:
     """What each value of a trial is called."""
     named = view.config.get("objective")
-    if len(view.directions) == 1:
-        return [str(named or "value")]
-    return [f"value {place}" for place in range(len(view.directions))]
+    names = [named] if isinstance(named, str) else [str(name) for name in named or []]
+    if len(names) == len(view.directions):
+        return names
+    return ["value"] if len(view.directions) == 1 else [f"value {place}" for place in range(len(view.directions))]
 
 
 def command(words: list[str]) -> str:

@@ -31,7 +31,7 @@ def write_report(view: StudyView) -> Written:
     """The files of this study, each put in place whole."""
     table = write_text(view.directory / TABLE, results_csv(view))
     drawing = Drawing(view)
-    page = gather(view, drawing.drawn, drawing.problems, drawing.importances)
+    page = gather(view, drawing.drawn, drawing.problems)
     return Written(write_text(view.directory / PAGE, render(page)), table, drawing.paths, drawing.problems)
 
 
