@@ -1,4 +1,7 @@
-"""The command line of the data: `python -m hwsweep.data` lists the data sets, `... fetch NAME` gets one."""
+"""The command line of the data: `python -m hwsweep.data` lists the data sets, `... fetch NAME` gets one.
+
+`... tokenizers "some text"` shows what each tokenizer makes of a text.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,18 @@ from hwsweep.data import DataError
 
 if TYPE_CHECKING:
     from hwsweep.data.home import Stored
+    from hwsweep.data.vectors import WordVectors
+
+GROUPS = ("dataset", "vectors")
+"""Folders of conf whose files this command knows."""
 
 EXAMPLES = """\
 examples:
   python -m hwsweep.data                                   what is there, and how to get the rest
   python -m hwsweep.data fetch tibetan_mnist               download, resume, verify
   python -m hwsweep.data fetch mnist kmnist                several at once
+  python -m hwsweep.data fetch ag_news glove               texts, and word vectors for them
+  python -m hwsweep.data tokenizers "SpaceX' s mission"    what each tokenizer makes of a text
   HWSWEEP_DATA=/disk/data python -m hwsweep.data           look elsewhere (default: the user's cache folder)
 
 fetch checks a data set that is there already, for instance one that was put there by hand.
@@ -28,15 +37,19 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0 if all went well, 1 if data could not be had or is damaged, 2 if the command is misspelt."""
     parser = argparse.ArgumentParser(
         prog="python -m hwsweep.data",
-        description="Lists the data sets that hwsweep knows, and fetches them.",
+        description="Lists the data sets and word vectors that hwsweep knows, and fetches them.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", metavar="list | fetch")
+    commands = parser.add_subparsers(dest="command", metavar="list | fetch | tokenizers")
     commands.add_parser("list", help="what is there, and how to get the rest (the default)")
     fetch = commands.add_parser("fetch", help="get data sets from upstream, or check what is there")
     fetch.add_argument("names", nargs="+", metavar="NAME", help="as in the list")
+    show = commands.add_parser("tokenizers", help="what each tokenizer makes of a text, side by side")
+    show.add_argument("text", nargs="+", metavar="TEXT", help="in quotation marks, for the shell's sake")
     chosen = parser.parse_args(arguments)
+    if chosen.command == "tokenizers":
+        return _show_tokens(" ".join(chosen.text))
     if chosen.command == "fetch":
         if unknown := [name for name in chosen.names if name not in _names()]:
             near = difflib.get_close_matches(unknown[0], _names(), n=1)
@@ -47,7 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _names() -> list[str]:
-    return sorted(file.stem for file in (conf_path() / "dataset").glob("*.yaml"))
+    """Of data sets, then of word vectors."""
+    return [file.stem for group in GROUPS for file in sorted((conf_path() / group).glob("*.yaml"))]
 
 
 def _list() -> int:
@@ -90,7 +104,8 @@ def _row(name: str) -> tuple[tuple[str, str, str, str], str]:
     stock = dataset.stock()
     if stock is None:
         return ("not there", "", "", shown), dataset.way_to_get
-    return ("present", f"{stock.n_examples:,}", f"{stock.n_bytes / 1e6:,.1f}", shown), ""
+    count = "" if stock.n_examples is None else f"{stock.n_examples:,}"
+    return ("present", count, f"{stock.n_bytes / 1e6:,.1f}", shown), ""
 
 
 def _fetch(name: str) -> int:
@@ -111,25 +126,52 @@ def _fetch(name: str) -> int:
     return 0
 
 
-def _checked(dataset: Stored) -> str:
+def _checked(dataset: Stored | WordVectors) -> str:
     """Read everything, as training would; what is there, in words."""
+    if not hasattr(dataset, "splits"):
+        return f"checked, {dataset.check():,} words of {dataset.dim} values"
     splits = dataset.splits(seed=0)
     sizes = {"training": splits.train, "validation": splits.valid, "test": splits.test}
     counts = (f"{len(next(iter(split.values()))):,} {what}" for what, split in sizes.items())
     return f"checked, {', '.join(counts)} examples"
 
 
-def _stored(name: str) -> Stored | str | None:
+def _show_tokens(text: str) -> int:
+    """Print the tokens that each tokenizer of conf makes of the text, and how many, side by side."""
+    from itertools import zip_longest
+
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    files = sorted((conf_path() / "tokenizer").glob("*.yaml"))
+    tokens = [instantiate(OmegaConf.load(file))(text) for file in files]
+    table = Table("", show_footer=True, highlight=False)
+    for file, column in zip(files, tokens, strict=True):
+        table.add_column(file.stem, footer=f"{len(column)} tokens", overflow="fold")
+    for number, row in enumerate(zip_longest(*tokens, fillvalue=""), start=1):
+        table.add_row(str(number), *map(Text, row))  # as it stands: [b] is no markup
+    Console().print(table)
+    return 0
+
+
+def _stored(name: str) -> Stored | WordVectors | str | None:
     """The data set; or what must be given first, in words; or None for one that is generated, not stored."""
+    from hydra import compose, initialize_config_dir
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
-    config = OmegaConf.load(conf_path() / "dataset" / f"{name}.yaml")
+    group = next(group for group in GROUPS if (conf_path() / group / f"{name}.yaml").exists())
+    with initialize_config_dir(str(conf_path()), version_base="1.3"):
+        config = compose(f"{group}/{name}")[group]
     if OmegaConf.is_missing(config, "path"):
-        return f"python -m hwsweep dataset={name} dataset.path=/path/of/your/data"
+        model = "model=transformer " if "tokenizer" in config else ""
+        return f"python -m hwsweep {model}dataset={name} dataset.path=/path/of/your/data"
     if "path" not in config:
         return None
-    dataset: Stored = instantiate(config)
+    dataset: Stored | WordVectors = instantiate(config)
     return dataset
 
 

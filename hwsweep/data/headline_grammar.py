@@ -29,7 +29,8 @@ TOPICS: Final = {
     "Business": {
         "person": """accountant auditor banker bidder broker creditor debtor distributor economist entrepreneur
             executive exporter financier franchisee importer insurer investor landlord lender manufacturer
-            retailer shareholder shopkeeper stockbroker supplier trader treasurer trustee tycoon underwriter wholesaler""",
+            retailer shareholder shopkeeper stockbroker supplier trader treasurer trustee tycoon underwriter
+            wholesaler""",
         "thing": """audit bankruptcy bond brokerage budget buyout commodity currency deficit discount dividend inflation
             invoice lease listing loan margin merger mortgage payroll pension portfolio profit refinancing revenue
             startup stock subsidy surplus takeover tariff turnover""",

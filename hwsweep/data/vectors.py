@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -23,6 +24,9 @@ from hwsweep.data import DataError
 from hwsweep.data.download import download
 from hwsweep.data.home import Stock, located, missing, vectors_home
 from hwsweep.data.progress import progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT = 1  # part of the cache's key: raise it when the same file would give other rows
 LINES_PER_REPORT = 1000
@@ -53,7 +57,7 @@ class WordVectors:
         files = [self.root / name for name in (self.member, f"{self.member}.gz", self.archive)]
         return next((file for file in files if file.exists()), files[-1])
 
-    def rows(self, words: Sequence[str]) -> tuple[Float32[np.ndarray, "n dim"], Bool[np.ndarray, " n"]]:
+    def rows(self, words: Sequence[str]) -> tuple[Float32[Tensor, "n dim"], Bool[Tensor, " n"]]:
         """The vector of each word (zero if there is none), and whether there is one.
 
         A word that is not there as it is written has the vector of its lower-case form. Of a word that has several
@@ -62,6 +66,8 @@ class WordVectors:
         Raises:
             DataError: the file is not there, is damaged, or has vectors of another length.
         """
+        import torch
+
         target = vectors_home() / f"{self._key(words)}.npy"
         try:
             if not target.exists():
@@ -69,11 +75,10 @@ class WordVectors:
                 with FileLock(f"{target}.lock"):
                     if not target.exists():  # another process was faster
                         _save(self._read(words), target)
-            kept = np.load(target, allow_pickle=False)
+            kept = torch.from_numpy(np.load(target, allow_pickle=False))
         except OSError as error:
             raise DataError(f"cannot keep word vectors at {target}: {error.strerror or error}") from error
-        found = ~np.isnan(kept[:, 0])
-        return np.nan_to_num(kept, copy=False), found
+        return kept.nan_to_num(), ~kept[:, 0].isnan()
 
     def check(self) -> int:
         """Read everything; the number of words.

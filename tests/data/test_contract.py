@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from hwsweep.conf_path import conf_path
-from hwsweep.data import DataError, Dataset
+from hwsweep.data import PAD, UNKNOWN, DataError, Dataset, Examples, Splits
 
-CONF = conf_path()
+NAMES = sorted(path.stem for path in (conf_path() / "dataset").glob("*.yaml"))
+SMALL = {
+    "tibetan_strokes": {"n_train": 53, "n_valid": 17, "n_test": 19},
+    "headlines": {"n_train": 53, "n_valid": 17, "n_test": 19},
+}
 
-NAMES = sorted(path.stem for path in (CONF / "dataset").glob("*.yaml"))
-SMALL = {"tibetan_strokes": {"n_train": 53, "n_valid": 17, "n_test": 19}}
 
-
-def built(name: str, **changes: object) -> Dataset:
-    cfg = OmegaConf.load(CONF / "dataset" / f"{name}.yaml")
-    dataset: Dataset = instantiate(OmegaConf.merge(cfg, SMALL.get(name, {}), changes))
+def built(name: str) -> Dataset:
+    """The data set that conf describes; with few examples, or nowhere, where conf leaves the place to the user."""
+    with initialize_config_dir(str(conf_path()), version_base="1.3"):
+        config = compose(f"dataset/{name}")
+    OmegaConf.set_struct(config, False)
+    config.dataset.merge_with(SMALL.get(name, {}))
+    if OmegaConf.is_missing(config.dataset, "path"):
+        config.dataset.path = "nowhere"
+    dataset: Dataset = instantiate(config.dataset)
     return dataset
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_shapes_are_known_before_any_data_is_read(name: str, tmp_path: Path) -> None:
-    channels, height, width = built(name, **({"path": "nowhere"} if name == "image_folder" else {})).shapes["image"]
-    assert channels in (1, 3)
-    assert height == width > 0
+def test_shapes_are_known_before_any_data_is_read(name: str) -> None:
+    shapes = built(name).shapes
+    if "image" in shapes:
+        channels, height, width = shapes["image"]
+        assert channels in (1, 3)
+        assert height == width > 0
+    else:
+        assert shapes.keys() == {"token", "word", "class"}
+        assert shapes["class"][0] >= 2
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in SMALL])
 def test_a_data_set_that_is_not_there_names_the_embedded_one_or_the_place(name: str) -> None:
     with pytest.raises(DataError, match=r"tibetan_strokes|nowhere"):
-        built(name, **({"path": "nowhere"} if name == "image_folder" else {})).splits(0)
+        built(name).splits(0)
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))
@@ -42,10 +53,30 @@ def test_splits_are_what_the_contract_says(name: str) -> None:
     dataset = built(name)
     one, same, other = dataset.splits(3), dataset.splits(3), dataset.splits(4)
     assert one.digest() == same.digest() != other.digest()
-    for split in (one.train, one.valid, one.test):
-        assert split["image"].dtype == torch.uint8
-        assert {len(values) for values in split.values()} == {len(split["image"])}
-        for key, shape in dataset.shapes.items():
-            assert tuple(split[key].shape[1:]) == shape
-    images = torch.cat([one.train["image"], one.valid["image"], one.test["image"]]).flatten(1)
-    assert len(images.unique(dim=0)) == len(images), "no image is in two splits"
+    shapes = dataset.shapes if one.lexicon is None else one.lexicon.shapes
+    first = "image" if "image" in shapes else "token"
+    for split, n in ((one.train, 53), (one.valid, 17), (one.test, 19)):
+        assert split[first].dtype == {"image": torch.uint8, "token": torch.int32}[first]
+        assert {len(values) for values in split.values()} == {n}
+        assert all(tuple(split[key].shape[1:]) == shape for key, shape in shapes.items() if key in split)
+    if one.lexicon is None:
+        examples = torch.cat([one.train["image"], one.valid["image"], one.test["image"]]).flatten(1)
+        assert len(examples.unique(dim=0)) == len(examples), "no image is in two splits"
+    else:
+        assert_holds_for_texts(one)
+
+
+def assert_holds_for_texts(splits: Splits) -> None:
+    assert splits.lexicon is not None
+    texts = [set(splits.texts[split]) for split in ("train", "valid", "test")]
+    assert not texts[0] & texts[1] | texts[0] & texts[2] | texts[1] & texts[2], "no text is in two splits"
+    assert splits.lexicon.words[: UNKNOWN + 1] == ("<pad>", "<unk>")
+    for name in ("train", "valid", "test"):
+        split: Examples = getattr(splits, name)
+        n, max_length = split["token"].shape
+        assert len(splits.texts[name]) == n
+        assert split["length"].dtype == torch.int32
+        assert torch.equal(split["token"] != PAD, torch.arange(max_length) < split["length"][:, None])
+        assert split["length"].min() >= 1
+        assert int(split["token"].max()) < len(splits.lexicon.words)
+        assert set(split["label"].tolist()) <= set(range(len(splits.lexicon.classes)))

@@ -55,7 +55,7 @@ def test_the_list_tells_of_every_data_set_what_is_there(tmp_path: Path, capsys: 
     assert main([]) == 0
     printed = capsys.readouterr().out
     listed = rows(printed)
-    assert set(listed) == {"name"} | {file.stem for file in (conf_path() / "dataset").glob("*.yaml")}
+    assert set(listed) == {"name", "glove"} | {file.stem for file in (conf_path() / "dataset").glob("*.yaml")}
     assert listed["tibetan_strokes"].split()[1] == "embedded"
     assert listed["anime_faces"].split()[1:] == ["present", "3", "0.0", "$HWSWEEP_DATA/anime_faces/images"]
     assert "not there" in listed["tibetan_mnist"]

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import logging
+import os
+import ssl
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from hwsweep.data import DataError
+from hwsweep.data.__main__ import main
+from hwsweep.data.vectors import WordVectors
+
+LINES = b"the 1 2 3\ncaf\xc3\xa9 4 5 6\nthe 7 7 7\nnews -0.5 0.25 1e-2\n"
+"""Worked by hand: `the` counts as its first line says."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "data" / "glove").mkdir(parents=True)
+    return tmp_path / "data" / "glove"
+
+
+def vectors(
+    path: str = "$HWSWEEP_DATA/glove", source: str = "https://invalid/glove.6B.zip", dim: int = 3
+) -> WordVectors:
+    return WordVectors(name="glove", path=path, source=source, checksum="sha256:00", dim=dim)
+
+
+def write(folder: Path, kind: str, content: bytes = LINES) -> Path:
+    """The vectors in a file of this kind, as upstream names it."""
+    target = folder / {".txt": "glove.6B.3d.txt", ".gz": "glove.6B.3d.txt.gz", ".zip": "glove.6B.zip"}[kind]
+    if kind == ".txt":
+        target.write_bytes(content)
+    elif kind == ".gz":
+        target.write_bytes(gzip.compress(content))
+    else:
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("glove.6B.5d.txt", b"the 9 9 9 9 9\n")
+            archive.writestr("glove.6B.3d.txt", content)
+    return target
+
+
+@pytest.mark.parametrize("kind", [".txt", ".gz", ".zip"])
+def test_rows_are_the_vectors_of_the_words_in_their_order(folder: Path, kind: str) -> None:
+    write(folder, kind)
+    for _ in ("read", "kept in the cache"):
+        rows, found = vectors().rows(["<pad>", "news", "The", "unseen", "café", "the"])
+        assert found.tolist() == [False, True, True, False, True, True]
+        expected = [[0, 0, 0], [-0.5, 0.25, 0.01], [1, 2, 3], [0, 0, 0], [4, 5, 6], [1, 2, 3]]
+        assert torch.equal(rows, torch.tensor(expected, dtype=torch.float32))
+
+
+def test_a_file_of_ones_own_may_be_named_in_conf(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_bytes(LINES)
+    assert vectors(path=str(tmp_path / "mine.txt")).rows(["café"])[0].tolist() == [[4, 5, 6]]
+
+
+def test_words_that_are_all_unseen_have_zero_vectors(folder: Path) -> None:
+    write(folder, ".txt")
+    rows, found = vectors().rows(["qwx", "zzy"])
+    assert rows.tolist() == [[0, 0, 0]] * 2
+    assert not found.any()
+
+
+def test_the_second_start_reads_the_cache_and_a_changed_file_is_read_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(folder, ".txt")
+    read: list[int] = []
+    original = WordVectors._lines
+    monkeypatch.setattr(WordVectors, "_lines", lambda self: read.append(1) or original(self))
+    vectors().rows(["the"])
+    vectors().rows(["the"])
+    assert len(read) == 1
+    file.write_bytes(LINES.replace(b"1 2 3", b"3 2 1"))
+    os.utime(file, ns=(1, 1))
+    assert vectors().rows(["the"])[0].tolist() == [[3, 2, 1]]
+    vectors().rows(["the", "news"])
+    assert len(read) == 3
+
+
+def test_reading_is_quiet_and_leaves_the_check_of_certificates_on(
+    folder: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    write(folder, ".txt")
+    with caplog.at_level(logging.INFO):
+        vectors().rows(["the"])
+    assert ssl._create_default_https_context is ssl.create_default_context
+    assert "torchtext" not in caplog.text
+    assert {line.split(":")[0] for line in capsys.readouterr().err.splitlines()} == {
+        f"reading {folder / 'glove.6B.3d.txt'}"
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (LINES + b"short 1 2\n", r"glove\.6B\.3d\.txt, line 5: 2 values, but `dim` is 3\. Set `dim`"),
+        (b"the 1 2 three\n", r"glove\.6B\.3d\.txt: could not convert"),
+        (b"the 1 2 nan\n", r"the vector of `the` is not finite"),
+    ],
+)
+def test_a_wrong_line_is_refused_with_its_place(folder: Path, content: bytes, message: str) -> None:
+    write(folder, ".txt", content)
+    with pytest.raises(DataError, match=message):
+        vectors().rows(["the"])
+    assert not list(folder.parent.parent.rglob("*.npy")), "nothing is kept of a damaged file"
+
+
+def test_vectors_that_are_not_there_tell_how_to_get_them() -> None:
+    with pytest.raises(DataError, match=r"no .*glove\.6B\.zip\. To get it: python -m hwsweep\.data fetch glove"):
+        vectors().rows(["the"])
+
+
+def test_a_length_that_the_archive_lacks_is_refused_with_what_it_holds(folder: Path) -> None:
+    write(folder, ".zip")
+    with pytest.raises(DataError, match=r"no glove\.6B\.4d\.txt; it holds: glove\.6B\.5d\.txt, glove\.6B\.3d\.txt"):
+        vectors(dim=4).rows(["the"])
+
+
+@pytest.mark.parametrize("kind", [".gz", ".zip"])
+def test_a_file_that_breaks_off_is_refused(folder: Path, kind: str) -> None:
+    file = write(folder, kind, LINES * 50)
+    file.write_bytes(file.read_bytes()[:-9] if kind == ".gz" else b"PK and no archive")
+    with pytest.raises(DataError, match="cannot be read"):
+        vectors().rows(["the"])
+
+
+@pytest.mark.parametrize("dim", [2, 0, 100.0, True])
+def test_a_length_that_cannot_be_is_refused(dim: object) -> None:
+    with pytest.raises(ValueError, match="`dim` of word vectors must be"):
+        vectors(dim=dim)
+
+
+def test_vectors_are_listed_fetched_and_checked(
+    tmp_path: Path, folder: Path, upstream, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upstream.content = write(tmp_path, ".zip").read_bytes()
+    conf = tmp_path / "conf" / "vectors"
+    conf.mkdir(parents=True)
+    (conf / "glove.yaml").write_text(
+        f"_target_: hwsweep.data.vectors.WordVectors\nname: glove\nsource: {upstream.address}/glove.6B.zip\n"
+        f"checksum: sha256:{hashlib.sha256(upstream.content).hexdigest()}\npath: $HWSWEEP_DATA/glove\ndim: 3\n"
+    )
+    monkeypatch.setattr("hwsweep.data.__main__.conf_path", lambda: tmp_path / "conf")
+    assert main([]) == 0
+    assert "not there" in capsys.readouterr().out
+    assert main(["fetch", "glove"]) == 0
+    assert "checked, 4 words of 3 values" in capsys.readouterr().out
+    assert main([]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == [
+        "glove",
+        "present",
+        "0.0",
+        "$HWSWEEP_DATA/glove/glove.6B.zip",
+    ]
+    assert vectors().rows(["the"])[0].tolist() == [[1, 2, 3]]
