@@ -140,8 +140,9 @@ def test_python_objects_are_never_stored(tmp_path):
     assert not (tmp_path / "other.npz").exists()
 
 
-def test_conf_sets_every_setting_of_every_figure_and_no_other():
-    for name, node in yaml.safe_load((CONF / "figures" / "vae.yaml").read_text()).items():
+@pytest.mark.parametrize("group", ["vae", "transformer"])
+def test_conf_sets_every_setting_of_every_figure_and_no_other(group):
+    for name, node in yaml.safe_load((CONF / "figures" / f"{group}.yaml").read_text()).items():
         module, _, function = node.pop("_target_").rpartition(".")
         assert (module, function, node.pop("_partial_")) == (f"hwsweep.figures.{name}", "info", True)
         settings = inspect.signature(import_module(module).info).parameters

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from planted_texts import texts, trained
+
+from hwsweep.figures import attention_heads, drawing
+
+
+def drawn(info):
+    figure = Figure()
+    with drawing.style():
+        attention_heads.draw(info, [figure.subplots()])
+    return [axis for axis in figure.axes if axis.images]
+
+
+def test_maps_fill_rows_and_each_layer_begins_a_new_one():
+    weights = np.arange(2 * 3, dtype=np.float32).reshape(2, 3, 1, 1) * np.ones((1, 1, 2, 2), np.float32)
+    picture = attention_heads.tiled(weights, across=2)
+    assert picture.shape == (4 * 2 + 3 * attention_heads.GAP, 2 * 2 + attention_heads.GAP)
+    corners = picture[:: 2 + attention_heads.GAP, :: 2 + attention_heads.GAP]
+    np.testing.assert_array_equal(corners, [[0, 1], [2, np.nan], [3, 4], [5, np.nan]])
+    assert np.isfinite(picture).sum() == 2 * 3 * 4
+
+
+@pytest.mark.parametrize("across", [2, 5])
+def test_every_map_stands_under_its_name_beside_its_words(across, monkeypatch):
+    monkeypatch.setattr(attention_heads, "ACROSS", across)
+    (axis,) = drawn(attention_heads.info(trained(texts([4], [0])), n_texts=1, max_tokens=8))
+    picture = axis.images[0].get_array().filled(np.nan)
+    rows, columns = (
+        {round(place): label.get_text() for place, label in zip(ticks, labels, strict=True)}
+        for ticks, labels in (
+            (axis.get_yticks(), axis.get_yticklabels()),
+            (axis.get_xticks(), axis.get_xticklabels()),
+        )
+    )
+    names = {text.get_text(): text.get_position() for text in axis.texts}
+    assert len(names) == 6
+    for layer in range(2):
+        for head in range(3):
+            left, top = (round(place + 0.5) for place in names[f"layer {layer + 1}, head {head + 1}"])
+            own = np.zeros((4, 4))
+            own[:, layer + head] = 1  # every word looks at word l + h
+            np.testing.assert_array_equal(picture[top : top + 4, left : left + 4], own)
+            assert [rows[top + at] for at in range(4)] == ["w2", "w3", "w4", "w5"]
+            assert [columns[left + at] for at in range(4)] == ["w2", "w3", "w4", "w5"]
+
+
+def test_words_that_decide_are_marked_in_every_map():
+    (axis,) = drawn(attention_heads.info(trained(texts([3], [0], key=True)), n_texts=1, max_tokens=8))
+    marked = [label.get_text() for label in axis.get_xticklabels() if label.get_color() == drawing.VERMILLION]
+    assert marked == ["w3"] * 3
+
+
+def test_a_png_keeps_the_shades_of_many_heads(tmp_path):
+    info = attention_heads.info(trained(texts([7, 5], [0, 1])), n_texts=2, max_tokens=8)
+    noise = np.random.default_rng(0).random((2, 1, 7, *info.weights.shape[3:]), dtype=np.float32)
+    drawing.save(attention_heads, info._replace(weights=noise), tmp_path / "heads.png")
+    from PIL import Image
+
+    with Image.open(tmp_path / "heads.png") as picture:
+        assert picture.mode == "RGB"  # not reduced to a palette
+        assert 900 <= picture.width <= 1600
