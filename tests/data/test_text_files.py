@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hwsweep.data import DataError, Splits
+from hwsweep.data.download import file_checksum
+from hwsweep.data.text_files import CsvTexts, FolderTexts
+from hwsweep.data.tokenizers import whitespace
+from hwsweep.data.tokens import TextPlan
+
+CSV = "title,body,label\n" + "".join(f"t{i},words of {i},{'ab'[i % 2]}\n" for i in range(20))
+REAL = Path(os.environ.get("HWSWEEP_DATA") or "nowhere") / "ag_news"  # before a fixture points it elsewhere
+PLAN = TextPlan(min_freq=1, max_size=None, max_length=None)
+
+
+def table(file: Path, content: str | bytes = CSV, **changes: object) -> CsvTexts:
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    given: dict[str, object] = {
+        "name": "text_csv",
+        "source": "made for this test",
+        "checksums": None,
+        "path": str(file),
+        "test_path": None,
+        "header": True,
+        "delimiter": ",",
+        "text": ["title", "body"],
+        "label": "label",
+        "classes": None,
+        "replace": {},
+        "valid": 3,
+        "test": 5,
+        "tokenizer": whitespace(),
+        "plan": PLAN,
+    }
+    return CsvTexts(**{**given, **changes})  # type: ignore[arg-type]
+
+
+def folder(path: Path, **changes: object) -> FolderTexts:
+    given = {
+        "name": "text_folder",
+        "source": "made for this test",
+        "path": str(path),
+        "pattern": "*.txt",
+        "replace": {},
+    }
+    settings = {"valid": 2, "test": 2, "tokenizer": whitespace(), "plan": PLAN}
+    return FolderTexts(**{**given, **settings, **changes})  # type: ignore[arg-type]
+
+
+def pairs(splits: Splits, *names: str) -> set[tuple[str, str]]:
+    """Text and class of every example in these splits."""
+    assert splits.lexicon is not None
+    return {
+        (text, splits.lexicon.classes[label])
+        for name in names
+        for text, label in zip(splits.texts[name], getattr(splits, name)["label"], strict=True)
+    }
+
+
+def test_columns_are_joined_and_every_text_keeps_its_label(tmp_path: Path) -> None:
+    splits = table(tmp_path / "t.csv").splits(0)
+    assert [len(splits.texts[name]) for name in ("train", "valid", "test")] == [12, 3, 5]
+    assert pairs(splits, "train", "valid", "test") == {(f"t{i} words of {i}", "ab"[i % 2]) for i in range(20)}
+
+
+def test_columns_without_a_header_are_numbered_and_other_delimiters_are_read(tmp_path: Path) -> None:
+    content = CSV.partition("\n")[2].replace(",", "\t")
+    splits = table(tmp_path / "t.tsv", content, header=False, delimiter="\t", text=[2], label=3).splits(0)
+    assert pairs(splits, "train", "valid", "test") == {(f"words of {i}", "ab"[i % 2]) for i in range(20)}
+
+
+def test_classes_have_the_names_and_the_order_of_conf(tmp_path: Path) -> None:
+    splits = table(tmp_path / "t.csv", classes={"b": "good", "a": "bad"}).splits(0)
+    assert splits.lexicon is not None
+    assert splits.lexicon.classes == ("good", "bad")
+    assert ("t4 words of 4", "bad") in pairs(splits, "train", "valid", "test")
+
+
+def test_a_second_table_is_the_test_split(tmp_path: Path) -> None:
+    own = tmp_path / "own.csv"
+    own.write_text("title,body,label\nx,y,a\n")
+    splits = table(tmp_path / "t.csv", test=None, test_path=str(own)).splits(0)
+    assert splits.texts["test"] == ("x y",)
+    assert len(splits.texts["train"]) == 17
+
+
+def test_a_text_in_two_splits_stays_in_the_later_one_and_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = tmp_path / "own.csv"
+    own.write_text("title,body,label\nt7,words of 7,a\nt8,words of 8,a\n")
+    repeated = CSV + "t3,words of 3,b\n" * 40  # valid draws from these nearly surely
+    with caplog.at_level("INFO", "hwsweep"):
+        splits = table(tmp_path / "t.csv", repeated, test=None, test_path=str(own), valid=20).splits(0)
+    train, valid, test = (set(splits.texts[name]) for name in ("train", "valid", "test"))
+    assert "t3 words of 3" in valid
+    assert not train & valid | train & test | valid & test
+    assert len(train | valid | test) == 20
+    n_left = sum(len(splits.texts[name]) for name in ("train", "valid", "test"))
+    assert splits.facts["data/duplicates"] == 60 + 2 - n_left > 20
+    assert f"{60 + 2 - n_left} texts were also in a later split" in caplog.text
+
+
+def test_texts_that_are_all_in_the_test_table_leave_nothing_to_train_on(tmp_path: Path) -> None:
+    same = tmp_path / "same.csv"
+    same.write_text(CSV)
+    with pytest.raises(DataError, match="no text is left in the valid split"):
+        table(tmp_path / "t.csv", test=None, test_path=str(same)).splits(0)
+
+
+def test_replacements_are_made_before_anything_is_compared_or_split(tmp_path: Path) -> None:
+    splits = table(tmp_path / "t.csv", CSV.replace("words of", "words\\of"), replace={"\\": " "}).splits(0)
+    assert ("t4 words of 4", "a") in pairs(splits, "train", "valid", "test")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
+def test_latin_1_and_utf_8_survive(tmp_path: Path, encoding: str) -> None:
+    letters = "Ærøskøbing naïve ÿ ¿ñ? 40 °C"
+    content = CSV.replace("words of 4", letters).encode(encoding)
+    assert (f"t4 {letters}", "a") in pairs(table(tmp_path / "t.csv", content).splits(0), "train", "valid", "test")
+
+
+def test_quoted_texts_keep_delimiters_line_breaks_and_quotes(tmp_path: Path) -> None:
+    content = CSV.replace("words of 4", '"a, ""b""\nc"')
+    assert ('t4 a, "b"\nc', "a") in pairs(table(tmp_path / "t.csv", content).splits(0), "train", "valid", "test")
+
+
+def test_empty_texts_single_words_and_very_long_texts_are_read(tmp_path: Path) -> None:
+    long = "x" * 200_000
+    content = "text,label\n" + "".join(
+        f"{text},{'ab'[i % 2]}\n" for i, text in enumerate(["", "one", long, "two", "3", "4"])
+    )
+    splits = table(tmp_path / "t.csv", content, text=["text"], valid=1, test=1).splits(0)
+    assert {text for text, _ in pairs(splits, "train", "valid", "test")} == {"", "one", long, "two", "3", "4"}
+    assert all(int(getattr(splits, name)["length"].min()) == 1 for name in ("train", "valid", "test"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", r"t\.csv has no rows: name a table"),
+        ("title,body,label\n", r"t\.csv has no rows below its header"),
+        (
+            CSV.replace("body", "text"),
+            r"t\.csv has no column `body` \(dataset\.text\); its columns: title, text, label",
+        ),
+        (CSV.replace("label", "labels"), r"no column `label` \(dataset\.label\).*did you mean labels\?"),
+        (CSV + "only,two\n", r"t\.csv, line 22: 2 columns, but the first row has 3\. Put texts that contain"),
+        (CSV.replace("t3,", "t3,more,"), r"t\.csv, line 5: 4 columns, but the first row has 3"),
+        (CSV + "t,no label, \n", r"t\.csv, line 22: column `label` is empty"),
+        (CSV + 't,"never closed,a\n', r"t\.csv, line 22: unexpected end of data"),
+        (CSV + 't,"closed" early,a\n', r"t\.csv, line 22: .*Write a double quote inside a quoted text twice"),
+        (CSV.replace(",b\n", ",a\n"), r"at least two classes, but all 20 texts, the first in .*line 2, are 'a'"),
+        (CSV.encode() + b"\n\x89PNG\r\n\x00\x01,b,c\n", r"t\.csv, line 24: byte 0x00 is no text.*Save it as UTF-8"),
+        (CSV.encode() + b"\xff\xd8\x81\x8d,b,c\n", r"t\.csv, line 22: byte 0x81 is no text"),
+        (CSV.encode("utf-16"), r"t\.csv, line 1: byte 0x00 is no text.*UTF-16\?"),
+    ],
+)
+def test_a_table_that_is_not_right_is_refused_with_file_line_and_way_out(
+    tmp_path: Path, content: str | bytes, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        table(tmp_path / "t.csv", content).splits(0)
+
+
+def test_a_label_that_conf_does_not_name_is_refused_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"t\.csv, line 3: label 'b' is none of a, c\..*dataset\.classes"):
+        table(tmp_path / "t.csv", classes={"a": "A", "c": "C"}).splits(0)
+
+
+def test_a_label_that_only_the_test_table_has_is_refused(tmp_path: Path) -> None:
+    own = tmp_path / "own.csv"
+    own.write_text("title,body,label\nx,y,z\n")
+    with pytest.raises(DataError, match=r"own\.csv, line 2: label 'z' is none of a, b"):
+        table(tmp_path / "t.csv", test=None, test_path=str(own)).splits(0)
+
+
+def test_a_table_that_is_not_there_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"no .*other\.csv\. To get it: name your table: dataset=text_csv dataset\.path="
+    ):
+        table(tmp_path / "t.csv", path=str(tmp_path / "other.csv")).splits(0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"test_path": "x.csv"}, "either `dataset.test` or `dataset.test_path` must be null"),
+        ({"test": None}, "either `dataset.test` or `dataset.test_path` must be null"),
+        ({"test": 0}, "`dataset.test` must be a fraction"),
+        ({"valid": 1.5}, "`dataset.valid` must be a fraction"),
+        ({"text": "body"}, r"`dataset.text` must be a list of columns, such as \[title,text\], but got 'body'"),
+        ({"text": []}, "`dataset.text` must be a list of columns"),
+        ({"delimiter": "||"}, "`dataset.delimiter` must be one character"),
+        ({"classes": {"a": "A"}}, "`dataset.classes` must be null or name at least two"),
+    ],
+)
+def test_values_that_cannot_be_are_refused_before_anything_is_read(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        table(tmp_path / "t.csv", **changes)
+
+
+@pytest.fixture
+def groups(tmp_path: Path) -> Path:
+    """Nine texts in two folders, one of them deep down, and what does not count."""
+    for i in range(9):
+        file = tmp_path / "groups" / ("sci.space" if i % 3 else "rec.autos") / ("deep" if i == 4 else "") / f"{i}.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(f"message {i} caf\xe9".encode("latin-1"))
+    (tmp_path / "groups" / "README").write_text("no text")
+    (tmp_path / "groups" / ".git").mkdir()
+    (tmp_path / "groups" / ".git" / "x.txt").write_text("no text")
+    return tmp_path / "groups"
+
+
+def test_a_folders_texts_have_the_class_of_their_folder(groups: Path) -> None:
+    splits = folder(groups).splits(0)
+    assert splits.lexicon is not None
+    assert splits.lexicon.classes == ("rec.autos", "sci.space")
+    expected = {(f"message {i} café", "sci.space" if i % 3 else "rec.autos") for i in range(9)}
+    assert pairs(splits, "train", "valid", "test") == expected
+    assert folder(groups).stock() == (9, 9 * len("message 0 café"))
+
+
+def test_a_binary_file_in_a_folder_is_named(groups: Path) -> None:
+    (groups / "sci.space" / "picture.txt").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
+    with pytest.raises(DataError, match=r"picture\.txt, line 3: byte 0x00 is no text"):
+        folder(groups).splits(0)
+
+
+def test_a_folder_without_texts_or_with_one_class_is_refused(groups: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"must hold folders \(one a class\) with files \*\.eml.*dataset\.pattern"):
+        folder(groups, pattern="*.eml").splits(0)
+    with pytest.raises(DataError, match=r"must hold folders"):
+        folder(groups / "rec.autos").splits(0)
+    with pytest.raises(DataError, match=r"at least two classes, but all 1 texts.*are 'deep'"):
+        folder(groups / "sci.space").splits(0)
+    with pytest.raises(DataError, match=r"name your folder: dataset=text_folder dataset\.path="):
+        folder(tmp_path / "nothing").splits(0)
+
+
+def test_fetching_gets_the_files_that_are_not_there(tmp_path: Path, upstream) -> None:
+    upstream.content = CSV.encode()
+    checksum = "md5:" + file_checksum(table(tmp_path / "t.csv").where, "md5")
+    dataset = table(
+        tmp_path / "hand.csv",
+        CSV.replace("words", "texts"),
+        source=upstream.address,
+        checksums={"hand.csv": checksum, "test.csv": checksum},
+        test=None,
+        test_path=str(tmp_path / "test.csv"),
+    )
+    assert dataset.stock() is None
+    dataset.fetch()
+    assert len(upstream.asked) == 1
+    assert (tmp_path / "test.csv").read_text() == CSV
+    assert dataset.stock() == (40, 2 * len(CSV))
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="HWSWEEP_DATA holds no ag_news")
+def test_ag_news_is_read_as_upstream_describes_it(tmp_path: Path) -> None:
+    names = {"1": "World", "2": "Sports", "3": "Business", "4": "Sci/Tech"}
+    layout = {"header": False, "text": [2, 3], "label": 1, "classes": names, "replace": {"\\": " "}}
+    files = {"path": str(REAL / "train.csv"), "test": None, "test_path": str(REAL / "test.csv"), "valid": 0.1}
+    dataset = table(tmp_path / "t.csv", **layout, **files)
+    rows, own_test = dataset._read()
+    assert own_test is not None
+    assert [sum(row.label == label for row in own_test) for label in names] == [1900] * 4
+    assert own_test[0].text.startswith("Fears for T N pension after talks Unions representing workers")
+    assert own_test[0].label == "3"
+    assert len(rows) >= 18_278
