@@ -24,6 +24,7 @@ def importances(view: StudyView) -> dict[str, float]:
     records = [trial.record for trial in view.trials if trial.record is not None and trial.record.state == finished]
     if len(records) < LEAST or len({tuple(record.values) for record in records}) == 1:
         return {}
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = optuna.storages.InMemoryStorage()
     study_id = storage.create_new_study([optuna.study.StudyDirection[name.upper()] for name in view.directions])
     study = optuna.load_study(study_name=storage.get_study_name_from_id(study_id), storage=storage)

@@ -64,7 +64,7 @@ def draw(info: HistoryInfo, axes: Sequence[Axes]) -> None:
     axis.set_box_aspect(0.45)
     if info.error.any():
         axis.errorbar(info.number, info.value, info.error, fmt="none", ecolor=COLOURS["complete"], elinewidth=0.8)
-    axis.scatter(info.number, info.value, s=14, color=COLOURS["complete"], label="complete", zorder=3)
+    axis.plot(info.number, info.value, "o", color=COLOURS["complete"], label="complete", zorder=3)
     axis.step(info.number, info.best, where="post", color=BLACK, linewidth=1.2, label="best so far", zorder=2)
     if info.log:
         axis.set_yscale("log")

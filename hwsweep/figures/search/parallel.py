@@ -11,7 +11,7 @@ from matplotlib import colormaps
 from matplotlib.collections import LineCollection
 
 from hwsweep.figures.search.scale import Scale, scale_of, scale_of_numbers
-from hwsweep.figures.search.trials import completed, keys, names, objectives, spiked
+from hwsweep.figures.search.trials import completed, keys, most_important, names, objectives, spiked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +22,7 @@ PANELS = 1
 LEAST = 4
 """Axes; two parameters and one objective are better seen in a contour plot."""
 _MOST = 9  # parameters
-_MOST_LINES = 1000
+_MOST_LINES = 300
 _ABSENT = -0.12  # where lines pass an axis whose parameter the trial does not have
 
 
@@ -39,7 +39,7 @@ class ParallelInfo(NamedTuple):
     first: str
     """The first objective."""
     trials: int
-    """All of them, of which at most 1,000 are drawn."""
+    """All of them, of which at most 300 are drawn."""
 
 
 def info(view: StudyView) -> ParallelInfo | None:
@@ -48,7 +48,7 @@ def info(view: StudyView) -> ParallelInfo | None:
     varied = keys(trials)
     if not varied or len(varied) + len(view.directions) < LEAST:
         return None
-    varied = varied[:_MOST]
+    varied = most_important(view, varied, _MOST)
     values = np.array([trial.values for trial in trials])
     scales = [scale_of(view, trials, key) for key in varied]
     scales += [scale_of_numbers(column, spiked(column)) for column in values.T]
@@ -73,7 +73,9 @@ def draw(info: ParallelInfo, axes: Sequence[Axes]) -> None:
     lines = np.stack([np.broadcast_to(places, height.shape), height], axis=2)
     colours = colormaps["viridis_r"](0.05 + 0.95 * info.rank)
     widths = 0.6 + 1.2 * (info.rank > 0.9)
-    axis.add_collection(LineCollection(list(lines), colors=colours, linewidths=widths, alpha=0.7))
+    axis.add_collection(
+        LineCollection(list(lines), colors=colours, linewidths=widths, alpha=0.7 if len(height) <= 100 else 0.4)
+    )
     axis.set_box_aspect(0.45)
     axis.set_xlim(0, places[-1])
     axis.set_ylim(_ABSENT - 0.03 if np.isnan(info.height).any() else -0.03, 1.03)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from hwsweep.figures.search.scale import Scale, scale_of
-from hwsweep.figures.search.trials import completed, keys, names, objectives, spiked
+from hwsweep.figures.search.trials import completed, keys, most_important, names, objectives, spiked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from hwsweep.sweep.view import StudyView
 
 PANELS = 1
-_MOST = 12  # parameters
+_MOST = 6  # plots
 _COLUMNS = 3
+_SHADES = ("#A6CBE3", "#4A9CCB", "#08467A")  # of the first, the second and the last third of the trials
 _GAP, _HEIGHT, _BELOW = 0.08, 0.24, 0.14  # as shares of the width: between plots, of a plot, for the text below it
 
 
@@ -35,9 +36,9 @@ class SlicesInfo(NamedTuple):
 
 
 def info(view: StudyView) -> SlicesInfo | None:
-    """The first 12 parameters that vary among the complete trials; None if there is none."""
+    """At most 6 parameters (fewer with several objectives) that vary in complete trials; None if none does."""
     trials = completed(view)
-    varied = keys(trials)[:_MOST]
+    varied = most_important(view, keys(trials), max(1, _MOST // len(view.directions)))
     if not varied:
         return None
     values = np.array([trial.values for trial in trials]).T
@@ -52,14 +53,15 @@ def info(view: StudyView) -> SlicesInfo | None:
 
 
 def draw(info: SlicesInfo, axes: Sequence[Axes]) -> None:
-    """Plots in rows of three, later trials darker."""
+    """Plots in rows of at most three, later trials darker."""
     (page,) = axes
     panels = [(i, k) for i in range(len(info.objectives)) for k in range(len(info.names))]
-    columns = min(_COLUMNS, len(panels))
+    columns = min(_COLUMNS, len(info.names))
     rows = math.ceil(len(panels) / columns)
-    height, width = rows * (_HEIGHT + _BELOW), (1 - _GAP * (columns - 1)) / columns
+    height, width = rows * (_HEIGHT + _BELOW) - _BELOW, (1 - _GAP * (columns - 1)) / columns
     page.set_axis_off()
     page.set_box_aspect(height)
+    page.set_title("later trials are darker", fontsize=8, loc="right")
     for place, (objective, parameter) in enumerate(panels):
         row, column = divmod(place, columns)
         bottom = height - (row + 1) * _HEIGHT - row * _BELOW
@@ -69,8 +71,9 @@ def draw(info: SlicesInfo, axes: Sequence[Axes]) -> None:
 
 def _draw_one(axis: Axes, info: SlicesInfo, objective: int, parameter: int) -> None:
     scale = info.scales[parameter]
-    order = np.linspace(0.2, 1, len(info.number))  # of the trials, as a share of the colour map
-    axis.scatter(scale.positions, info.values[objective], c=order, cmap="Blues", vmin=0, vmax=1, s=10, linewidth=0)
+    shades = zip(_SHADES, np.array_split(np.arange(len(info.number)), len(_SHADES)), strict=True)
+    for colour, third in shades:
+        axis.plot(scale.positions[third], info.values[objective, third], "o", color=colour, markersize=3, mew=0)
     scale.show_on(axis.xaxis)
     if info.logs[objective]:
         axis.set_yscale("log")

@@ -55,8 +55,8 @@ def info(view: StudyView) -> TimelineInfo | None:
         return None
     found.sort()
     start, end = (np.array(column, dtype=np.float64) for column in list(zip(*found, strict=True))[:2])
-    start, end, pauses = _without_pauses(start, end)
     slot = _slots(start, end)
+    start, end, pauses = _without_pauses(start, end)
     return TimelineInfo(
         trial=np.array([number for _, _, number, _ in found]),
         state=np.array([state for *_, state in found]),

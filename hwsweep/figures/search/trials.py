@@ -48,6 +48,16 @@ def keys(trials: Sequence[TrialView]) -> list[str]:
     return [key for key, values in found.items() if len(values) > 1]
 
 
+def most_important(view: StudyView, of: list[str], most: int) -> list[str]:
+    """All of these parameters if they are not more than `most`; else the most important ones."""
+    from hwsweep.sweep.importance import importances
+
+    if len(of) <= most:
+        return of
+    shares = importances(view)
+    return sorted(of, key=lambda key: -shares.get(key, 0.0))[:most]
+
+
 def names(of: Iterable[str]) -> list[str]:
     """The last parts of the keys, or all of a key where two end alike."""
     of = list(of)
