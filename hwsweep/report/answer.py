@@ -23,7 +23,7 @@ NEAR = 5
 def question(view: StudyView) -> str:
     """What was asked: which keys were changed, between which values, and what was looked at."""
     choices = view.config.get("hydra", {}).get("runtime", {}).get("choices", {})
-    swept = [f"{key} ({_values(values)})" for key, values in view.axes.items()] or ["one configuration"]
+    swept = [f"{key} ({_values(values)})" for key, values in view.axes.items()]
     fixed = {key: choices.get(key) for key in ("model", "dataset") if choices.get(key) and key not in view.axes}
     if "dataset" in fixed:  # two data sets of one kind differ in their name only
         fixed["dataset"] = view.config.get("dataset", {}).get("name") or fixed["dataset"]
@@ -32,7 +32,10 @@ def question(view: StudyView) -> str:
         f"{name} ({'higher' if direction == 'maximize' else 'lower'} is better)"
         for name, direction in zip(objectives(view), view.directions, strict=True)
     ]
-    return f"What does {_listed(swept)} do to {_listed(aims)}{f' of {where}' if where else ''}?"
+    of = f" of {where}" if where else ""
+    if not swept:
+        return f"What does one run reach in {_listed(aims)}{of}?"
+    return f"What does {_listed(swept)} do to {_listed(aims)}{of}?"
 
 
 def answer(view: StudyView, importances: dict[str, float]) -> list[str]:

@@ -11,13 +11,15 @@ from hwsweep.report.answer import answer, question
 from hwsweep.report.page import Fold, Page, Picture, Section
 from hwsweep.report.reproduce import reproduce_section
 from hwsweep.report.tables import baseline_table, predictions_table, trials_table
-from hwsweep.report.words import best, command, evenly, finished, folder_of, title, verdicts
+from hwsweep.report.words import best, command, count, evenly, finished, folder_of, title, verdicts
 from hwsweep.sweep.importance import importances
+from hwsweep.sweep.stored import has_ended
 
 if TYPE_CHECKING:
     from hwsweep.report.pictures import Drawn
     from hwsweep.sweep.view import StudyView, TrialView
 
+UNFINISHED = ("waiting", "running", "interrupted")
 MOST_FOLDED = 12
 """Trials whose own figures are shown."""
 MOST_BYTES = 4_000_000
@@ -70,15 +72,16 @@ def status(view: StudyView) -> str:
     told = ", ".join(f"{n} {state}" for state, n in states.items()) or "none begun"
     total = sum(trial.seconds for trial in view.trials)
     lasted = f"{total:.0f} s" if total < 600 else f"{total / 60:.0f} min" if total < 36000 else f"{total / 3600:.1f} h"
-    return f"{len(view.trials)} trials: {told}; {lasted} of running. Page of {datetime.now():%Y-%m-%d %H:%M}."
+    return f"{count(len(view.trials), 'trial')}: {told}; {lasted} of running. Page of {datetime.now():%Y-%m-%d %H:%M}."
 
 
 def _warnings(view: StudyView, problems: list[str]) -> list[str]:
     """What a reader must know before believing the table."""
     lines = []
-    unfinished = sum(trial.state in ("waiting", "running", "interrupted") for trial in view.trials)
-    if unfinished:
-        lines.append(f"{unfinished} trials have not ended: the same command goes on with them.")
+    unfinished = Counter(trial.state for trial in view.trials if trial.state in UNFINISHED)
+    if unfinished or not has_ended(view.directory):
+        told = ", ".join(f"{n} {state}" for state, n in unfinished.items()) or "trials are left to begin"
+        lines.append(f"The sweep has not reached its end ({told}): the same command goes on with it.")
     lines.extend(f"Not drawn: {problem}" for problem in problems)
     return lines
 

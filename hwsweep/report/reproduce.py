@@ -13,7 +13,7 @@ from hwsweep.sweep.stored import changes, refused
 if TYPE_CHECKING:
     from hwsweep.sweep.view import StudyView
 
-VERSION = "version."
+VERSION, OWN = "version.", "hwsweep."
 WORDS = {"digest": "SHA-256 of the data", "hwsweep.git_commit": "commit", "train": "training examples"}
 LEFT_OUT = {"hwsweep.command"}
 MOST_VALUES = 4
@@ -62,7 +62,7 @@ def _made_of(view: StudyView) -> list[tuple[str, str]]:
             for key, value in result.origin(folder).items():
                 found[key][str(value)].append(trial.number)
     return [
-        (WORDS.get(key, key.removeprefix(VERSION)), _agreed(values))
+        (WORDS.get(key, key.removeprefix(VERSION).removeprefix(OWN)), _agreed(values))
         for key, values in found.items()
         if key not in LEFT_OUT
     ]

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from hwsweep.report.page import Cell, Failed, Table
-from hwsweep.report.words import best, command, finished, number, objectives, short, title, verdict_name
+from hwsweep.report.words import best, command, count, finished, number, objectives, short, title, verdict_name
 
 if TYPE_CHECKING:
     from hwsweep.sweep.view import StudyView, TrialView
@@ -24,8 +24,8 @@ def trials_table(view: StudyView) -> Table:
     told = any(trial.state != "complete" for trial in rows)
     columns = ["trial", *map(short, view.axes), *objectives(view), *metrics]
     return Table(
-        caption=f"{len(view.trials)} trials; click a header to sort",
-        columns=[*columns, *["verdict"] * judged, *["state"] * told, "seconds", "MLflow run"],
+        caption=f"{count(len(view.trials), 'trial')}; click a header to sort",
+        columns=[*columns, *["verdict"] * judged, *["state"] * told, "seconds", "run"],
         rows=[_row(trial, view, metrics, judged, told) for trial in rows],
         failed=[_failed(trial, view) for trial in view.trials if trial.failure is not None],
         best=rows.index(first) if first in rows and len(rows) > 1 else None,

@@ -30,6 +30,11 @@ def number(value: object) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
+def count(n: int, what: str) -> str:
+    """ "1 trial", "2 trials"."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
 def folder_of(trial: TrialView) -> Path:
     """Where the trial's files lie; of a trial with several seeds, those of the first."""
     return trial.runs[0].directory if trial.runs else trial.directory

@@ -90,6 +90,11 @@ def refused(directory: Path) -> list[tuple[int, str]]:
     return [(int(index), str(why)) for index, why in record.get("refused") or []]
 
 
+def has_ended(directory: Path) -> bool:
+    """Whether the sweep reached its total or was given up; so too where no sweep has left a study.json."""
+    return (read_record(directory) or {}).get("status") != "open"
+
+
 def is_running(directory: Path) -> bool:
     """Whether a process holds the study's lock."""
     if not (directory / LOCK).exists():

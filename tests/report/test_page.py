@@ -152,7 +152,7 @@ def test_a_study_of_one_trial_has_a_page_too(tmp_path: Path) -> None:
 def test_a_study_that_was_killed_says_what_has_not_ended(tmp_path: Path) -> None:
     waiting = trial(tmp_path, 1, 1, state="interrupted", values=[], metrics={})
     read = page_of(study(tmp_path, trial(tmp_path, 0, 0), waiting))
-    assert "1 trials have not ended: the same command goes on with them." in read.text_of("p")
+    assert "The sweep has not reached its end (1 interrupted): the same command goes on with it." in read.text_of("p")
     assert "interrupted" in read.text_of("td")
 
 
