@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int32, Int64
+from jaxtyping import Int32, Int64
 
 from hwsweep.data import UNKNOWN, DataError, Examples, Lexicon, Splits
 from hwsweep.data.key_tokens import Spans, key_tokens
 from hwsweep.data.token_cache import Tokenised, split_now, tokenised
 from hwsweep.data.tokenizers import Tokenizer
-from hwsweep.data.vocabulary import ids_by_word, words_by_id
+from hwsweep.data.vocabulary import ids_by_word, kept_words_by_id
 
 ROOM = 10
 """Tokens that a text may have beyond the longest training text, unless conf sets the length."""
@@ -44,7 +44,9 @@ class TextPlan:
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 or_null = "" if name == "min_freq" else " or null"
-                raise ValueError(f"`dataset.{name}` must be a whole number, at least 1{or_null}, but got {value!r}")
+                raise ValueError(
+                    f"`dataset.plan.{name}` must be a whole number, at least 1{or_null}, but got {value!r}"
+                )
 
 
 class Rows(NamedTuple):
@@ -60,13 +62,14 @@ class Rows(NamedTuple):
         lengths: Int64[np.ndarray, " n"] = np.maximum(self.tokens.lengths[self.chosen], 1).astype(np.int64)
         return lengths
 
-    def of_each(self, longest: int) -> tuple[Bool[np.ndarray, "n longest"], Int32[np.ndarray, " kept"]]:
-        """Where the first `longest` tokens of each text go in a padded matrix, and the words there, row by row."""
+    def first(self, longest: int) -> Int32[np.ndarray, " kept"]:
+        """Text by text, the first `longest` tokens, as places in the collection's words."""
         lengths = self.tokens.lengths.astype(np.int64)
         start = (np.cumsum(lengths) - lengths)[self.chosen]
         kept = np.minimum(lengths[self.chosen], longest)
         within = np.arange(kept.sum()) - np.repeat(np.cumsum(kept) - kept, kept)
-        return np.arange(longest) < kept[:, None], self.tokens.places[np.repeat(start, kept) + within]
+        places: Int32[np.ndarray, " kept"] = self.tokens.places[np.repeat(start, kept) + within]
+        return places
 
 
 def encode(texts: Sequence[str], tokenizer: Tokenizer, lexicon: Lexicon) -> Examples:
@@ -75,7 +78,8 @@ def encode(texts: Sequence[str], tokenizer: Tokenizer, lexicon: Lexicon) -> Exam
     Raises:
         DataError: padded, they would not fit in memory.
     """
-    return _padded(Rows(split_now(texts, tokenizer), np.arange(len(texts))), lexicon, "of these texts")
+    tokens = split_now(texts, tokenizer)
+    return _padded(Rows(tokens, np.arange(len(texts))), _ids(tokens, lexicon), lexicon.max_length, "of these texts")
 
 
 def prepare(
@@ -104,9 +108,10 @@ def prepare(
         raise DataError("there must be training texts, but the training split is empty")
     rows = _rows(texts, tokenizer)
     lexicon = _lexicon(rows["train"], classes, plan)
+    ids = _ids(rows["train"].tokens, lexicon)
     splits: dict[str, Examples] = {}
     for split in SPLITS:
-        splits[split] = _padded(rows[split], lexicon, f"of the split `{split}`")
+        splits[split] = _padded(rows[split], ids, lexicon.max_length, f"of the split `{split}`")
         splits[split]["label"] = torch.tensor(labels[split], dtype=torch.int64)
         if keys is not None:
             found = key_tokens(texts[split], _words(rows[split]), keys[split], lexicon.max_length)
@@ -131,28 +136,31 @@ def _rows(texts: Mapping[str, Sequence[str]], tokenizer: Tokenizer) -> dict[str,
 
 def _lexicon(train: Rows, classes: Sequence[str], plan: TextPlan) -> Lexicon:
     longest = int(train.lengths.max())
-    counts = np.bincount(train.of_each(longest)[1], minlength=len(train.tokens.words)).tolist()
+    counts = np.bincount(train.first(longest), minlength=len(train.tokens.words)).tolist()
     occurring = {word: count for word, count in zip(train.tokens.words, counts, strict=True) if count}
-    words = words_by_id(occurring, plan.min_freq, plan.max_size)
+    words = kept_words_by_id(occurring, plan.min_freq, plan.max_size)
     return Lexicon(words, tuple(classes), longest + ROOM if plan.max_length is None else plan.max_length)
 
 
-def _padded(rows: Rows, lexicon: Lexicon, whose: str) -> Examples:
-    """`token` and `length` of the texts, cut at the lexicon's length and padded to it."""
+def _ids(tokens: Tokenised, lexicon: Lexicon) -> Int32[np.ndarray, " words"]:
+    """The token id of each of the different tokens."""
+    number = ids_by_word(lexicon.words)
+    return np.array([number.get(word, UNKNOWN) for word in tokens.words], np.int32)
+
+
+def _padded(rows: Rows, ids: Int32[np.ndarray, " words"], longest: int, whose: str) -> Examples:
+    """`token` and `length` of the texts, cut at `longest` tokens and padded to it."""
     import torch
 
-    longest, lengths = lexicon.max_length, rows.lengths
+    lengths = rows.lengths
     if (n_bytes := 4 * len(lengths) * longest) > MOST_BYTES:
         raise DataError(
             f"the tokens {whose} must fit in {MOST_BYTES / 1e9:.0f} GB, but {len(lengths):,} texts padded to "
             f"{longest:,} tokens take {n_bytes / 1e9:.1f} GB; 99 of 100 texts fit in "
-            f"dataset.max_length={int(np.quantile(lengths, 0.99))}"
+            f"dataset.plan.max_length={int(np.quantile(lengths, 0.99))}"
         )
-    number = ids_by_word(lexicon.words)
-    ids = np.array([number.get(word, UNKNOWN) for word in rows.tokens.words], np.int32)
-    is_token, words = rows.of_each(longest)
     token = np.zeros((len(lengths), longest), np.int32)
-    token[is_token] = ids[words]
+    token[np.arange(longest) < rows.tokens.lengths[rows.chosen][:, None]] = ids[rows.first(longest)]
     token[rows.tokens.lengths[rows.chosen] == 0, 0] = UNKNOWN
     length = np.minimum(lengths, longest).astype(np.int32)
     return {"token": torch.from_numpy(token), "length": torch.from_numpy(length)}
