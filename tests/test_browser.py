@@ -1,0 +1,135 @@
+"""MLflow's web page, looked at in a real browser: a sweep's runs, their comparison and their pictures."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+PATIENCE = 60
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (Debian: chromium-driver)"),
+    pytest.mark.timeout(600),
+]
+
+TINY = [
+    *("dataset.n_train=157", "dataset.n_valid=31", "dataset.n_test=37", "epochs=2", "vae.hidden=13", "vae.latent=3"),
+    "analysis.features.n_steps=3",
+]
+
+
+@pytest.fixture(scope="module")
+def charts(tmp_path_factory: pytest.TempPathFactory, migrated_store: Path) -> Iterator[str]:
+    """Address of the charts of a study of three lambdas, as `python -m hwsweep.ui` prints it."""
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "mlruns").mkdir()
+    shutil.copy(migrated_store, folder / "mlruns" / "mlflow.db")
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    sweep = [sys.executable, "-m", "hwsweep", "-m", "vae.lambda=0,1,100", "hydra.sweeper.study_name=three", *TINY]
+    subprocess.run(sweep, cwd=folder, env=environment, check=True, capture_output=True, timeout=400)
+    page = [sys.executable, "-m", "hwsweep.ui"]
+    with subprocess.Popen(page, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield next(found[1] for line in server.stdout if (found := re.match(r"charts of study three: (\S+)", line)))
+        finally:
+            server.send_signal(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1900,1300"):
+        options.add_argument(argument)
+    options.binary_location = str(CHROMIUM)
+    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    yield driver
+    driver.quit()
+
+
+def wait_for(browser: Any, what: Callable[[Any], Any]) -> Any:
+    """What the function gives as soon as that is true."""
+    from selenium.common.exceptions import StaleElementReferenceException
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    return WebDriverWait(browser, PATIENCE, ignored_exceptions=[StaleElementReferenceException]).until(what)
+
+
+def text_of(browser: Any) -> str:
+    return str(browser.find_element("tag name", "body").text)
+
+
+def shown(browser: Any, *texts: str) -> None:
+    """Wait until all the texts are on the page, and none of an error."""
+    wait_for(browser, lambda it: all(text in text_of(it) for text in texts))
+    assert not re.search(r"went wrong|not found|error occurred|failed to load", text_of(browser), re.IGNORECASE)
+
+
+def pictures(browser: Any) -> int:
+    """How many images bigger than an icon have been loaded."""
+    script = "return [...document.images].filter(i => i.complete && i.naturalWidth > 100).length"
+    return int(browser.execute_script(script))
+
+
+def open_page(browser: Any, address: str) -> None:
+    """Load from the start: a change behind the # alone would keep the old page."""
+    browser.get("about:blank")
+    browser.get(address)
+
+
+def run_address(browser: Any, charts: str, name: str) -> str:
+    """The page of the run of this name."""
+    open_page(browser, charts)
+    return str(wait_for(browser, lambda it: it.find_element("link text", name)).get_attribute("href"))
+
+
+def test_the_printed_address_shows_the_curves_of_all_three_trials_at_once(browser: Any, charts: str) -> None:
+    open_page(browser, charts)
+    shown(browser, "vae.lambda=0", "vae.lambda=1", "vae.lambda=100", "valid/neg_elbo")
+    wait_for(browser, lambda it: it.find_elements("css selector", ".js-plotly-plot .trace.scatter"))
+
+
+def test_the_runs_table_shows_lambda_and_the_metrics(browser: Any, charts: str) -> None:
+    open_page(browser, charts.replace("&compareRunsMode=CHART", ""))
+    shown(browser, "vae.lambda=100", "test/distortion", "test/rate", "test/neg_elbo", "vae.lambda\n", "hwsweep.verdict")
+    cell = "[role=gridcell][col-id='params.`vae.lambda`']"
+    cells = wait_for(browser, lambda it: len(found := it.find_elements("css selector", cell)) == 3 and found)
+    assert sorted(cell.text for cell in cells) == ["0", "1", "100"]
+
+
+def test_three_selected_runs_are_compared_side_by_side(browser: Any, charts: str) -> None:
+    open_page(browser, charts.replace("&compareRunsMode=CHART", ""))
+    shown(browser, "vae.lambda=100")
+    wait_for(browser, lambda it: it.find_element("css selector", ".ag-header-select-all input")).click()
+    wait_for(browser, lambda it: it.find_element("css selector", "[data-testid='runs-compare-button']")).click()
+    shown(browser, "Comparing 3 Runs", "vae.lambda=0", "vae.lambda=1", "vae.lambda=100")
+
+
+def test_a_run_shows_its_pictures(browser: Any, charts: str) -> None:
+    run = run_address(browser, charts, "vae.lambda=1")
+    open_page(browser, f"{run}/artifacts/figures/reconstructions.png")
+    wait_for(browser, lambda it: pictures(it) > 0)
+    shown(browser, "reconstructions.png")
+
+
+def test_the_run_of_the_study_shows_its_note_and_its_montage(browser: Any, charts: str) -> None:
+    study = run_address(browser, charts.replace(charts[charts.index("&viewState") :], ""), "study")
+    open_page(browser, study)
+    shown(browser, "Study three", "3 complete", "lambda = 100: collapsed")
+    open_page(browser, f"{study}/artifacts/montage.png")
+    wait_for(browser, lambda it: pictures(it) > 0)
