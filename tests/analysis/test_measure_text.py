@@ -78,7 +78,9 @@ def test_a_model_that_names_one_class_is_at_chance_though_the_words_tell_the_cla
     assert found.metrics["test/above_baseline"] == pytest.approx(found.metrics["test/accuracy"] - 1)
     assert found.tags["verdict"] == "chance"
     assert found.sentences[0] == found.tags["why"]
-    bias = float(silent.classify.bias.softmax(0).max())  # all that is left of it is how sure it is of that class
+    bias = float(
+        silent.classify.bias.detach().softmax(0).max()
+    )  # all that is left of it is how sure it is of that class
     assert found.metrics["test/overconfidence"] == pytest.approx(bias - found.metrics["test/accuracy"], rel=1e-5)
     assert found.metrics["test/ece"] == pytest.approx(abs(found.metrics["test/overconfidence"]))
 
