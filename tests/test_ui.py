@@ -1,0 +1,85 @@
+"""`python -m hwsweep.ui`, as a user starts and ends it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hwsweep import chart_view, tracking, ui
+
+URI, ARTIFACTS = "sqlite:///mlruns/mlflow.db", "mlruns/artifacts"
+
+
+def trial_of(study: str, role: str = "trial") -> str:
+    """Id of the experiment of a study that has one run."""
+    store = tracking.open_store(URI, ARTIFACTS)
+    with tracking.open_run(store, study, "run", {}, {"hwsweep.role": role}):
+        pass
+    return store.experiment(study)
+
+
+def test_without_a_store_nothing_is_started_or_made_and_the_message_tells_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert ui.main([]) == 1
+    message = capsys.readouterr().err
+    assert f"no file {tmp_path / 'mlruns' / 'mlflow.db'}" in message
+    assert "python -m hwsweep" in message and "--uri" in message
+    assert not (tmp_path / "mlruns").exists()
+
+
+def test_a_server_is_not_served_again(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ui.main(["--uri", "http://127.0.0.1:5000"]) == 1
+    assert "open that address" in capsys.readouterr().err
+
+
+def test_a_taken_port_is_refused(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert ui.main(["--port", str(taken.getsockname()[1])]) == 1
+    assert "is taken; give another --port" in capsys.readouterr().err
+
+
+def test_the_first_free_port_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setattr(ui, "FIRST_PORT", taken.getsockname()[1])
+        assert ui._free_port() > taken.getsockname()[1]
+
+
+def test_the_newest_study_is_the_one_whose_trial_started_last_and_no_single_run(workplace: Path) -> None:
+    store = tracking.open_store(URI, ARTIFACTS)
+    assert ui.charts("http://here", store) == "no study yet; all experiments: http://here"
+    trial_of("old")
+    newest = trial_of("new")
+    trial_of("single", role="run")
+    shown = ui.charts("http://here", store)
+    assert f"charts of study new: http://here/#/experiments/{newest}/runs?" in shown
+    assert "viewStateShareKey" not in shown, "MLflow complains of a view that is not there"
+    chart_view.keep(store, "new", ["vae.lambda"], ["test/rate"], "valid/neg_elbo")
+    assert f"viewStateShareKey={chart_view.KEY}" in ui.charts("http://here", store)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_it_serves_with_two_processes_and_leaves_none(workplace: Path, number: signal.Signals, code: int) -> None:
+    trial_of("mine")
+    command = [sys.executable, "-m", "hwsweep.ui"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as started:
+        assert started.stdout is not None
+        address = next(found[1] for line in started.stdout if (found := re.match(r"charts of study mine: (\S+)", line)))
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address) as page:
+            assert b"MLflow" in page.read()
+        family = psutil.Process(started.pid).children(recursive=True)
+        # multiprocessing's resource tracker, which does nothing, is not counted
+        assert len([member for member in family if "resource_tracker" not in " ".join(member.cmdline())]) == 2
+        started.send_signal(number)
+        assert started.wait(60) == code
+    assert psutil.wait_procs(family, timeout=10)[1] == []
