@@ -49,9 +49,9 @@ def write(folder: Path, kind: str, content: bytes = LINES) -> Path:
 def test_rows_are_the_vectors_of_the_words_in_their_order(folder: Path, kind: str) -> None:
     write(folder, kind)
     for _ in ("read", "kept in the cache"):
-        rows, found = vectors().rows(["<pad>", "news", "The", "unseen", "café", "the"])
-        assert found.tolist() == [False, True, True, False, True, True]
-        expected = [[0, 0, 0], [-0.5, 0.25, 0.01], [1, 2, 3], [0, 0, 0], [4, 5, 6], [1, 2, 3]]
+        rows, found = vectors().rows(["<pad>", "news", "The", "unseen", "café"])
+        assert found.tolist() == [False, True, True, False, True]
+        expected = [[0, 0, 0], [-0.5, 0.25, 0.01], [1, 2, 3], [0, 0, 0], [4, 5, 6]]
         assert torch.equal(rows, torch.tensor(expected, dtype=torch.float32))
 
 
