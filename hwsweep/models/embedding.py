@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
@@ -45,7 +46,7 @@ class TokenEmbedding(nn.Module):
         dim = width if dim is None else dim
         if not isinstance(dim, int) or dim < 1:
             raise ValueError(f"`embedding.dim` must be a whole number >= 1 or null, but got {dim!r}")
-        table = torch.randn(n_words, dim)
+        table = torch.randn(n_words, dim) / math.sqrt(dim)  # longer vectors would drown the positions
         table[PAD] = 0
         if frozen:
             self.register_buffer("table", table)
@@ -69,7 +70,7 @@ class TokenEmbedding(nn.Module):
             )
         known = found.to(self.table.device)
         if known.any():
-            self.table.mul_(vectors[found].std())
+            self.table.mul_(vectors[found].std() * math.sqrt(vectors.shape[1]))
             self.table[known] = vectors[found].to(self.table.device)
             self.table[PAD] = 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -54,7 +55,7 @@ class Transformer(Model):
         (longest,), (n_words,), (n_classes,) = shapes["token"], shapes["word"], shapes["class"]
         self.embedding = embedding(n_words, width)
         self.positions = Positions(positions, longest=longest, width=width)
-        self.cls = nn.Parameter(torch.randn(width)) if pooling == "cls" else None
+        self.cls = nn.Parameter(torch.randn(width) / math.sqrt(width)) if pooling == "cls" else None
         self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
             EncoderLayer(width=width, heads=heads, hidden=hidden, dropout=dropout, norm=norm) for _ in range(layers)

@@ -16,10 +16,10 @@ WORDS = ("<pad>", "<unk>", "news", "zyzzyva", "market")
 
 
 class Vectors:
-    """Known vectors of two words."""
+    """Known vectors of two words; and of `<pad>`, which must stay zero nevertheless."""
 
     def __init__(self) -> None:
-        self.known = {"news": [1.0, 2.0, 3.0], "market": [-1.0, 0.0, 1.0]}
+        self.known = {"<pad>": [9.0, 9.0, 9.0], "news": [1.0, 2.0, 3.0], "market": [-1.0, 0.0, 1.0]}
 
     def rows(self, words: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         found = torch.tensor([word in self.known for word in words])
@@ -89,6 +89,13 @@ def test_words_without_a_vector_start_at_the_scale_of_the_others() -> None:
     module.start_from(0.37 * torch.randn(n, 11) * found[:, None], found)
     # the standard error of a deviation from 11,000 draws is 0.37 / sqrt(22,000) = 0.0025; of two, 0.0035
     assert module.table[~found].std().item() == pytest.approx(0.37, abs=5 * 0.0035)
+
+
+def test_a_random_vector_has_length_one_in_the_mean_square() -> None:
+    n, width = 2000, 11
+    squares = embedding(n, width).table[1:].square().sum(1)
+    # a sum of 11 squares of variance 1/11 has variance 2/11
+    assert squares.mean().item() == pytest.approx(1.0, abs=5 * (2 / width / n) ** 0.5)
 
 
 def test_without_word_vectors_nothing_changes() -> None:
