@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -34,6 +36,8 @@ class Study:
             for line in foretold(view):
                 print(line, flush=True)
         chart_view.keep(store, view.name, view.axes, view.config.table, view.config.objective)
+        # what draws the page is loaded while the trials run, so that the page does not wait for it
+        threading.Thread(target=importlib.import_module, args=("hwsweep.figures.montage",)).start()
 
     def finished(self, view: StudyView) -> None:
         """Show table and verdicts, write the study's page, and keep all of it in the study's MLflow run."""
@@ -42,24 +46,24 @@ class Study:
         said = verdicts(view)
         for line in said:
             console.print(line, highlight=False, markup=False)
-        with _told(console, "the page"):
+        with _told(console, view.name, "the page"):
             written = write_report(view)
             for problem in written.problems:
                 console.print(f"not drawn: {problem}", highlight=False, markup=False)
             console.print(f"page: {written.page}", highlight=False, markup=False, soft_wrap=True)
-            with _told(console, "the study's MLflow run"):
+            with _told(console, view.name, "the study's MLflow run"):
                 log_study(view, _store(view.config), [written.page, written.table, *written.pictures], said)
 
 
 @contextmanager
-def _told(console: Console, what: str) -> Iterator[None]:
+def _told(console: Console, study: str, what: str) -> Iterator[None]:
     """Say what failed and go on: the trials are kept already, and their numbers are worth more than a page."""
     try:
         yield
     except Exception as error:
         log.debug("%s", what, exc_info=True)
         lines = f"hwsweep: {what} could not be written: {type(error).__name__}: {error}"
-        console.print(f"{lines}\nagain: python -m hwsweep.report STUDY", highlight=False, markup=False)
+        console.print(f"{lines}\nagain: python -m hwsweep.report {study}", highlight=False, markup=False)
 
 
 def foretold(view: StudyView) -> list[str]:

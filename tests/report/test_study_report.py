@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import pytest
 from planted_studies import METRICS, failed, study, trial
 from rich.console import Console
 
 from hwsweep import result, tracking
 from hwsweep.report.study import log_study, show_table
 from hwsweep.report.words import verdicts
+from hwsweep.study import Study
 from hwsweep.sweep.view import StudyView
 
 
@@ -57,3 +59,16 @@ def test_every_finished_run_gets_its_sentence(tmp_path: Path) -> None:
     assert verdicts(study(tmp_path, *trials)) == [
         f"lambda = {value}: healthy: all is well" for value in ("0", "1", "2.5")
     ]
+
+
+def test_a_page_that_cannot_be_written_is_told_and_the_study_ends_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(view: StudyView) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("hwsweep.study.write_report", broken)
+    Study().finished(study(tmp_path, trial(tmp_path, 0, 0)))
+    told = capsys.readouterr().out
+    assert "the page could not be written: OSError: no space left" in told
+    assert "again: python -m hwsweep.report mine" in told

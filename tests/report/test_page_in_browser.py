@@ -1,0 +1,71 @@
+"""The page in a real browser: sorting works, by the keyboard too; nothing is complained of, nothing is fetched."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from planted_studies import draw_images, failed, study, trial
+
+from hwsweep.report.write import write_report
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (Debian: chromium-driver)"),
+]
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    yield driver
+    driver.quit()
+
+
+def lambdas(browser: Any) -> list[str]:
+    """The second column of the table of trials, from the top."""
+    table = browser.find_element("css selector", "table")
+    return [cell.text for cell in table.find_elements("css selector", "tbody tr:not(.why) td:nth-child(2)")]
+
+
+def test_a_table_is_sorted_by_key_and_click_and_failed_trials_stay_last(tmp_path: Path, browser: Any) -> None:
+    trials = [trial(tmp_path, number, weight) for number, weight in enumerate((10, 9, 100))]
+    draw_images(trials[0])
+    page = write_report(study(tmp_path, *trials, failed(tmp_path, 3, 1, "error", "no"))).page
+    browser.get(page.as_uri())
+    button = browser.find_elements("css selector", "thead button")[1]
+    button.send_keys("\n")
+    assert lambdas(browser) == ["9", "10", "100", "1"]
+    button.click()
+    assert lambdas(browser) == ["100", "10", "9", "1"]
+    assert browser.find_elements("css selector", "th")[1].get_attribute("aria-sort") == "descending"
+    assert browser.get_log("browser") == []
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [each["params"]["request"]["url"] for each in events if each["method"] == "Network.requestWillBeSent"]
+    assert page.as_uri() in asked
+    assert all(url == page.as_uri() or url.startswith("data:") for url in asked)
+
+
+def test_on_a_phone_only_boxes_scroll_sideways(tmp_path: Path, browser: Any) -> None:
+    first = trial(tmp_path, 0, 0)
+    draw_images(first)
+    page = write_report(study(tmp_path, first, failed(tmp_path, 1, 1, "error", "a long word: " + "x" * 400))).page
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(page.as_uri())
+    assert browser.execute_script("return document.documentElement.scrollWidth") == 390
