@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import sqlite3
 import time
@@ -28,6 +29,7 @@ from mlflow.tracking import MlflowClient
 from hwsweep.provenance import environment, installed, is_dead, this_process
 
 SQLITE = "sqlite:///"
+LONGEST_KEY = 250
 LONGEST_PARAM = 6000
 LONGEST_DIGEST = 36
 LONGEST_TAG = 5000
@@ -182,7 +184,7 @@ def open_run(
     if run_id is None:
         # with its owner from the first moment on: `end_orphans` finds it whenever this process is killed
         run_id = client.create_run(store.experiment(experiment), run_name=name, tags=owner).info.run_id
-        kept = [Param(key, _fit_param(value)) for key, value in params.items()]
+        kept = [Param(_fit_key(key), _fit_param(value)) for key, value in params.items()]
     else:
         client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
     notes = {**tags, **environment(), **owner}
@@ -231,6 +233,11 @@ def _sigterm_as_exit() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _fit_key(key: str) -> str:
+    """The key, with a dash for each character that MLflow would refuse: a user's column may be called `a(b)`."""
+    return re.sub(r"[^\w\-. :/]", "-", key, flags=re.ASCII)[:LONGEST_KEY]
 
 
 def _fit_param(value: str) -> str:

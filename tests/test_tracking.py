@@ -128,6 +128,13 @@ def test_a_run_that_goes_on_keeps_its_id_and_params_and_takes_new_tags(workplace
     assert (again.id, found.info.status, found.data.params) == (run.id, "FINISHED", {"a": "1"})
 
 
+def test_a_param_whose_name_mlflow_would_refuse_is_kept_under_one_that_it_takes(workplace: Path) -> None:
+    store = tracking.open_store(URI, ARTIFACTS)
+    with tracking.open_run(store, "test", "run", {"dataset.replace.\\": " ", "a(é)/b c:d": "1", "k" * 300: "2"}, {}):
+        pass
+    assert only_run(store).data.params == {"dataset.replace.-": " ", "a---/b c:d": "1", "k" * 250: "2"}
+
+
 def test_a_param_too_long_for_mlflow_keeps_its_beginning_and_its_hash(workplace: Path) -> None:
     store = tracking.open_store(URI, ARTIFACTS)
     with tracking.open_run(store, "test", "run", {"long": "x" * 10_000}, {}):
