@@ -29,8 +29,8 @@ def keep(store: Store, study: str, axes: Iterable[str], table: Iterable[str], ob
 
 
 def _state(columns: Sequence[str], objective: str) -> dict[str, object]:
-    """What MLflow's page calls its state; of the charts only the first is ours, it adds one for each other metric."""
-    first = {
+    """What MLflow's page calls its state; it adds a chart for each metric that has none."""
+    chart = {
         **{"uuid": objective, "type": "LINE", "metricSectionId": objective.partition("/")[0]},
         **{"metricKey": objective, "displayName": objective, "deleted": False, "isGenerated": True},
         **{"runsCountToCompare": 10, "lineSmoothness": 0, "xAxisScaleType": "linear", "scaleType": "linear"},
@@ -46,5 +46,5 @@ def _state(columns: Sequence[str], objective: str) -> dict[str, object]:
             {"uuid": name, "name": name, "display": name in ("valid", "train"), "isReordered": False}
             for name in SECTIONS
         ],
-        "compareRunCharts": [first],
+        "compareRunCharts": [chart],
     }

@@ -176,17 +176,22 @@ def _is_free(port: int) -> bool:
 
 @contextmanager
 def _signals_as_exit() -> Iterator[None]:
-    """Turn SIGTERM, and the SIGHUP of a terminal that closes, into SystemExit, so that the server is ended too."""
+    """Turn SIGTERM, and the SIGHUP of a terminal that closes, into SystemExit, so that the server is ended too.
+
+    SIGINT is KeyboardInterrupt, also where a shell script started this in the background and had it ignored.
+    """
 
     def leave(number: int, frame: FrameType | None) -> NoReturn:
         raise SystemExit(128 + number)
 
-    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    before = [signal.signal(number, leave) for number in numbers]
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: leave}
+    if hasattr(signal, "SIGHUP"):
+        handlers[signal.SIGHUP] = leave
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in before.items():
             signal.signal(number, handler)
 
 
