@@ -49,7 +49,7 @@ class ServedModel(PythonModel):
 
         from hwsweep.data.tokens import encode
 
-        assert self.lexicon is not None
+        assert self.lexicon is not None and self.tokenize is not None
         outputs = self.model.outputs(encode(texts, self.tokenize, self.lexicon))
         classes = list(self.lexicon.classes)
         table = pd.DataFrame(outputs["probability"].numpy(), columns=classes)
