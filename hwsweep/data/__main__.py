@@ -66,7 +66,7 @@ def _names() -> list[str]:
 
 def _list() -> int:
     """Print a table of all data sets, and below it how to get those that are not there."""
-    from hwsweep.data.home import data_home, decoded_home
+    from hwsweep.data.home import data_home, decoded_home, tokens_home
 
     rows = [("name", "state", "examples", "MB", "where")]
     ways: list[str] = []
@@ -83,6 +83,7 @@ def _list() -> int:
     for name, state, examples, megabytes, where in rows:
         print(f"{name:{a}}  {state:{b}}  {examples:>{c}}  {megabytes:>{d}}  {where}")
     print(f"\nHWSWEEP_DATA is {data_home()}\ndecoded images (safe to delete): {decoded_home()}")
+    print(f"tokens of texts (safe to delete): {tokens_home()}")
     if ways:
         print("\nto get what is not there:", *ways, sep="\n")
     for found in damaged:

@@ -137,8 +137,8 @@ def _rows(texts: Mapping[str, Sequence[str]], tokenizer: Tokenizer) -> dict[str,
 def _lexicon(train: Rows, classes: Sequence[str], plan: TextPlan) -> Lexicon:
     longest = int(train.lengths.max())
     counts = np.bincount(train.first(longest), minlength=len(train.tokens.words)).tolist()
-    occurring = {word: count for word, count in zip(train.tokens.words, counts, strict=True) if count}
-    words = kept_words_by_id(occurring, plan.min_freq, plan.max_size)
+    count_by_word = dict(zip(train.tokens.words, counts, strict=True))
+    words = kept_words_by_id(count_by_word, plan.min_freq, plan.max_size)
     return Lexicon(words, tuple(classes), longest + ROOM if plan.max_length is None else plan.max_length)
 
 

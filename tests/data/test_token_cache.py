@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import time
 from collections.abc import Sequence
@@ -107,6 +108,16 @@ def test_what_was_interrupted_leaves_nothing_behind() -> None:
         tokenised(TEXTS, Noted(fails_at="é"))
     assert names(tokens_home()) == []
     assert spelt_out(tokenised(TEXTS, Noted())) == [text.split() for text in TEXTS]
+
+
+def test_a_full_disk_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, allow_pickle: bool) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np.lib.format, "write_array", full)
+    with pytest.raises(DataError, match=r"cannot keep tokens at .*: No space left on device"):
+        tokenised(TEXTS, Noted())
+    assert names(tokens_home()) == []
 
 
 def test_what_a_killed_process_left_is_written_over() -> None:

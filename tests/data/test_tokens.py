@@ -98,14 +98,23 @@ def test_a_text_is_encoded_alone_as_it_is_among_all(tokenizer: Callable[[], Toke
 
 
 def test_a_second_start_and_another_seed_split_no_text_again() -> None:
-    first = prepare(TEXTS, LABELS, CLASSES, whitespace(), ALL, None)
+    asked: list[str] = []
+
+    class Noting:
+        name = "noting"
+
+        def __call__(self, text: str) -> list[str]:
+            asked.append(text)
+            return text.split()
 
     class Refusing:
-        name = whitespace().name
+        name = "noting"
 
         def __call__(self, text: str) -> list[str]:
             raise AssertionError(f"{text!r} was split already")
 
+    first = prepare(TEXTS, LABELS, CLASSES, Noting(), ALL, None)
+    assert asked == sorted({text for split in TEXTS.values() for text in split})  # whichever split they are in
     assert prepare(TEXTS, LABELS, CLASSES, Refusing(), ALL, None).digest() == first.digest()
     swapped = {**TEXTS, "train": ["hat", *TEXTS["train"][1:-1], "the bird sat"], "valid": ["the cat sat", ""]}
     other = prepare(swapped, LABELS, CLASSES, Refusing(), TextPlan(2, 1, 2), None)
