@@ -325,7 +325,9 @@ def test_with_seeds_the_pruner_judges_the_first_and_gives_up_the_others_with_it(
     assert sorted(path.name for path in (ran.studies[0] / "1").iterdir()) == ["seed_7"]
 
 
-def test_an_observer_hears_the_beginning_and_the_end(sweep: Sweep, tmp_path: Path) -> None:
+def test_an_observer_hears_the_beginning_and_the_end(
+    sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "watcher.py").write_text(
         "import json, pathlib\n"
         "class Watcher:\n"
@@ -337,11 +339,8 @@ def test_an_observer_hears_the_beginning_and_the_end(sweep: Sweep, tmp_path: Pat
         "        told = {'axes': list(view.axes), 'trials': rows, 'how': view.config.how}\n"
         "        pathlib.Path(name + '.json').write_text(json.dumps(told))\n"
     )
-    os.environ["PYTHONPATH"] = str(tmp_path)
-    try:
-        ran = sweep("x=5", "how=well,raise", "hydra.sweeper.observer={_target_:watcher.Watcher}")
-    finally:
-        del os.environ["PYTHONPATH"]
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    ran = sweep("x=5", "how=well,raise", "hydra.sweeper.observer={_target_:watcher.Watcher}")
     assert ran.code == 0, ran.err
     assert json.loads((tmp_path / "started.json").read_text()) == {"axes": ["how"], "trials": [], "how": "well"}
     assert json.loads((tmp_path / "finished.json").read_text())["trials"] == [

@@ -69,16 +69,41 @@ def test_the_grid_sampler_means_every_point_once(sweep: Sweep, tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sampler", ["nsgaii", "random", "cmaes", "qmc"])
+@pytest.mark.parametrize("sampler", ["nsgaii", "random", "cmaes", "qmc", "gp"])
 def test_samplers_by_their_names(sweep: Sweep, tmp_path: Path, sampler: str) -> None:
     if sampler == "cmaes":
         pytest.importorskip("cmaes")
+    startup = ["+hydra.sweeper.sampler.n_startup_trials=2"] if sampler == "gp" else []
     config = SPHERE.replace("sampler: tpe", f"sampler: {sampler}").replace("n_trials: 20", "n_trials: 4")
-    ran = sweep(
-        "x=interval(-5.5,5.5)", "y=interval(-5,5)", app=application(tmp_path, "return cfg.x**2 + cfg.y**2", config)
-    )
+    app = application(tmp_path, "return cfg.x**2 + cfg.y**2", config)
+    ran = sweep("x=interval(-5.5,5.5)", "y=interval(-5,5)", *startup, app=app)
     assert ran.code == 0, ran.err
     assert len({trial.params["x"] for trial in ran.trials()}) == 4
+
+
+def test_zip_exclude_and_when_are_declared_in_yaml(sweep: Sweep, tmp_path: Path) -> None:
+    config = """
+defaults: [_self_, override hydra/sweeper: hwsweep]
+hydra:
+  sweeper:
+    params: {x: "1,2,3", y: "10,20,30", kind: "line,ring", radius: "5,6"}
+    zip: [[x, y]]
+    exclude: ["x == 2", "kind == 'ring' and x > limit"]
+    when: {radius: "kind == 'ring'"}
+x: 0
+y: 0
+kind: line
+radius: 0
+limit: 1
+"""
+    ran = sweep(app=application(tmp_path, "return cfg.y + cfg.radius", config))
+    assert ran.code == 0, ran.err
+    assert [(trial.params["x"], trial.params["kind"], trial.value) for trial in ran.trials()] == [
+        (1, "line", 10),
+        (1, "ring", 15),
+        (1, "ring", 16),
+        (3, "line", 30),
+    ]
 
 
 @pytest.mark.slow

@@ -1,0 +1,91 @@
+"""Sweeps of hwsweep itself: whatever happens, Optuna's book and MLflow's agree."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+from stub_sweeps import trials
+
+from hwsweep import tracking
+
+TINY = [
+    *("dataset.n_train=157", "dataset.n_valid=31", "dataset.n_test=37", "vae.hidden=13", "vae.latent=3"),
+    *("analysis.features.n_steps=3", "hydra.sweeper.study_name=kept"),
+]
+pytestmark = pytest.mark.slow
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "hwsweep", "-m", *TINY, *arguments]
+    with (folder / "stderr").open("wb") as file:
+        return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=file)
+
+
+def finish(folder: Path, *arguments: str) -> None:
+    assert start(folder, *arguments).wait() == 0, (folder / "stderr").read_text()
+
+
+def tracked(folder: Path) -> list[Run]:
+    """The MLflow runs of the study's trials."""
+    store = tracking.open_store(f"sqlite:///{folder}/mlruns/mlflow.db", f"{folder}/mlruns/artifacts")
+    found: list[Run] = store.client().search_runs([store.experiment("kept")], "tags.`hwsweep.role` = 'trial'")
+    return found
+
+
+def steps(folder: Path, run: Run) -> list[int]:
+    store = tracking.open_store(f"sqlite:///{folder}/mlruns/mlflow.db", f"{folder}/mlruns/artifacts")
+    return [metric.step for metric in store.client().get_metric_history(run.info.run_id, "valid/neg_elbo")]
+
+
+def kill_in_training(sweep: subprocess.Popen[bytes], folder: Path) -> None:
+    """SIGKILL the sweep while a trial that has a checkpoint of this moment still trains."""
+    began = time.time()
+    deadline = time.monotonic() + 100
+    while sweep.poll() is None:
+        assert time.monotonic() < deadline, "no checkpoint in 100 s"
+        for path in folder.glob("outputs/kept/*/checkpoints/last.pt"):
+            if path.stat().st_mtime > began and not (path.parents[1] / "outcome.json").exists():
+                sweep.send_signal(signal.SIGKILL)
+                sweep.wait()
+                return
+        time.sleep(0.005)
+
+
+@pytest.mark.timeout(900)
+def test_a_killed_sweep_goes_on_from_checkpoints_in_the_same_runs_to_the_same_numbers(
+    tmp_path: Path, workplace: Path
+) -> None:
+    arguments = ("vae.lambda=0.5,2", "epochs=20")
+    calm = tmp_path / "calm"
+    calm.mkdir()
+    finish(calm, *arguments)
+    for _ in range(2):
+        kill_in_training(start(workplace, *arguments), workplace)
+    finish(workplace, *arguments)
+
+    expected, found = trials(calm / "outputs" / "kept"), trials(workplace / "outputs" / "kept")
+    assert [(t.params, t.values, t.state.name) for t in found] == [(t.params, t.values, "COMPLETE") for t in expected]
+    runs = tracked(workplace)
+    assert {run.info.status for run in runs} <= {"FINISHED", "KILLED"}
+    finished = {int(run.data.tags["hwsweep.trial"]): run for run in runs if run.info.status == "FINISHED"}
+    assert {t.number: t.user_attrs["mlflow_run_id"] for t in found} == {n: r.info.run_id for n, r in finished.items()}
+    for run in finished.values():
+        assert steps(workplace, run) == list(range(1, 21))
+
+
+def test_a_pruned_trial_is_pruned_in_both_books(workplace: Path) -> None:
+    median = "hydra.sweeper.pruner={_target_:optuna.pruners.MedianPruner,n_startup_trials:1}"
+    finish(workplace, "optimizer.lr=1e-2,1e-9", "epochs=3", median)
+    good, bad = trials(workplace / "outputs" / "kept")
+    assert (good.state.name, bad.state.name) == ("COMPLETE", "PRUNED")
+    status = {
+        run.data.tags["hwsweep.trial"]: (run.info.status, run.data.tags.get("hwsweep.state"))
+        for run in tracked(workplace)
+    }
+    assert status == {"0": ("FINISHED", None), "1": ("KILLED", "pruned")}
