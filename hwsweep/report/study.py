@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hwsweep import result, tracking
-from hwsweep.report.words import command, short, verdict_name
+from hwsweep.report.words import command, number, short, verdict_name
 
 if TYPE_CHECKING:
     from hwsweep.sweep.view import StudyView, TrialView
@@ -25,10 +25,11 @@ def show_table(view: StudyView, console: Console) -> None:
     for name in [*map(short, view.axes), *(name.removeprefix("test/") for name in metrics), "verdict", "seconds"]:
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     table.add_column("run id", overflow="fold")
+    decimals = {name: _decimals(view, name) for name in metrics}
     for trial in view.trials:
-        numbers = [f"{trial.metrics[name]:.2f}" if name in trial.metrics else "-" for name in metrics]
+        numbers = [f"{trial.metrics[name]:.{decimals[name]}f}" if name in trial.metrics else "-" for name in metrics]
         seconds = "-" if trial.seconds is None else f"{trial.seconds:.1f}"
-        values = [str(trial.params.get(name, "-")) for name in view.axes]
+        values = [number(trial.params.get(name, "-")) for name in view.axes]
         table.add_row(*values, *numbers, verdict_name(trial) or "-", seconds, _outcome(trial))
     console.print(table)
 
@@ -38,9 +39,9 @@ def log_study(view: StudyView, store: tracking.Store, files: Sequence[Path], sai
     states = Counter(trial.state for trial in view.trials)
     note = (
         f"**Study {view.name}**: {', '.join(f'{n} {state}' for state, n in states.items())}; "
-        f"swept: {', '.join(f'`{axis}`' for axis in view.axes)}.\n\n    {command(view.command)}\n\n"
-        + "".join(f"* {line}\n" for line in said)
-        + "\n"
+        f"swept: {', '.join(f'`{axis}`' for axis in view.axes)}.\n\n"
+        + "".join(f"* {line}\n" for line in said)  # first: MLflow folds a note after a few lines
+        + f"\n    {command(view.command)}\n\n"
         "Select the trials in the table and press *Compare* for their curves side by side. "
         "The page of the study is the artifact `report.html`."
     )
@@ -50,6 +51,11 @@ def log_study(view: StudyView, store: tracking.Store, files: Sequence[Path], sai
         run.metrics({f"trials/{state}": float(n) for state, n in states.items()}, step=0)
         for file in files:
             run.artifact(file)
+
+
+def _decimals(view: StudyView, metric: str) -> int:
+    """Two for nats, four for what never exceeds 1, as accuracies."""
+    return 2 if any(abs(trial.metrics.get(metric, 0)) > 1 for trial in view.trials) else 4
 
 
 def _outcome(trial: TrialView) -> str:
