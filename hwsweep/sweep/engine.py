@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.sweep import devices, folder, launcher, plan, probe, refusal, sampling, snapshot, view, worker
 from hwsweep.sweep.book import Book
+from hwsweep.sweep.cluster_choice import cluster_asked, cluster_runs
 from hwsweep.sweep.executor import Executor
 from hwsweep.sweep.launcher import LauncherBatches
 from hwsweep.sweep.pool import ProcessPool
@@ -43,7 +44,9 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
     planned = plan.make_plan(settings, space, base, None)
     sampling.check(planned.sampler, planned.pruner)
     observer: Observer = sampling.build(settings.observer) if settings.observer else Table()
-    slots = devices.environments(settings.n_jobs, settings.gpus_per_trial)
+    # a cluster's devices are not those of this machine
+    gpus = None if cluster_asked(config) else settings.gpus_per_trial
+    slots = devices.environments(settings.n_jobs, gpus)
 
     record = {
         "question": plan.question(settings, arguments, base),
@@ -72,7 +75,9 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
 def _executor(
     program: Program, config: DictConfig, settings: plan.Settings, slots: list[dict[str, str]], threads: int
 ) -> Executor:
-    """What runs the trials: our processes, or the launcher that the user chose."""
+    """What runs the trials: our processes, a cluster, or the launcher that the user chose."""
+    if cluster_asked(config):
+        return cluster_runs(program, config, settings)
     if launcher.chosen(config):
         return LauncherBatches(program, config, settings.n_jobs)
     return ProcessPool(worker.main, program, slots, threads, settings.timeout, list(settings.preload))

@@ -1,0 +1,75 @@
+"""A job on a node of a cluster: in a fresh process of our own pool there, as if the sweep ran on that machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cloudpickle  # type: ignore[import-untyped]
+
+from hwsweep.sweep import outcome, worker
+from hwsweep.sweep.executor import Ended
+from hwsweep.sweep.mailbox import Mailbox
+from hwsweep.sweep.pool import ProcessPool
+from hwsweep.sweep.worker import Job
+
+
+class Work(NamedTuple):
+    """A job as it is sent to a node, with what it needs there."""
+
+    program: bytes
+    """A pickled worker.Program."""
+    job: Job
+    directory: str
+    """Where the sweep was started."""
+    search_path: list[str]
+    """The sweep's sys.path."""
+    environment: dict[str, str]
+    threads: int
+    timeout: float | None
+    preload: list[str]
+
+
+class Finished(NamedTuple):
+    """What comes back from a node."""
+
+    ended: Ended
+    outcome: outcome.Outcome | None
+    """It lies in the run's folder, too; the sweep may not see it there yet."""
+
+
+def host(work: Work) -> Finished:
+    """How the job ended that was run on this node."""
+    folder = Path(work.job.directory)
+    if (stored := outcome.read_outcome(folder)) is not None:  # it was lost only from sight
+        return Finished(Ended(work.job, 0, None, stored.seconds), stored)
+    os.chdir(work.directory)
+    sys.path += [path for path in work.search_path if path not in sys.path]
+    program: worker.Program = cloudpickle.loads(work.program)
+    devices = {name: os.environ[name] for name in ("CUDA_VISIBLE_DEVICES",) if name in os.environ}
+    slot = {**work.environment, **devices}
+    pool = ProcessPool(worker.main, program, [slot], work.threads, work.timeout, work.preload)
+    try:
+        ended = _run(pool, work.job)
+    finally:
+        pool.kill()
+    return Finished(ended, outcome.read_outcome(folder))
+
+
+def _run(pool: ProcessPool, job: Job) -> Ended:
+    """Run the job; the cluster's wish to end it comes as KeyboardInterrupt, and the process may end by itself."""
+    box = Mailbox(Path(job.directory))
+
+    def answer(job: Job, message: tuple[Any, ...]) -> bool | None:
+        box.post(message)
+        return box.given_up.exists() if message[0] == "should_prune" else None
+
+    pool.submit(job)
+    while True:
+        try:
+            if done := pool.wait(answer, seconds=0.5):
+                return done[0]
+        except KeyboardInterrupt:
+            pool.stop()
