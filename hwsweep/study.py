@@ -16,6 +16,7 @@ from hwsweep import chart_view, tracking
 from hwsweep.report.study import log_study, show_table
 from hwsweep.report.words import LAMBDA, verdicts
 from hwsweep.report.write import write_report
+from hwsweep.sweep.stored import has_ended
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -53,6 +54,8 @@ class Study:
             console.print(f"page: {written.page}", highlight=False, markup=False, soft_wrap=True)
             with _told(console, view.name, "the study's MLflow run"):
                 log_study(view, _store(view.config), [written.page, written.table, *written.pictures], said)
+        if has_ended(view.directory):
+            tracking.end_left(_store(view.config), view.name)
 
 
 @contextmanager

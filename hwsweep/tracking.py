@@ -26,6 +26,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunS
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from hwsweep.exclusive import has_table, is_postgresql, one_at_a_time
 from hwsweep.provenance import environment, installed, is_dead, this_process
 
 SQLITE = "sqlite:///"
@@ -65,15 +66,25 @@ class Store:
 
 
 def open_store(uri: str, artifacts: str) -> Store:
-    """The store at `uri`; a SQLite one is created and migrated here, by one process at a time.
+    """The store at `uri`; one in a database is created and migrated here, by one process at a time.
 
-    MLflow breaks a database that two processes create at once, and one that dies half-way leaves a broken one: so it
-    is made under another name, under a lock, and renamed.
+    MLflow breaks a database that two processes create at once. One in SQLite that dies half-way leaves a broken one:
+    so it is made under another name, under a lock, and renamed. PostgreSQL makes all tables or none.
+
+    Raises:
+        ValueError: the database is Optuna's.
     """
+    folder = artifacts if "://" in artifacts else Path(artifacts).absolute().as_uri()
+    if is_postgresql(uri):
+        with one_at_a_time(uri, "mlflow's tables") as connection:
+            if has_table(connection, "study_directions"):
+                raise ValueError("tracking.uri is Optuna's database; MLflow needs one of its own (createdb mlflow)")
+            if not has_table(connection, "alembic_version"):
+                _migrate(uri, folder)
+        return Store(uri, folder)
     if not uri.startswith(SQLITE):
         return Store(uri, None)
     path = Path(uri.removeprefix(SQLITE)).absolute()
-    folder = Path(artifacts).absolute().as_uri()
     store = Store(f"{SQLITE}{path}", folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
@@ -82,13 +93,18 @@ def open_store(uri: str, artifacts: str) -> Store:
     return store
 
 
-def _create(path: Path, artifacts: str) -> None:
+def _migrate(uri: str, artifacts: str) -> None:
+    """Make MLflow's tables in an empty database."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+    SqlAlchemyStore(uri, artifacts).engine.dispose()  # type: ignore[no-untyped-call]
+
+
+def _create(path: Path, artifacts: str) -> None:
     part = path.with_name(f".{path.name}.new")
     for leftover in path.parent.glob(f"{part.name}*"):
         leftover.unlink()
-    SqlAlchemyStore(f"{SQLITE}{part}", artifacts).engine.dispose()  # type: ignore[no-untyped-call]
+    _migrate(f"{SQLITE}{part}", artifacts)
     with sqlite3.connect(part) as connection:
         # readers (the web page) and writers (trials) then do not wait for each other; the file remembers it
         connection.execute("PRAGMA journal_mode=WAL")
@@ -215,6 +231,14 @@ def end_orphans(store: Store) -> int:
     for run_id in orphans:
         client.set_terminated(run_id, "KILLED")
     return len(orphans)
+
+
+def end_left(store: Store, study: str) -> None:
+    """Set the trials of a study that is over to KILLED where they seem to run: their machine died."""
+    client = store.client()
+    running = "attributes.status = 'RUNNING' and tags.`hwsweep.role` = 'trial'"
+    for run in client.search_runs([store.experiment(study)], running, max_results=1000):
+        client.set_terminated(run.info.run_id, "KILLED")
 
 
 @contextmanager

@@ -28,13 +28,14 @@ ALLOWED = {
     "__init__": set(),
     "__main__": {"conf_path", "run", "data", "sweep"},
     "conf_path": set(),
+    "exclusive": set(),
     "data": set(),
     "data_command": {"conf_path", "data"},
     "models": {"data"},
     "analysis": {"data", "models", "train"},
     "figures": {"data", "models", "analysis", "sweep"},  # sweep: the figures of a search are drawn from its view
     "train": {"data", "models"},
-    "tracking": set(),
+    "tracking": {"exclusive"},
     "served_model": {"data", "run", "train"},
     "result": set(),
     "run": {"analysis", "data", "figures", "models", "result", "sweep", "tracking", "train"},
@@ -42,7 +43,7 @@ ALLOWED = {
     "report": {"analysis", "figures", "result", "sweep", "tracking"},
     "ui": {"conf_path", "tracking"},
     "reproduce": {"conf_path", "result", "run", "sweep", "tracking", "train"},
-    "sweep": set(),
+    "sweep": {"exclusive"},
     "hydra_plugins": {"sweep"},
 }
 ONLY_IN = {

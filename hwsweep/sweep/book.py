@@ -1,9 +1,9 @@
-"""The study's trials in Optuna. This process is the only writer; every record is whole or absent."""
+"""The study's trials in Optuna. One process writes, or several in turn (join); every record is whole or absent."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,14 +39,25 @@ class Book:
             raise SweepError(f"study {name!r} in the storage has other directions; give another study_name")
         self.study_id = self.storage.get_study_id_from_name(name)
         self.pruner = sampling.build(plan.pruner) if plan.pruner else optuna.pruners.NopPruner()
-        self.n_refused = sum(REFUSED in t.user_attrs for t in self.trials() if t.state.is_finished())
-        """Trials that were never run: they do not count."""
-        self.n_failed = sum(t.state.name == "FAIL" for t in self.trials()) - self.n_refused
+        self.notes: dict[str, Any] = {}
+        """What each new trial carries from its first moment on."""
+        self.recount()
         self.n_points = len(points) if (points := plan.listed()) is not None else float("inf")
+
+    def recount(self) -> None:
+        """Count again what has failed, also in other processes."""
+        trials = self.trials()
+        self.n_refused = sum(REFUSED in t.user_attrs for t in trials if t.state.is_finished())
+        """Trials that were never run: they do not count."""
+        self.n_failed = sum(t.state.name == "FAIL" for t in trials) - self.n_refused
 
     def trials(self) -> list[FrozenTrial]:
         """All trials so far, by number; not to be changed."""
         return self.storage.get_all_trials(self.study_id, deepcopy=False)
+
+    def note(self, number: int, key: str, value: Any) -> None:
+        """Keep something with a trial that has not ended."""
+        self.storage.set_trial_user_attr(self.trials()[number]._trial_id, key, value)
 
     def unfinished(self) -> list[int]:
         """Numbers of the trials that wait or were running when the sweep was interrupted."""
@@ -87,8 +98,14 @@ class Book:
 
         trial = self.trials()[number]
         if trial.state == TrialState.WAITING:
-            self.storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+            self.claim(number)
         return self.plan.space.tried(trial.params) if self.plan.points is not None else self._fill(number)
+
+    def claim(self, number: int) -> bool:
+        """Make a waiting trial run; False if another process was faster: the storage compares and sets."""
+        from optuna.trial import TrialState
+
+        return self.storage.set_trial_state_values(self.trials()[number]._trial_id, TrialState.RUNNING)
 
     def requeue(self, number: int) -> None:
         """Let an interrupted trial wait for the sweep to go on."""
@@ -128,8 +145,11 @@ class Book:
             raise
 
     def report(self, number: int, value: float, step: int) -> None:
-        """Keep an intermediate value of a running trial."""
-        self.storage.set_trial_intermediate_value(self.trials()[number]._trial_id, step, value)
+        """Keep an intermediate value of a running trial; of one that another process has ended since, none."""
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        with suppress(UpdateFinishedTrialError):
+            self.storage.set_trial_intermediate_value(self.trials()[number]._trial_id, step, value)
 
     def should_prune(self, number: int) -> bool:
         """Whether the pruner gives the trial up."""
@@ -143,7 +163,8 @@ class Book:
 
         spreads = {axis.key: sampling.categories(axis) for axis in self.plan.space.axes if axis.key in point}
         # create_trial demands values of finished trials only
-        trial = create_trial(state=TrialState.RUNNING, params=dict(point), distributions=spreads)
+        params, notes = dict(point), self.notes
+        trial = create_trial(state=TrialState.RUNNING, params=params, distributions=spreads, user_attrs=notes)
         self.storage.create_new_trial(self.study_id, template_trial=trial)
 
     def _fill(self, number: int) -> Point:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.singleton import Singleton
@@ -11,8 +12,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.sweep import devices, folder, launcher, plan, probe, refusal, sampling, snapshot, view, worker
 from hwsweep.sweep.book import Book
+from hwsweep.sweep.claims import Alone, Claims
 from hwsweep.sweep.cluster_choice import cluster_asked, cluster_runs
 from hwsweep.sweep.executor import Executor
+from hwsweep.sweep.join import Crew
 from hwsweep.sweep.launcher import LauncherBatches
 from hwsweep.sweep.pool import ProcessPool
 from hwsweep.sweep.queue import Queue
@@ -56,7 +59,7 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
         "program": view.program(),
     }
     study = folder.open_folder(config, record)
-    with study.discarded_if_unused():
+    with nullcontext() if settings.join else study.discarded_if_unused():
         if study.resumed:
             planned = plan.make_plan(settings, space, base, study.read())
         taken = snapshot.take_snapshot(loader, config, study.name, study.path)
@@ -68,8 +71,20 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
         program = _program(context, task, config, taken, len(planned.directions))
         executor = _executor(program, config, settings, slots, threads)
         print("\n".join([plan.announce(planned, settings, book.done()), *refused]), flush=True)
-        queue = Queue(settings, study, book, base, checker)
-        Runner(settings, study, book, base, queue, executor, observer).run()
+        claims = _claims(settings, book, study)
+        if settings.join:
+            study = study.share()
+        queue = Queue(settings, study, book, claims, base, checker)
+        Runner(settings, study, book, claims, base, queue, executor, observer).run()
+
+
+def _claims(settings: plan.Settings, book: Book, study: folder.Folder) -> Claims:
+    """What trials this process may take: all, or in turn with others that ask the same."""
+    if not settings.join:
+        return Alone(book, study.path)
+    crew = Crew(book, settings, study.path)
+    crew.agree({key: study.read().get(key) for key in ("question", "grid", "refused")})
+    return crew
 
 
 def _executor(

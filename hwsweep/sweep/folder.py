@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -18,6 +20,9 @@ from hwsweep.sweep import SweepError
 from hwsweep.sweep.outcome import write_atomically
 
 LOCK = "study.lock"
+"""Of a study's only process; of several, each holds one with its own name behind this one."""
+PATIENCE = 60
+"""Seconds to wait for another process that has just begun the study which this one joins."""
 
 
 class Folder(NamedTuple):
@@ -49,6 +54,13 @@ class Folder(NamedTuple):
                 shutil.rmtree(self.path)
             raise
 
+    def share(self) -> Folder:
+        """The same folder with a lock of this process's own: others may join."""
+        own = FileLock(self.path / f"{LOCK}.{socket.gethostname()}.{os.getpid()}")
+        own.acquire(timeout=0)
+        self.lock.release()
+        return self._replace(lock=own)
+
     def end(self) -> None:
         """Mark the study as ended: the same command begins a new one from now on."""
         self.write({**self.read(), "status": "ended"})
@@ -67,9 +79,9 @@ def open_folder(config: DictConfig, record: Mapping[str, Any]) -> Folder:
     """
     name = OmegaConf.select(config, "hydra.sweeper.study_name")
     if name is not None:
-        return _named(str(name), place(config, str(name)), record)
+        return _named(str(name), place(config, str(name)), record, bool(config.hydra.sweeper.join))
     if place(config, "a") == place(config, "b"):  # the application has chosen one folder for all
-        return _named(time_name(), place(config, time_name()), record)
+        return _named(time_name(), place(config, time_name()), record, join=False)
     for path in sorted(place(config, "a").parent.glob("*/study.json")):
         if (found := _interrupted(path.parent, record["question"])) is not None:
             return found
@@ -110,15 +122,18 @@ def _new(config: DictConfig, record: Mapping[str, Any]) -> Folder:
         name = stem if number == 1 else f"{stem}_{number}"
         with suppress(FileExistsError):
             place(config, name).mkdir(parents=True)
-            return _named(name, place(config, name), record)
+            return _named(name, place(config, name), record, join=False)
     raise AssertionError  # unreachable: the names do not end
 
 
-def _named(name: str, path: Path, record: Mapping[str, Any]) -> Folder:
+def _named(name: str, path: Path, record: Mapping[str, Any], join: bool) -> Folder:
     path.mkdir(parents=True, exist_ok=True)
-    lock = _own(path)
+    lock = _own(path, join)
     if lock is None:
-        raise SweepError(f"study {name!r} is running in another process; wait for it or give another study_name")
+        raise SweepError(
+            f"study {name!r} is running in another process; wait for it or give another study_name "
+            "(several processes share a study if each is begun with hydra.sweeper.join=true)"
+        )
     if (found := read_record(path)) is not None:
         if differences := compare(found["question"], record["question"]):
             shown = "\n  ".join(differences)
@@ -127,7 +142,7 @@ def _named(name: str, path: Path, record: Mapping[str, Any]) -> Folder:
                 "restore it, or give another hydra.sweeper.study_name"
             )
         return Folder(found["name"], path, lock, resumed=True)
-    strangers = [entry.name for entry in path.iterdir() if entry.name != LOCK and entry.suffix != ".tmp"]
+    strangers = [entry.name for entry in path.iterdir() if not entry.name.startswith(LOCK) and entry.suffix != ".tmp"]
     if strangers:
         raise SweepError(f"{path} holds other files ({strangers[0]}, ...); give another study_name or sweep.dir")
     folder = Folder(name, path, lock, resumed=False)
@@ -144,18 +159,34 @@ def _interrupted(path: Path, question: Mapping[str, Any]) -> Folder | None:
         shown = "\n  ".join(differences)
         print(f"{path} has the same command but another configuration; a new study begins\n  {shown}")
         return None
-    lock = _own(path)
+    lock = _own(path, join=False)
     return None if lock is None else Folder(record["name"], path, lock, resumed=True)
 
 
-def _own(path: Path) -> FileLock | None:
-    """The study's lock, held until this process ends in any way; None if another process holds it."""
+def _own(path: Path, join: bool) -> FileLock | None:
+    """The study's lock, held until this process ends in any way; None if another process holds it.
+
+    Args:
+        join: others that share the study do not matter.
+    """
     lock = FileLock(path / LOCK)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=PATIENCE if join else 0)
     except Timeout:
         return None
+    if not join and any(is_held(other) for other in path.glob(f"{LOCK}.*")):
+        lock.release()
+        return None
     return lock
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock."""
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

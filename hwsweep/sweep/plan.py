@@ -53,6 +53,8 @@ class Settings(NamedTuple):
     preload: list[str]
     study_name: str | None
     storage: str | None
+    join: bool
+    heartbeat: float
     observer: dict[str, Any] | None
 
     @property
@@ -75,6 +77,10 @@ def read_settings(config: DictConfig) -> Settings:
         raise SweepError(f"direction must be minimize or maximize, but got {wrong[0]}")
     if settings.n_jobs < 1 or (settings.n_trials is not None and settings.n_trials < 1):
         raise SweepError(f"n_jobs and n_trials must be at least 1, but got {settings.n_jobs}, {settings.n_trials}")
+    if settings.join and settings.study_name is None:
+        raise SweepError("join=true needs a name that all processes give: hydra.sweeper.study_name=night")
+    if settings.heartbeat <= 0:
+        raise SweepError(f"heartbeat must be above 0 seconds, but got {settings.heartbeat}")
     return settings
 
 

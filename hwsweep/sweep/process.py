@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import threading
 from contextlib import suppress
@@ -45,8 +46,8 @@ def use_threads(number: int) -> None:
 
 
 def identity(pid: int) -> dict[str, Any]:
-    """What tells a process from another that has the same pid later."""
-    return {"pid": pid, "created": psutil.Process(pid).create_time()}
+    """What tells a process from another that has the same pid later, or on another machine."""
+    return {"machine": socket.gethostname(), "pid": pid, "created": psutil.Process(pid).create_time()}
 
 
 def kill_orphans(trial_folder: Path) -> None:
@@ -63,7 +64,7 @@ def kill_orphan(directory: Path) -> None:
     left = json.loads(path.read_text(encoding="utf-8"))
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(left["pid"])
-        if process.create_time() == left["created"]:
+        if left["machine"] == socket.gethostname() and process.create_time() == left["created"]:
             kill_tree(left["pid"])
             process.wait(timeout=30)
     path.unlink()

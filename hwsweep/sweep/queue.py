@@ -9,11 +9,11 @@ from omegaconf import DictConfig
 
 from hwsweep.sweep import SweepError, outcome
 from hwsweep.sweep.book import Book
+from hwsweep.sweep.claims import Claims
 from hwsweep.sweep.executor import Executor
 from hwsweep.sweep.folder import Folder
 from hwsweep.sweep.live import Live
 from hwsweep.sweep.plan import Settings
-from hwsweep.sweep.process import kill_orphans
 from hwsweep.sweep.refusal import Checker
 from hwsweep.sweep.runs import outcome_of, pruned, runs_of
 from hwsweep.sweep.sampling import ATTEMPTS
@@ -25,23 +25,18 @@ from hwsweep.sweep.worker import Job
 class Queue:
     """The trials between the book and the processes."""
 
-    def __init__(self, settings: Settings, folder: Folder, book: Book, config: DictConfig, checker: Checker) -> None:
+    def __init__(
+        self, settings: Settings, folder: Folder, book: Book, claims: Claims, config: DictConfig, checker: Checker
+    ) -> None:
         self.settings = settings
         self.folder = folder
         self.book = book
+        self.claims = claims
         self.config = config
         self.checker = checker
         self.waiting: deque[Job] = deque()
-        self.interrupted: list[int] = []
         self.under_way: dict[int, list[Job]] = {}
         """The runs of each trial that has begun and not ended."""
-
-    def recover(self) -> None:
-        """Bring the book and the folders of an interrupted sweep together again."""
-        for number in self.book.unfinished():
-            kill_orphans(self.folder.path / str(number))
-            self.book.requeue(number)
-            self.interrupted.append(number)
 
     def next(self, live: Live) -> Job | None:
         """The next run; None if there is none left to start.
@@ -51,7 +46,7 @@ class Queue:
         """
         refused = 0
         while not self.waiting:
-            if (begun := self._next_trial()) is None:
+            if (begun := self.claims.take()) is None:
                 return None
             number, point = begun
             if (why := self.checker.refusal(point)) is None:
@@ -80,16 +75,12 @@ class Queue:
         if len(results) < len(jobs):
             return
         del self.under_way[number]
-        self.book.finish(number, *summary(results, [outcome.read_result(Path(job.directory)) for job in jobs]))
+        self.claims.finish(number, *summary(results, [outcome.read_result(Path(job.directory)) for job in jobs]))
 
-    def _next_trial(self) -> tuple[int, Point] | None:
-        if self.interrupted:
-            number = self.interrupted.pop(0)
-            return number, self.book.again(number)
-        new = self.book.new()
-        if new is not None and (stranger := self.folder.path / str(new[0])).exists():
-            raise SweepError(f"{stranger} exists, but the storage knows no such trial; give another study_name")
-        return new
+    def forget(self) -> None:
+        """Know of no trial any more: what was under way may be another process's by now."""
+        self.waiting.clear()
+        self.under_way.clear()
 
     def _begin(self, number: int, point: Point) -> None:
         """Queue the trial's runs that have no outcome yet; a trial that has them all is only written down."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from omegaconf import DictConfig
 
 from hwsweep.sweep import outcome, view
 from hwsweep.sweep.book import Book
+from hwsweep.sweep.claims import Claims
 from hwsweep.sweep.executor import Ended, Executor
 from hwsweep.sweep.folder import Folder
 from hwsweep.sweep.interrupt import Interrupt
@@ -23,6 +25,9 @@ from hwsweep.sweep.runs import pruned
 from hwsweep.sweep.summary import lost
 from hwsweep.sweep.worker import Job
 
+PAUSE = 0.5
+"""Seconds between two looks at what runs, or at what other processes of the study have left."""
+
 
 class Runner:
     """One sweep that runs."""
@@ -32,6 +37,7 @@ class Runner:
         settings: Settings,
         folder: Folder,
         book: Book,
+        claims: Claims,
         config: DictConfig,
         queue: Queue,
         executor: Executor,
@@ -40,6 +46,7 @@ class Runner:
         self.settings = settings
         self.folder = folder
         self.book = book
+        self.claims = claims
         self.config = config
         self.queue = queue
         self.executor = executor
@@ -49,9 +56,9 @@ class Runner:
 
     def run(self) -> None:
         """Run to the total, or until the sweep is stopped or hopeless; the observer hears of its end in every case."""
-        self.queue.recover()
+        self.claims.begin()
         with self.interrupt:
-            with self.book.discarded_if_unused():
+            with self.claims.guard():
                 self.observer.started(view.study_view(self.book, self.folder.path, self.config))
             try:
                 with Live(self.book, len(seed_values(self.settings, 0)) or 1) as live:
@@ -62,7 +69,7 @@ class Runner:
         self._leave()
 
     def _loop(self, live: Live) -> None:
-        """Until nothing runs and nothing is left to start."""
+        """Until nothing runs and nothing is left to start, here or where the study is shared."""
         pool = self.executor
         self.queue.prepare(pool)  # while the fork server still loads
         while True:
@@ -75,9 +82,20 @@ class Runner:
             elif pool.jobs:
                 self.queue.prepare(pool)
             if not pool.jobs:
-                return
-            for ended in pool.wait(lambda job, message: self._answer(live, job, message), seconds=0.5):
-                self._settle(ended, live)
+                if self._stopping or self.claims.over():
+                    return
+                time.sleep(PAUSE)
+            elif self.claims.lost:
+                self._let_go()
+            else:
+                for ended in pool.wait(lambda job, message: self._answer(live, job, message), seconds=PAUSE):
+                    self._settle(ended, live)
+
+    def _let_go(self) -> None:
+        """End what runs here: others may have begun to run the same."""
+        self.executor.kill()
+        self.queue.forget()
+        self.claims.release()
 
     @property
     def _stopping(self) -> bool:
@@ -126,10 +144,13 @@ class Runner:
 
     def _finish(self) -> None:
         """Leave a tidy study behind, whatever ended the loop."""
-        for number in self.book.unfinished():
-            self.book.requeue(number)
-        if self._hopeless or (not self.book.unfinished() and self.book.exhausted()):
+        self.claims.release()
+        over = not self.book.unfinished() and self.book.exhausted()
+        if self._hopeless or over:
             self.folder.end()
+        if not self.claims.leave(over):
+            print(f"done here; another process of the study shows the result: {self.folder.path}", flush=True)
+            return
         view.write_results(self.book, self.folder.path)
         if not self.book.unused():
             self.observer.finished(view.study_view(self.book, self.folder.path, self.config))

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from hwsweep.exclusive import has_table, is_postgresql, one_at_a_time
+from hwsweep.sweep import SweepError
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -32,11 +37,32 @@ def open_storage(url: str | None, directory: Path) -> BaseStorage:
     from optuna.storages.journal import JournalFileBackend
 
     if url is not None:
-        return get_storage(url)
+        with _creating(url):
+            return get_storage(url)
     path = directory / "journal.log"
-    _drop_torn_line(path)
     lock: Any = _ProcessLock(directory / "journal.log.lock")
+    with lock.lock:  # what looks torn may be a line that another process is about to end
+        _drop_torn_line(path)
     return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+
+
+@contextmanager
+def _creating(url: str) -> Iterator[None]:
+    """The first process makes the tables; others that come at the same moment wait for it.
+
+    Raises:
+        SweepError: the database's driver is not installed, or the database is MLflow's.
+    """
+    if not is_postgresql(url):
+        yield
+        return
+    try:
+        with one_at_a_time(url, "optuna's tables") as connection:
+            if has_table(connection, "experiments"):
+                raise SweepError("the storage is MLflow's database; Optuna needs one of its own (createdb studies)")
+            yield
+    except ImportError as error:
+        raise SweepError(f"hydra.sweeper.storage: {error}") from error
 
 
 def _drop_torn_line(path: Path) -> None:

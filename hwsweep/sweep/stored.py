@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra.core.config_loader import ConfigLoader
@@ -14,7 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.folder import LOCK, flatten, read_record
+from hwsweep.sweep.folder import LOCK, flatten, is_held, read_record
 from hwsweep.sweep.plan import read_settings, read_space
 from hwsweep.sweep.snapshot import plain_config
 from hwsweep.sweep.view import StudyView, TrialView, log_keys, trial_view
@@ -96,14 +95,8 @@ def has_ended(directory: Path) -> bool:
 
 
 def is_running(directory: Path) -> bool:
-    """Whether a process holds the study's lock."""
-    if not (directory / LOCK).exists():
-        return False
-    try:
-        with FileLock(directory / LOCK, timeout=0):
-            return False
-    except Timeout:
-        return True
+    """Whether a process holds the study's lock, or one of its own on a study that several share."""
+    return any(is_held(lock) for lock in directory.glob(f"{LOCK}*"))
 
 
 def _interrupted(trial: TrialView) -> TrialView:

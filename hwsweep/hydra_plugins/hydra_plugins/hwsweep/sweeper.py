@@ -47,6 +47,8 @@ class HwsweepSweeper(Sweeper):
         preload: list[str],
         study_name: str | None,
         storage: str | None,
+        join: bool,
+        heartbeat: float,
         observer: DictConfig | None,
     ) -> None:
         # The arguments only make Hydra refuse unknown keys; the engine reads them from the config it can also store.
