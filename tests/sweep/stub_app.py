@@ -8,6 +8,8 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
+MEMORY: list[float] = []
+
 
 @hydra.main(version_base="1.3", config_path="stub_conf", config_name="config")
 def main(cfg: DictConfig) -> object:
@@ -42,6 +44,9 @@ def main(cfg: DictConfig) -> object:
             return killed_once(Path("killed"))
         case "child":
             return child()
+        case "remember":
+            MEMORY.append(cfg.x)
+            return len(MEMORY)
     return (cfg.x - 1) ** 2 + cfg.shape.size
 
 

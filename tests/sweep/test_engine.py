@@ -137,6 +137,10 @@ def test_a_run_killed_from_outside_is_started_again(sweep: Sweep, tmp_path: Path
     assert "SIGKILL" in trial.user_attrs["failure"]["message"]
 
 
+def test_no_trial_finds_what_another_has_left_in_memory(sweep: Sweep) -> None:
+    assert [trial.value for trial in sweep("x=1,2,3", "how=remember").trials()] == [1, 1, 1]
+
+
 def test_an_explicit_launcher_runs_the_trials(sweep: Sweep) -> None:
     ran = sweep("x=1,2,3", "how=params,raise", "hydra/launcher=basic", "hydra.sweeper.n_jobs=2")
     assert "Launching 2 jobs locally" in ran.out
