@@ -159,7 +159,7 @@ def main() -> None:
         cfg = compose("config", ["model=transformer", data, "device=cpu", *chosen])
     splits = build(cfg).dataset.splits(cfg.seed)
     print(
-        f"{build(cfg).dataset.name}, batch {cfg.batch_size}, {dict(cfg.transformer)}, {len(splits.train['length'])} texts; "
+        f"{build(cfg).dataset.name}, {len(splits.train['length'])} texts, batch {cfg.batch_size}, {cfg.transformer}; "
         f"torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.machine()}"
     )
     measure(cfg, splits)
