@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import shutil
 import signal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +11,7 @@ from typing import Any, NamedTuple
 from hwsweep.sweep import SweepError, outcome
 from hwsweep.sweep.cluster import lost, refused
 from hwsweep.sweep.host import Finished, Work, host
+from hwsweep.sweep.server import start_server
 from hwsweep.sweep.worker import Job
 
 REASONS = {"OUT_OF_MEMORY": "out-of-memory", "TIMEOUT": "timeout", "DEADLINE": "timeout"}
@@ -32,6 +35,12 @@ class SlurmCluster:
     """Slurm, or processes of this machine that submitit treats alike (cluster=local)."""
 
     def __init__(self, settings: SlurmSettings, gpus_per_trial: float | None, study: str) -> None:
+        if settings.cluster not in ("slurm", "local"):
+            raise SweepError(f"hydra.launcher.cluster must be slurm or local, but got {settings.cluster}")
+        if settings.cluster == "slurm" and shutil.which("srun") is None:
+            raise SweepError(
+                "this machine has no srun; start the sweep where Slurm is, or set hydra.launcher.cluster=local"
+            )
         if gpus_per_trial is not None and gpus_per_trial != int(gpus_per_trial):
             raise SweepError(f"Slurm gives whole GPUs, but got gpus_per_trial={gpus_per_trial}")
         self.settings = settings
@@ -42,16 +51,16 @@ class SlurmCluster:
 
     def find(self, job: Job) -> SlurmJob | None:
         """The Slurm job that an earlier sweep left in the run's folder and that has not ended."""
-        executor = self._executor(job)
-        for path in _folder(job).glob("*_submitted.pkl"):
-            left = executor.job_class(_folder(job), path.name.removesuffix("_submitted.pkl"))
-            if not left.done(force_check=True):
-                return SlurmJob(job, left)
-        return None
+        if not (left := _left(job)).exists():
+            return None
+        placed = pickle.loads(left.read_bytes())  # noqa: S301  # written below
+        return None if placed.done(force_check=True) else SlurmJob(job, placed)
 
     def place(self, work: Work) -> SlurmJob:
         """Put the work in Slurm's queue."""
-        return SlurmJob(work.job, self._executor(work.job).submit(Requeued(), work))
+        placed = self._executor(work.job).submit(Requeued(), work)
+        _left(work.job).write_bytes(pickle.dumps(placed))
+        return SlurmJob(work.job, placed)
 
     def close(self) -> None:
         """Do nothing: Slurm needs no connection."""
@@ -81,10 +90,9 @@ class Requeued:
 
     def __call__(self, work: Work) -> Finished:
         """How the job ended, as `host` says it."""
-        usual = signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # Slurm sends it to the trial's processes as well:
-        from hwsweep.sweep.server import start_server
-
-        start_server(work.preload, work.threads)  # they inherit that it is ignored
+        # Slurm sends its signal to the trial's processes as well; they inherit from their server that it is ignored
+        usual = signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        start_server(work.preload, work.threads)
         signal.signal(signal.SIGUSR2, usual)
         return host(work)
 
@@ -128,3 +136,8 @@ class SlurmJob:
 
 def _folder(job: Job) -> Path:
     return Path(job.directory, "slurm")
+
+
+def _left(job: Job) -> Path:
+    """Where the Slurm job of a run is remembered."""
+    return _folder(job) / "job.pkl"

@@ -1,0 +1,32 @@
+"""A Hydra application with a checkpoint: counts to `epochs`, and goes on from where it was when it is run again."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from hwsweep.sweep.trial import TrialPruned, current_trial
+
+
+@hydra.main(version_base="1.3", config_path="epochs_conf", config_name="config")
+def main(cfg: DictConfig) -> float:
+    checkpoint = Path(HydraConfig.get().runtime.output_dir, "checkpoint")
+    done = int(checkpoint.read_text()) if checkpoint.exists() else 0
+    trial = current_trial()
+    assert trial is not None
+    print(f"from epoch {done}", flush=True)
+    for epoch in range(done + 1, cfg.epochs + 1):
+        time.sleep(cfg.seconds)
+        checkpoint.write_text(str(epoch))
+        trial.report(cfg.x / epoch, epoch)
+        if trial.should_prune():
+            raise TrialPruned
+    return float(cfg.x)
+
+
+if __name__ == "__main__":
+    main()
