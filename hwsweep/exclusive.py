@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 POSTGRESQL = "postgresql"
+LONGEST = 300
+"""Seconds that a block may last."""
 
 
 def is_postgresql(url: str | None) -> bool:
@@ -33,6 +35,8 @@ def one_at_a_time(url: str, name: str) -> Iterator[Connection]:
 
     with _engine(url).begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": zlib.crc32(name.encode())})
+        # of a machine that lost its power in here the server would not hear for hours
+        connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{LONGEST}s'"))
         yield connection
 
 

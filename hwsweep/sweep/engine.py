@@ -82,7 +82,7 @@ def _claims(settings: plan.Settings, book: Book, study: folder.Folder) -> Claims
     """What trials this process may take: all, or in turn with others that ask the same."""
     if not settings.join:
         return Alone(book, study.path)
-    crew = Crew(book, settings, study.path)
+    crew = Crew(book, study.path, settings.storage, settings.heartbeat)
     crew.agree({key: study.read().get(key) for key in ("question", "grid", "refused")})
     return crew
 

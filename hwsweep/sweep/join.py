@@ -15,7 +15,6 @@ from hwsweep.sweep.book import Book
 from hwsweep.sweep.claims import Claimed
 from hwsweep.sweep.folder import compare
 from hwsweep.sweep.heartbeat import Heartbeat
-from hwsweep.sweep.plan import Settings
 from hwsweep.sweep.process import kill_orphans
 
 if TYPE_CHECKING:
@@ -48,13 +47,19 @@ def turns(name: str, url: str | None, directory: Path) -> Callable[[], AbstractC
 
 
 class Crew:
-    """The trials of a study that is shared with others: one of many processes that each do the same."""
+    """The trials of a study that is shared with others: one of many processes that each do the same.
 
-    def __init__(self, book: Book, settings: Settings, directory: Path) -> None:
+    Args:
+        directory: the study's folder; that of all members, or each machine's own.
+        url: of the storage; None for the journal in the folder.
+        seconds: without a heartbeat until a member is taken for dead.
+    """
+
+    def __init__(self, book: Book, directory: Path, url: str | None, seconds: float) -> None:
         self.book = book
         self.directory = directory
-        self.turn = turns(book.name, settings.storage, directory)
-        self.heart = Heartbeat(book.storage, book.study_id, settings.heartbeat)
+        self.turn = turns(book.name, url, directory)
+        self.heart = Heartbeat(book.storage, book.study_id, seconds)
         self.book.notes = {OWNER: self.heart.me}
         self.came_late = False
 

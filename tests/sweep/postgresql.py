@@ -18,7 +18,9 @@ OWNER = "postgres"
 def programs() -> Path | None:
     """The folder of initdb and pg_ctl (Debian keeps them off the PATH); None where PostgreSQL is not installed."""
     found = shutil.which("initdb")
-    places = [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    places = (
+        [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    )
     return next((place for place in places if (place / "pg_ctl").exists()), None)
 
 
