@@ -107,6 +107,19 @@ def test_a_png_is_opaque_white_small_and_about_1200_wide(tmp_path):
     assert (tmp_path / "samples.png").stat().st_size < 0.75 * noise.size
 
 
+def test_a_title_wider_than_the_page_is_drawn_whole(tmp_path):
+    widths = []
+    for repeats in (1, 2):
+        images = np.zeros((2, 28, 28, 1), np.uint8)
+        info = samples.SamplesInfo("a long name of a run, with words " * 6 * repeats, images, 2)
+        drawing.save(samples, info, tmp_path / "samples.png")
+        with Image.open(tmp_path / "samples.png") as picture:
+            ink = 255 - np.asarray(picture.convert("L"))
+            widths.append(picture.width)
+        assert not ink[:, :3].any() and not ink[:, -3:].any()
+    assert widths[1] > 1.8 * widths[0]  # twice the words, one margin
+
+
 def test_a_figure_that_cannot_be_drawn_leaves_the_old_file_alone(tmp_path):
     def draw(info, axes):
         raise RuntimeError("no ink")
