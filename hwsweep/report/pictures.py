@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hwsweep import result
 from hwsweep.report.search_pictures import seen
-from hwsweep.report.words import LAMBDA, evenly, folder_of, short, title
+from hwsweep.report.words import LAMBDA, evenly, folder_of, short, title, told
 
 if TYPE_CHECKING:
     from hwsweep.figures import montage
@@ -80,7 +80,7 @@ def draw_sweep(view: StudyView) -> Iterator[Drawn]:
     """The figures of a sweep of VAEs over lambda; none where lambda was not swept, or several data sets were."""
     from hwsweep.figures import active_units, collapse, drawing, kl_heatmap, rate_distortion
 
-    trials = [trial for trial in _complete(view) if (folder_of(trial) / result.ARRAYS).exists()]
+    trials = _vaes(view)
     if LAMBDA not in view.axes or "dataset" in view.axes or not trials:
         return
     trials.sort(key=lambda trial: float(trial.params.get(LAMBDA, view.config.vae["lambda"])))
@@ -126,13 +126,17 @@ def first_line(figure: ModuleType) -> str:
 
 
 def numbers_of(view: StudyView, prefix: str) -> list[RunNumbers]:
-    """The analysed runs of a study, their titles led by `prefix`."""
-    trials = [trial for trial in _complete(view) if (folder_of(trial) / result.ARRAYS).exists()]
-    return [run._replace(title=f"{prefix}{run.title}") for run in (_numbers(trial, view) for trial in trials)]
+    """The analysed VAEs of a study, their titles led by `prefix`."""
+    return [run._replace(title=f"{prefix}{run.title}") for run in (_numbers(trial, view) for trial in _vaes(view))]
 
 
 def _complete(view: StudyView) -> list[TrialView]:
     return [trial for trial in view.trials if trial.state == "complete"]
+
+
+def _vaes(view: StudyView) -> list[TrialView]:
+    """The finished trials that were analysed as VAEs; what a classifier of texts has measured is another thing."""
+    return [t for t in _complete(view) if "test/rate" in t.metrics and (folder_of(t) / result.ARRAYS).exists()]
 
 
 def _kl_weight(trial: TrialView, view: StudyView) -> float:
@@ -144,7 +148,7 @@ def _column(trial: TrialView, view: StudyView) -> montage.Column:
 
     distortion, rate = trial.metrics["test/distortion"], trial.metrics["test/rate"]
     return montage.Column(
-        title=title(trial, view),
+        title=told(trial, [key for key in view.axes if key != "dataset"]),  # which has a picture of its own
         note=f"distortion {distortion:.1f}, rate {rate:.2f} nats",
         colour=drawing.colour_of(_kl_weight(trial, view)),
         folder=folder_of(trial) / "figures",

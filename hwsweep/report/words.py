@@ -15,9 +15,15 @@ LAMBDA = "vae.lambda"
 
 
 def title(trial: TrialView, view: StudyView) -> str:
-    """The swept values of a trial: "lambda = 100"; the data set has its own picture."""
-    shown = [name for name in view.axes if name in trial.params and name != "dataset"]
-    return ", ".join(f"{short(name)} = {number(trial.params[name])}" for name in shown) or f"trial {trial.number}"
+    """The swept values of a trial: "lambda = 100"."""
+    return told(trial, list(view.axes))
+
+
+def told(trial: TrialView, keys: list[str]) -> str:
+    """These values of a trial: "lambda = 100, latent = 20"; its number where it has none of them."""
+    return ", ".join(f"{short(key)} = {number(trial.params[key])}" for key in keys if key in trial.params) or (
+        f"trial {trial.number}"
+    )
 
 
 def short(name: str) -> str:

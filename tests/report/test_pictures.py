@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from planted_studies import draw_curves, draw_images, failed, study, trial
+from planted_studies import draw_curves, draw_images, failed, note, study, trial
 
+from hwsweep import result
 from hwsweep.figures import trial_curves
 from hwsweep.report import pictures
+from hwsweep.report.compare import compare
 from hwsweep.report.pictures import Drawing, draw_montages
+from hwsweep.report.words import title
 
 
 def test_a_montage_is_drawn_of_the_runs_that_have_all_three_pictures(tmp_path: Path) -> None:
@@ -51,3 +54,32 @@ def test_curves_of_runs_of_different_length_stand_in_one_figure(tmp_path: Path) 
         draw_curves(each, epochs)
     info = trial_curves.info([trial_curves.Line("", "#000000", each.directory / "figures") for each in trials])
     np.testing.assert_array_equal(info.valid[1], [[1, 2, 3, np.nan, np.nan], [1, 2, 3, 4, 5]])
+
+
+def test_only_vaes_are_compared_by_rate_and_distortion_and_a_classifier_beside_them_costs_nothing(
+    tmp_path: Path,
+) -> None:
+    texts = trial(tmp_path, 0, 0, params={"transformer.heads": 2}, metrics={"test/accuracy": 0.9})
+    note(texts, "above baseline")
+    result.write_arrays(texts.directory, {"confusion": np.eye(2)})
+    view = study(tmp_path, texts, axes={"transformer.heads": (2,)})
+    del view.config.vae
+    assert pictures.numbers_of(view, "") == []
+    (sections, *_) = compare([view, view], tmp_path).sections
+    assert sections.sentences == []
+
+
+def test_a_swept_data_set_is_named_with_its_trials_but_not_inside_its_own_montage(tmp_path: Path) -> None:
+    trials = [
+        trial(tmp_path, number, 1, params={"dataset": name, "vae.lambda": 1})
+        for number, name in enumerate(("digits", "faces"))
+    ]
+    for each in trials:
+        draw_images(each)
+        note(each, "healthy")
+    view = study(tmp_path, *trials, axes={"dataset": ("digits", "faces"), "vae.lambda": (1,)})
+    assert [title(each, view) for each in trials] == ["dataset = digits, lambda = 1", "dataset = faces, lambda = 1"]
+    first, _ = draw_montages(view)
+    assert "digits. lambda = 1: distortion" in first.alt
+    (points,) = compare([view, view], tmp_path).sections[0].tables
+    assert [row[0].text for row in points.rows] == [title(each, view) for each in trials]
