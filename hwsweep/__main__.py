@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @hydra.main(config_path=str(conf_path()), config_name="config", version_base="1.3")
-def main(cfg: DictConfig) -> float:
-    """Objective of one run; a mistake in the config or the data is one message and exit code 2."""
+def main(cfg: DictConfig) -> float | tuple[float, ...]:
+    """Objective (or objectives) of one run; a mistake in the config or the data is one message and exit code 2."""
     from hwsweep.build import InvalidConfig
     from hwsweep.data import DataError
     from hwsweep.run import run

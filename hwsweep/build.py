@@ -50,6 +50,7 @@ def build(cfg: DictConfig, splits: Splits | None = None) -> Parts:
             seed=_seed(cfg.seed),
             select=cfg.select,
         )
+        objectives(cfg)
         device = _device(cfg.device)
         dataset: Dataset = instantiate(cfg.dataset)
         torch.manual_seed(plan.seed)
@@ -71,6 +72,26 @@ def build_model(cfg: DictConfig, lexicon: Lexicon | None = None) -> Model:
     shapes = instantiate(cfg.dataset).shapes if lexicon is None else lexicon.shapes
     model: Model = instantiate(cfg.model)(shapes)
     return model
+
+
+def objectives(cfg: DictConfig) -> list[str]:
+    """The metrics that a study compares: conf's `objective`, one name or a list with a `direction` for each.
+
+    Raises:
+        InvalidConfig: there are more or fewer directions than objectives.
+    """
+    names = _listed(cfg.objective)
+    if len(_listed(cfg.direction)) != len(names):
+        raise InvalidConfig(
+            f"`direction` must name minimize or maximize for each objective, but got direction={cfg.direction} for "
+            f"objective={cfg.objective}; for instance 'objective=[valid/rate,valid/distortion]' "
+            f"'direction=[minimize,minimize]'"
+        )
+    return names
+
+
+def _listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else [str(each) for each in value]
 
 
 def leaves(cfg: DictConfig) -> dict[str, str]:

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from hwsweep import checkpoint, result, tracking
 from hwsweep.analysis import Measured
-from hwsweep.build import InvalidConfig, Parts, build, leaves
+from hwsweep.build import InvalidConfig, Parts, build, leaves, objectives
 from hwsweep.data import Splits
 from hwsweep.figures import Trained, drawing
 from hwsweep.models import Model
@@ -28,8 +28,8 @@ from hwsweep.train import Row, evaluate, fit
 log = logging.getLogger("hwsweep")
 
 
-def run(cfg: DictConfig) -> float:
-    """Train and measure one model; return the objective at its best epoch.
+def run(cfg: DictConfig) -> float | tuple[float, ...]:
+    """Train and measure one model; return the objective, or each of several, at its best epoch.
 
     Writes checkpoints, figures and result.json into Hydra's output folder and everything to MLflow.
 
@@ -61,7 +61,7 @@ def run(cfg: DictConfig) -> float:
         tracked.artifact(folder / "config" / "config.yaml")
         if facts:
             tracked.metrics(facts, 0)
-        history = _train(parts, splits, cfg.objective, folder / "checkpoints", resume, tracked)
+        history = _train(parts, splits, objectives(cfg)[0], folder / "checkpoints", resume, tracked)
         best = checkpoint.load(folder / "checkpoints" / "best.pt")
         parts.model.load_state_dict(best["model"])
         parts.model.eval()
@@ -74,10 +74,12 @@ def run(cfg: DictConfig) -> float:
         tracked.artifact(folder / "checkpoints" / "best.pt", "checkpoints")
         _keep_model(parts.model, splits, folder, tracked)
         metrics |= facts
-        metrics[cfg.objective] = history[best["epoch"] - 1][cfg.objective]
+        reached = {name: history[best["epoch"] - 1][name] for name in objectives(cfg)}
+        metrics |= reached
         result.write(folder, tracked.id, metrics, tags)
     log.info("best epoch %d of %d; MLflow run %s; files in %s", best["epoch"], len(history), tracked.id, folder)
-    return float(metrics[cfg.objective])
+    values = tuple(reached.values())
+    return values[0] if len(values) == 1 else values
 
 
 def _measure(
@@ -184,9 +186,10 @@ def _check_measured(cfg: DictConfig, parts: Parts, splits: Splits) -> None:
     """Refuse an `objective` or `select` that is not measured, before training."""
     few = {name: values[:2] for name, values in splits.valid.items()}
     measured = sorted(f"valid/{name}" for name in evaluate(parts.model, few))
-    for key in ("objective", "select"):
-        if cfg[key] not in measured:
-            raise InvalidConfig(f"`{key}` must be one of {', '.join(measured)}, but got {cfg[key]}")
+    for key, names in (("objective", objectives(cfg)), ("select", [cfg.select])):
+        for name in names:
+            if name not in measured:
+                raise InvalidConfig(f"`{key}` must be one of {', '.join(measured)}, but got {name}")
 
 
 def _sizes(splits: Splits) -> dict[str, int]:

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from hwsweep import chart_view, tracking
 from hwsweep.report.study import log_study, show_table
-from hwsweep.report.words import LAMBDA, verdicts
+from hwsweep.report.words import LAMBDA, objectives, verdicts
 from hwsweep.report.write import write_report
 from hwsweep.sweep.stored import has_ended
 
@@ -36,7 +36,7 @@ class Study:
         if "vae" in view.config and "dataset" not in view.axes:
             for line in foretold(view):
                 print(line, flush=True)
-        chart_view.keep(store, view.name, view.axes, view.config.table, view.config.objective)
+        chart_view.keep(store, view.name, view.axes, view.config.table, objectives(view)[0])
         # what draws the page is loaded while the trials run, so that the page does not wait for it
         threading.Thread(target=importlib.import_module, args=("hwsweep.figures.montage",)).start()
 

@@ -21,16 +21,16 @@ from hwsweep.build import InvalidConfig, build, build_model, leaves
 from hwsweep.conf_path import conf_path
 from hwsweep.run import run
 
-TINY = [
-    *("dataset.n_train=157", "dataset.n_valid=31", "dataset.n_test=37", "epochs=2", "vae.hidden=13", "vae.latent=3"),
-    "analysis.features.n_steps=3",
-]
+SMALL = ["dataset.n_train=157", "dataset.n_valid=31", "dataset.n_test=37", "epochs=2"]
+TINY = ["vae.hidden=13", "vae.latent=3", "analysis.features.n_steps=3"]
+TINY_TEXT = ["dataset=headlines", "transformer.width=8", "transformer.heads=2"]
 
 
 def composed(folder: Path, *overrides: str) -> DictConfig:
     """The config of a run whose output folder is `folder`, as Hydra leaves it there."""
     with initialize_config_dir(str(conf_path()), version_base="1.3"):
-        cfg = compose("config", [*TINY, *overrides], return_hydra_config=True)
+        tiny = TINY_TEXT if "model=transformer" in overrides else TINY
+        cfg = compose("config", [*SMALL, *tiny, *overrides], return_hydra_config=True)
     cfg.hydra.runtime.output_dir = str(folder)
     HydraConfig.instance().set_config(cfg)
     with open_dict(cfg):
@@ -132,6 +132,17 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(workplace:
     assert one == same != other
 
 
+def test_a_run_with_several_objectives_returns_each_at_the_epoch_that_it_keeps(workplace: Path) -> None:
+    both = ["objective=[valid/rate,valid/distortion]", "direction=[minimize,minimize]"]
+    rate, distortion = run(composed(workplace / "run", *both))
+    client, found = store().client(), logged_run()
+    kept = int(found.data.metrics["best_epoch"]) - 1
+    for key, value in (("valid/rate", rate), ("valid/distortion", distortion)):
+        assert client.get_metric_history(found.info.run_id, key)[kept].value == value
+    alone = run(composed(workplace / "alone"))  # by default the objective is neg_elbo, their sum
+    assert alone == pytest.approx(rate + distortion)
+
+
 def test_a_run_goes_on_from_another_runs_folder_to_the_same_numbers(workplace: Path) -> None:
     whole = run(composed(workplace / "whole", "epochs=3"))
     run(composed(workplace / "half", "epochs=1"))
@@ -156,6 +167,7 @@ def test_a_diverged_run_ends_failed_and_says_where(workplace: Path) -> None:
         ("optimizer.lr=-1", "Invalid learning rate"),
         ("dataset.n_train=0", "n_train"),
         ("objective=valid/nothing", "`objective` must be one of valid/distortion"),
+        ("objective=[valid/rate,valid/distortion]", "`direction` must name minimize or maximize for each objective"),
         ("select=valid/nothing", "`select` must be one of valid/distortion"),
         ("resume=nowhere", "`resume` must be a run's folder or a checkpoint"),
     ],
