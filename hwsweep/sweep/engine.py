@@ -73,7 +73,7 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
         print("\n".join([plan.announce(planned, settings, book.done()), *refused]), flush=True)
         claims = _claims(settings, book, study)
         if settings.join:
-            study = study.share()
+            study.lock.share()
         queue = Queue(settings, study, book, claims, base, checker)
         Runner(settings, study, book, claims, base, queue, executor, observer).run()
 

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import shutil
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf, flag_override
 
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.locks import Hold
 from hwsweep.sweep.outcome import write_atomically
-
-LOCK = "study.lock"
-"""Of a study's only process; of several, each holds one with its own name behind this one."""
-PATIENCE = 60
-"""Seconds to wait for another process that has just begun the study which this one joins."""
 
 
 class Folder(NamedTuple):
@@ -30,7 +23,7 @@ class Folder(NamedTuple):
 
     name: str
     path: Path
-    lock: FileLock
+    lock: Hold
     resumed: bool
 
     def read(self) -> dict[str, Any]:
@@ -53,13 +46,6 @@ class Folder(NamedTuple):
                 self.lock.release()
                 shutil.rmtree(self.path)
             raise
-
-    def share(self) -> Folder:
-        """The same folder with a lock of this process's own: others may join."""
-        own = FileLock(self.path / f"{LOCK}.{socket.gethostname()}.{os.getpid()}")
-        own.acquire(timeout=0)
-        self.lock.release()
-        return self._replace(lock=own)
 
     def end(self) -> None:
         """Mark the study as ended: the same command begins a new one from now on."""
@@ -128,8 +114,8 @@ def _new(config: DictConfig, record: Mapping[str, Any]) -> Folder:
 
 def _named(name: str, path: Path, record: Mapping[str, Any], join: bool) -> Folder:
     path.mkdir(parents=True, exist_ok=True)
-    lock = _own(path, join)
-    if lock is None:
+    lock = Hold(path)
+    if not lock.take(join):
         raise SweepError(
             f"study {name!r} is running in another process; wait for it or give another study_name "
             "(several processes share a study if each is begun with hydra.sweeper.join=true)"
@@ -142,7 +128,7 @@ def _named(name: str, path: Path, record: Mapping[str, Any], join: bool) -> Fold
                 "restore it, or give another hydra.sweeper.study_name"
             )
         return Folder(found["name"], path, lock, resumed=True)
-    strangers = [entry.name for entry in path.iterdir() if not entry.name.startswith(LOCK) and entry.suffix != ".tmp"]
+    strangers = [entry.name for entry in path.iterdir() if entry.suffix not in (".lock", ".tmp")]
     if strangers:
         raise SweepError(f"{path} holds other files ({strangers[0]}, ...); give another study_name or sweep.dir")
     folder = Folder(name, path, lock, resumed=False)
@@ -159,34 +145,8 @@ def _interrupted(path: Path, question: Mapping[str, Any]) -> Folder | None:
         shown = "\n  ".join(differences)
         print(f"{path} has the same command but another configuration; a new study begins\n  {shown}")
         return None
-    lock = _own(path, join=False)
-    return None if lock is None else Folder(record["name"], path, lock, resumed=True)
-
-
-def _own(path: Path, join: bool) -> FileLock | None:
-    """The study's lock, held until this process ends in any way; None if another process holds it.
-
-    Args:
-        join: others that share the study do not matter.
-    """
-    lock = FileLock(path / LOCK)
-    try:
-        lock.acquire(timeout=PATIENCE if join else 0)
-    except Timeout:
-        return None
-    if not join and any(is_held(other) for other in path.glob(f"{LOCK}.*")):
-        lock.release()
-        return None
-    return lock
-
-
-def is_held(path: Path) -> bool:
-    """Whether a process holds the lock."""
-    try:
-        with FileLock(path, timeout=0):
-            return False
-    except Timeout:
-        return True
+    lock = Hold(path)
+    return None if not lock.take(join=False) else Folder(record["name"], path, lock, resumed=True)
 
 
 def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -13,7 +13,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.folder import LOCK, flatten, is_held, read_record
+from hwsweep.sweep.folder import flatten, read_record
+from hwsweep.sweep.locks import is_running
 from hwsweep.sweep.plan import read_settings, read_space
 from hwsweep.sweep.snapshot import plain_config
 from hwsweep.sweep.view import StudyView, TrialView, log_keys, trial_view
@@ -92,11 +93,6 @@ def refused(directory: Path) -> list[tuple[int, str]]:
 def has_ended(directory: Path) -> bool:
     """Whether the sweep reached its total or was given up; so too where no sweep has left a study.json."""
     return (read_record(directory) or {}).get("status") != "open"
-
-
-def is_running(directory: Path) -> bool:
-    """Whether a process holds the study's lock, or one of its own on a study that several share."""
-    return any(is_held(lock) for lock in directory.glob(f"{LOCK}*"))
 
 
 def _interrupted(trial: TrialView) -> TrialView:
