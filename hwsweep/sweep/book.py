@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwsweep.sweep import SweepError, sampling
+from hwsweep.sweep.history import History
 from hwsweep.sweep.sampling import Plan
 from hwsweep.sweep.space import Point
 from hwsweep.sweep.storage import open_storage
@@ -42,7 +44,12 @@ class Book:
         self.notes: dict[str, Any] = {}
         """What each new trial carries from its first moment on."""
         self.recount()
-        self.n_points = len(points) if (points := plan.listed()) is not None else float("inf")
+        self.points = plan.listed()
+        self.n_points = float("inf") if self.points is None else len(self.points)
+        self.tried: dict[int, tuple[Any, ...]] = {}
+        """The points of trials that have ended."""
+        swept = plan.space.axes if plan.points is not None else []
+        self.spreads = {axis.key: sampling.listed(axis) for axis in swept}
 
     def recount(self) -> None:
         """Count again what has failed, also in other processes."""
@@ -55,9 +62,17 @@ class Book:
         """All trials so far, by number; not to be changed."""
         return self.storage.get_all_trials(self.study_id, deepcopy=False)
 
+    def _id(self, number: int) -> int:
+        """What the storage calls the trial."""
+        return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
+
+    def _trial(self, number: int) -> FrozenTrial:
+        """One trial, without making a list of all; not to be changed."""
+        return self.storage.get_trial(self._id(number))
+
     def note(self, number: int, key: str, value: Any) -> None:
         """Keep something with a trial that has not ended."""
-        self.storage.set_trial_user_attr(self.trials()[number]._trial_id, key, value)
+        self.storage.set_trial_user_attr(self._id(number), key, value)
 
     def unfinished(self) -> list[int]:
         """Numbers of the trials that wait or were running when the sweep was interrupted."""
@@ -96,7 +111,7 @@ class Book:
         """The point of a trial that waits or was interrupted; it runs again from now on."""
         from optuna.trial import TrialState
 
-        trial = self.trials()[number]
+        trial = self._trial(number)
         if trial.state == TrialState.WAITING:
             self.claim(number)
         return self.plan.space.tried(trial.params) if self.plan.points is not None else self._fill(number)
@@ -105,19 +120,19 @@ class Book:
         """Make a waiting trial run; False if another process was faster: the storage compares and sets."""
         from optuna.trial import TrialState
 
-        return self.storage.set_trial_state_values(self.trials()[number]._trial_id, TrialState.RUNNING)
+        return self.storage.set_trial_state_values(self._id(number), TrialState.RUNNING)
 
     def requeue(self, number: int) -> None:
         """Let an interrupted trial wait for the sweep to go on."""
         from optuna.trial import TrialState
 
-        self.storage.set_trial_state_values(self.trials()[number]._trial_id, TrialState.WAITING)
+        self.storage.set_trial_state_values(self._id(number), TrialState.WAITING)
 
     def finish(self, number: int, state: str, values: list[float], notes: Mapping[str, Any]) -> None:
         """End the trial: notes first, so that a finished trial is complete; its state last."""
         from optuna.trial import TrialState
 
-        trial_id = self.trials()[number]._trial_id
+        trial_id = self._id(number)
         for key, value in notes.items():
             self.storage.set_trial_user_attr(trial_id, key, value)
         states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
@@ -149,19 +164,22 @@ class Book:
         from optuna.exceptions import UpdateFinishedTrialError
 
         with suppress(UpdateFinishedTrialError):
-            self.storage.set_trial_intermediate_value(self.trials()[number]._trial_id, step, value)
+            self.storage.set_trial_intermediate_value(self._id(number), step, value)
 
     def should_prune(self, number: int) -> bool:
         """Whether the pruner gives the trial up."""
+        import optuna
+
         if len(self.plan.directions) > 1:
             return False
-        return self.pruner.prune(self._study(number, 0), self.trials()[number])
+        study = optuna.load_study(study_name=self.name, storage=self.storage)  # with all trials
+        return self.pruner.prune(study, self._trial(number))
 
     def _create(self, point: Point) -> None:
         """Add a running trial in one record: a killed sweep leaves all of it or nothing."""
         from optuna.trial import TrialState, create_trial
 
-        spreads = {axis.key: sampling.categories(axis) for axis in self.plan.space.axes if axis.key in point}
+        spreads = {key: self.spreads[key] for key in point}
         # create_trial demands values of finished trials only
         params, notes = dict(point), self.notes
         trial = create_trial(state=TrialState.RUNNING, params=params, distributions=spreads, user_attrs=notes)
@@ -171,7 +189,7 @@ class Book:
         """The sampled point of a trial; what an interrupted sweep has stored of it stays."""
         from optuna import Trial
 
-        trial = self.trials()[number]
+        trial = self._trial(number)
         study = self._study(number, 0)
         if not self._complete(trial):
             study, sampled = self._sample(number)
@@ -182,7 +200,7 @@ class Book:
                     self.storage.set_trial_param(trial._trial_id, axis.key, value, spread)
         if self.plan.extend is not None:
             sampling.locate(self.plan.extend)(self.config, Trial(study, trial._trial_id))
-        return self.plan.space.tried(self.trials()[number].params)
+        return self.plan.space.tried(self._trial(number).params)
 
     def _complete(self, trial: FrozenTrial) -> bool:
         """Whether every axis swept at the trial's point has its value."""
@@ -192,27 +210,39 @@ class Book:
     def _sample(self, number: int) -> tuple[Study, Point]:
         """A point that is not excluded and, in a finite space, not known; and the study that gave it."""
         space = self.plan.space
-        blank = self.storage.get_trial(self.trials()[number]._trial_id)
+        blank = copy.copy(self._trial(number))
         blank.params, blank.distributions = {}, {}  # the same draws again, whatever is stored already
-        known: list[Point] = []
-        if space.finite and self.plan.extend is None:
-            known = [self.plan.space.tried(trial.params) for trial in self.trials()[:number]]
+        known = self._known(number) if self.points is not None else set()
         for attempt in range(sampling.ATTEMPTS):
             study = self._study(number, attempt)
             point = sampling.suggest(study, blank, space)
-            if point not in known and not space.excluded(point):
+            if tuple(point.items()) not in known and not space.excluded(point):
                 return study, point
-        fresh = [point for point in space.points() if point not in known] if space.finite else []
-        if not fresh:
+        points = space.points() if self.points is None and space.finite else self.points or []
+        fresh = next((point for point in points if tuple(point.items()) not in known), None)
+        if fresh is None:
             raise SweepError(f"{sampling.ATTEMPTS} suggestions in a row were excluded; loosen `exclude`")
-        return study, fresh[0]
+        return study, fresh
+
+    def _known(self, number: int) -> set[tuple[Any, ...]]:
+        """The points of the trials before this one; of those that have ended each is worked out once."""
+        known = set()
+        for trial in self.trials()[:number]:
+            point = self.tried.get(trial.number) or tuple(self.plan.space.tried(trial.params).items())
+            if trial.state.is_finished():
+                self.tried[trial.number] = point
+            known.add(point)
+        return known
 
     def _study(self, number: int, attempt: int) -> Study:
-        """Optuna's study with the sampler of this trial; loaded anew, so that no cache is stale."""
+        """Optuna's study as the sampler of this trial sees it; loaded anew, so that no cache is stale."""
         import optuna
 
         node = self.plan.sampler or {"_target_": "optuna.samplers.TPESampler"}
         if self.plan.points is not None:
             node = {"_target_": "optuna.samplers.RandomSampler"}  # asked nothing
         sampler = sampling.build_sampler(node, self.plan.seed, number, attempt)
-        return optuna.load_study(study_name=self.name, storage=self.storage, sampler=sampler, pruner=self.pruner)
+        storage: Any = self.storage
+        if self.plan.history is not None and len(self.plan.directions) == 1:
+            storage = History(storage, self.plan.history, self.plan.directions == ["maximize"])
+        return optuna.load_study(study_name=self.name, storage=storage, sampler=sampler, pruner=self.pruner)

@@ -43,6 +43,7 @@ class Settings(NamedTuple):
     custom_search_space: str | None
     direction: Direction | list[Direction]
     sampler: dict[str, Any] | None
+    history: int | None
     pruner: dict[str, Any] | None
     check: str | dict[str, Any] | None
     n_jobs: int
@@ -79,6 +80,8 @@ def read_settings(config: DictConfig) -> Settings:
         raise SweepError(f"n_jobs and n_trials must be at least 1, but got {settings.n_jobs}, {settings.n_trials}")
     if settings.join and settings.study_name is None:
         raise SweepError("join=true needs a name that all processes give: hydra.sweeper.study_name=night")
+    if settings.history is not None and settings.history < 100:
+        raise SweepError(f"history must be at least 100 trials, or null for all, but got {settings.history}")
     if settings.heartbeat <= 0:
         raise SweepError(f"heartbeat must be above 0 seconds, but got {settings.heartbeat}")
     return settings
@@ -136,6 +139,7 @@ def make_plan(settings: Settings, space: Space, config: DictConfig, earlier: Map
         pruner=settings.pruner,
         directions=settings.directions,
         extend=settings.custom_search_space,
+        history=settings.history,
     )
 
 

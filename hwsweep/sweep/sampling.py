@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import math
 import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 ATTEMPTS = 100
 """How often a sampler may propose a point that is excluded or already known before the next new one is taken."""
 
+MOST_LISTED = 100
+"""Numbers of a grid's axis that stand in the record of every trial: 10,000 of them in 10,000 records are gigabytes."""
+
 
 class Plan(NamedTuple):
     """How the next trial is found."""
@@ -35,6 +39,8 @@ class Plan(NamedTuple):
     directions: list[Literal["minimize", "maximize"]]
     extend: str | None
     """Dotted path of a function (config, trial) that suggests further parameters."""
+    history: int | None
+    """The most finished trials that a sampler looks at; None for all."""
 
     def listed(self) -> list[Point] | None:
         """All points there are to try; None if they cannot be listed."""
@@ -120,11 +126,17 @@ def distribution(axis: Axis) -> BaseDistribution:
     return FloatDistribution(axis.low, axis.high, log=axis.log, step=None if axis.log else axis.step)
 
 
-def categories(axis: Axis) -> BaseDistribution:
-    """The axis of a grid as Optuna keeps it: its values, in order."""
-    from optuna.distributions import CategoricalDistribution
+def listed(axis: Axis) -> BaseDistribution:
+    """The axis of a grid as Optuna keeps it with each trial: its values, in order; of many numbers, their ends."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-    return CategoricalDistribution(axis.values or ())
+    values = axis.values or ()
+    kinds = {type(value) for value in values}
+    if len(values) > MOST_LISTED and kinds == {int}:
+        return IntDistribution(min(values), max(values), log=axis.log)  # type: ignore[arg-type]
+    if len(values) > MOST_LISTED and kinds == {float} and all(map(math.isfinite, values)):  # type: ignore[arg-type]
+        return FloatDistribution(min(values), max(values), log=axis.log)  # type: ignore[arg-type]
+    return CategoricalDistribution(values)
 
 
 def suggest(study: Study, trial: FrozenTrial, space: Space) -> Point:

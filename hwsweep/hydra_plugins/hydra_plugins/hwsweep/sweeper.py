@@ -37,6 +37,7 @@ class HwsweepSweeper(Sweeper):
         custom_search_space: str | None,
         direction: str | list[str],
         sampler: DictConfig | None,
+        history: int | None,
         pruner: DictConfig | None,
         check: str | DictConfig | None,
         n_jobs: int,
