@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -17,6 +18,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from PIL import Image, ImageChops, ImageOps
+
+from hwsweep.figures.fonts import families
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,9 +64,10 @@ class Drawable(Protocol):
 @contextmanager
 def style() -> Iterator[None]:
     """Matplotlib's own defaults and the house style on top, inside the `with` only."""
-    with matplotlib.rc_context():
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box shows that there is a letter
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
+        matplotlib.rcParams.update(_STYLE | {"font.family": list(families())})
         yield
 
 
