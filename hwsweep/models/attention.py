@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 
+import psutil
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hwsweep.data import DataError
 from hwsweep.models.dropout import Dropout
+
+BYTES_PER_WEIGHT = 12
+"""Of attention in training: the weight, whether it is dropped, and what is left of it are kept for the gradient."""
 
 
 class SelfAttention(nn.Module):
@@ -58,3 +63,18 @@ def attention_weights(
     """softmax(query key^T / sqrt(d)) over the keys that `mask` lets pass (Vaswani et al. 2017, equation 1)."""
     scores = query @ (key / math.sqrt(key.shape[-1])).transpose(2, 3)
     return (scores if mask is None else scores.masked_fill(~mask, -math.inf)).softmax(-1)
+
+
+def require_memory(n_texts: int, n_tokens: int, heads: int, layers: int) -> None:
+    """Refuse a training batch whose attention weights are more than this machine can hold.
+
+    Raises:
+        DataError: they are; the message says how long the texts are and what to set.
+    """
+    n_bytes = BYTES_PER_WEIGHT * layers * heads * n_texts * n_tokens**2
+    if n_bytes > (there := psutil.virtual_memory().total):
+        raise DataError(
+            f"{n_texts} texts of up to {n_tokens:,} tokens would run out of memory: attention of {heads} heads, "
+            f"{layers} layers takes {n_bytes / 1e9:,.0f} GB, there are {there / 1e9:,.0f}; cut texts with "
+            "dataset.plan.max_length, or set a smaller batch_size"
+        )

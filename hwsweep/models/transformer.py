@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from hwsweep.data import Shapes
 from hwsweep.models import Batch, Model
+from hwsweep.models.attention import require_memory
 from hwsweep.models.dropout import Dropout
 from hwsweep.models.embedding import TokenEmbedding
 from hwsweep.models.encoder_layer import EncoderLayer
@@ -53,6 +54,7 @@ class Transformer(Model):
         if not {"token", "word", "class"} <= shapes.keys():
             raise ValueError(f"a Transformer needs a data set of texts, but this one has {sorted(shapes)}")
         (longest,), (n_words,), (n_classes,) = shapes["token"], shapes["word"], shapes["class"]
+        self.heads = heads
         self.embedding = embedding(n_words, width)
         self.positions = Positions(positions, longest=longest, width=width)
         self.cls = nn.Parameter(torch.randn(width) / math.sqrt(width)) if pooling == "cls" else None
@@ -73,6 +75,9 @@ class Transformer(Model):
 
         In evaluation, where the batch says which tokens are `key`: `key_attention`, the share of attention in [0, 1]
         that falls on them, averaged over layers, heads and the queries that are no padding.
+
+        Raises:
+            DataError: texts so long that attention in training would not fit in memory.
         """
         see = "key" in batch and not self.training
         logits, maps, real = self._read(batch, see=see)
@@ -104,6 +109,8 @@ class Transformer(Model):
         """Logits (n, classes), the layers' attention if `see`, and which tokens are no padding (n, t)."""
         length = batch["length"].long()
         longest, shortest = int(length.max()), int(length.min())
+        if self.dropout.active and length.device.type == "cpu":  # else attention keeps no weights
+            require_memory(len(length), longest + len(self.prefix), self.heads, len(self.layers))
         x = self.positions(self.embedding(batch["token"][:, :longest].long()))
         if self.cls is not None:
             x = torch.cat([self.cls.expand(len(x), 1, -1), x], dim=1)
@@ -116,7 +123,7 @@ class Transformer(Model):
             maps += [weights] if see else []
         x = self.norm(x)
         pooled = x[:, 0] if self.cls is not None else masked_mean(x, real)
-        return self.classify(pooled), maps, real
+        return self.classify(pooled).float(), maps, real
 
 
 def masked_mean(x: Float[Tensor, "n t width"], real: Bool[Tensor, "n t"]) -> Float[Tensor, "n width"]:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from hwsweep.data import DataError
 from hwsweep.models.embedding import TokenEmbedding
 from hwsweep.models.transformer import Transformer, key_attention, masked_mean
 
@@ -211,3 +212,14 @@ def test_a_data_set_of_images_is_refused() -> None:
             embedding=partial(TokenEmbedding, dim=None, frozen=False, sparse=True),
             width=10, heads=5, layers=1, hidden=7, dropout=0.0, positions="learned", norm="pre", pooling="mean",
         )  # fmt: skip
+
+
+def test_texts_too_long_for_the_memory_are_refused_before_they_are_read_and_only_in_training() -> None:
+    model = transformer(dropout=0.5, width=10, heads=5, layers=2).train()
+    batch = texts() | {"length": torch.full((13,), 100_000)}
+    told = r"13 texts of up to 100,000 tokens would run out of memory.* 5 heads, 2 layers takes 15,600 GB.*max_length"
+    with pytest.raises(DataError, match=told):  # 12 bytes * 2 layers * 5 heads * 13 texts * 10^10 pairs of tokens
+        model.losses(batch)
+    model.losses(texts())
+    model.eval()
+    model.losses(texts() | {"length": torch.full((13,), 23)})
