@@ -47,6 +47,7 @@ def build(cfg: DictConfig, splits: Splits | None = None) -> Parts:
             epochs=cfg.epochs,
             batch_size=cfg.batch_size,
             clip_norm=cfg.clip_norm,
+            precision=cfg.precision,
             seed=_seed(cfg.seed),
             select=cfg.select,
         )

@@ -16,6 +16,7 @@ from hwsweep import checkpoint
 from hwsweep.batches import evaluation_batches, training_batches
 from hwsweep.data import Examples, Splits
 from hwsweep.models import Batch, Model
+from hwsweep.precision import PRECISIONS, autocast
 from hwsweep.schedules import Schedule
 
 Row = dict[str, float]
@@ -42,6 +43,8 @@ class Plan:
     batch_size: int
     clip_norm: float | None
     """Largest norm of the gradient of the mean loss; None leaves gradients alone."""
+    precision: str
+    """One of `PRECISIONS`: of the network's products in training; evaluation is float32."""
     seed: int
     select: str
     """The `valid/...` metric whose lowest epoch is kept as best.pt; what training minimises, as a rule."""
@@ -53,6 +56,8 @@ class Plan:
                 raise ValueError(f"`{name}` must be a whole number >= 1, but got {value!r}")
         if self.clip_norm is not None and not (isinstance(self.clip_norm, int | float) and self.clip_norm > 0):
             raise ValueError(f"`clip_norm` must be a number > 0 or null, but got {self.clip_norm!r}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"`precision` must be one of {', '.join(PRECISIONS)}, but got {self.precision!r}")
         if not self.select.startswith("valid/"):
             raise ValueError(
                 f"`select` must be measured on the validation split, as `valid/loss` is, but got {self.select!r}"
@@ -161,7 +166,7 @@ def _train_epoch(
         for group, peak_rate in zip(optimizer.param_groups, peak_rates, strict=True):
             group["lr"] = peak_rate * factor
         batch = {name: values.index_select(0, indices) for name, values in train.items()}
-        step_sums = _train_step(model, batch, optimizer, plan.clip_norm)
+        step_sums = _train_step(model, batch, optimizer, plan)
         step_losses.append(step_sums["loss"] / len(indices))
         learning_rates.append(optimizer.param_groups[0]["lr"])
         for name, total in step_sums.items():
@@ -170,15 +175,14 @@ def _train_epoch(
     return {name: float(total) / n_examples for name, total in sums.items()}
 
 
-def _train_step(
-    model: Model, batch: Batch, optimizer: torch.optim.Optimizer, clip_norm: float | None
-) -> dict[str, Tensor]:
+def _train_step(model: Model, batch: Batch, optimizer: torch.optim.Optimizer, plan: Plan) -> dict[str, Tensor]:
     """Sum over the batch of each loss, before the step; a function of its own, so that its memory is free again."""
-    losses = model.losses(batch)
+    with autocast(plan.precision, next(model.parameters()).device):
+        losses = model.losses(batch)
     optimizer.zero_grad(set_to_none=True)
     losses["loss"].mean().backward()
-    if clip_norm is not None:
-        torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    if plan.clip_norm is not None:
+        torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip_norm)
     optimizer.step()
     return {name: values.detach().sum() for name, values in losses.items()}
 

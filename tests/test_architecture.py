@@ -19,6 +19,7 @@ PARTS = {  # files at top level by the part they belong to; folders are parts by
     "schedules": "train",
     "optimizers": "train",
     "batches": "train",
+    "precision": "train",
     "provenance": "tracking",
     "logged": "tracking",
     "chart_view": "tracking",

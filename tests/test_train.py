@@ -48,6 +48,7 @@ def plan(**changes: Any) -> Plan:
         "epochs": 4,
         "batch_size": 5,
         "clip_norm": None,
+        "precision": "float32",
         "seed": 0,
         "select": "valid/loss",
     }
@@ -163,6 +164,7 @@ def test_a_checkpoint_of_another_model_is_refused_by_name(tmp_path: Path) -> Non
     [
         ({"epochs": 0}, "`epochs` must be a whole number >= 1, but got 0"),
         ({"batch_size": 1.5}, "`batch_size` must be a whole number >= 1, but got 1.5"),
+        ({"precision": "half"}, "`precision` must be one of float32, bfloat16, auto, but got 'half'"),
         ({"clip_norm": 0}, "`clip_norm` must be a number > 0 or null, but got 0"),
         ({"select": "loss"}, "`select` must be measured on the validation split"),
     ],

@@ -73,7 +73,7 @@ class VAE(Model):
         image = pixels(batch["image"])
         mu, log_var = self.encode(image)
         z = mu + torch.exp(0.5 * log_var) * torch.randn_like(mu)
-        distortion = self.likelihood.distortion(self.decoder(z), image)
+        distortion = self.likelihood.distortion(self.decoder(z).float(), image)
         kl = kl_to_standard_normal(mu, log_var)
         rate = kl.sum(1)
         losses = {
@@ -93,7 +93,7 @@ class VAE(Model):
 
     def encode(self, image: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "n latent"], Float[Tensor, "n latent"]]:
         """Mean and log-variance of q(z | x) for images in [0, 1]."""
-        mu, raw = self.encoder(image).chunk(2, dim=1)
+        mu, raw = self.encoder(image).float().chunk(2, dim=1)  # small differences follow: float32 under autocast too
         return self.kl_term.posterior(mu, self.log_var_limit * torch.tanh(raw / self.log_var_limit))
 
     def decode(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n c h w"]:
