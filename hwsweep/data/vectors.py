@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float32
 
 from hwsweep.data import DataError
 from hwsweep.data.download import download
-from hwsweep.data.home import Stock, located, missing, vectors_home
+from hwsweep.data.home import Stock, located, vectors_home
 from hwsweep.data.progress import progress
 
 if TYPE_CHECKING:
@@ -96,10 +96,20 @@ class WordVectors:
         """Download the archive and verify its checksum."""
         download(self.source, self.where, self.checksum)
 
+    def _missing(self) -> DataError:
+        """What to do; `fetch` is no way out where vectors of another length lie, for it takes them for enough."""
+        stem = f"{self.archive.removesuffix('.zip')}."
+        there = sorted({file.name.removeprefix(stem).partition("d")[0] for file in self.root.glob(f"{stem}*d.txt*")})
+        other = f"set embedding.dim to what is there ({', '.join(there)}), or put {self.source} into {self.root}"
+        return DataError(
+            f"`{self.name}` of {self.dim} values is not there: no {self.where}. To get it: "
+            f"{other if there else self.way_to_get}. Or do without: embedding=none"
+        )
+
     def _key(self, words: Sequence[str]) -> str:
         """Changes with the file, what is read of it, and the words."""
         if not self.where.exists():
-            raise missing(self.name, self.where, self.way_to_get)
+            raise self._missing()
         status = self.where.stat()
         settings = [FORMAT, self.where, self.member, status.st_size, status.st_mtime_ns]
         return hashlib.sha256(repr([*map(str, settings), *words]).encode()).hexdigest()[:32]

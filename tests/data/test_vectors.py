@@ -117,6 +117,15 @@ def test_vectors_that_are_not_there_tell_how_to_get_them() -> None:
         vectors().rows(["the"])
 
 
+def test_where_vectors_of_another_length_lie_their_length_is_told_since_fetching_would_take_them_for_enough(
+    folder: Path,
+) -> None:
+    write(folder, ".gz")
+    way = rf"embedding\.dim to what is there \(3\), or put https://invalid/glove\.6B\.zip into {folder}"
+    with pytest.raises(DataError, match=way):
+        vectors(dim=5).rows(["the"])
+
+
 def test_a_length_that_the_archive_lacks_is_refused_with_what_it_holds(folder: Path) -> None:
     write(folder, ".zip")
     with pytest.raises(DataError, match=r"no glove\.6B\.4d\.txt; it holds: glove\.6B\.5d\.txt, glove\.6B\.3d\.txt"):
