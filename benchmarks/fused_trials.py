@@ -1,0 +1,116 @@
+"""Does it pay to train points that differ only in lambda as one stacked model? CPU time, against one by one.
+
+    python benchmarks/fused_trials.py
+    HWSWEEP_DATA=... python benchmarks/fused_trials.py dataset=tibetan_mnist batch_size=100
+
+Both ways take the same batches, the same noise and the same initial weights: one by one with `fit`'s step, and fused
+with `torch.func.stack_module_state` and `vmap`, where each product becomes one of stacked matrices and Adam has one
+tensor for all models. The two must end with the same parameters but for rounding; then the times are compared.
+
+It does not pay on a CPU: the products fill a core at batch 128 already, and fused trials took 1.04 times the processor
+time of single ones, 1.3 times at batch 16 (three points, the default VAE, one thread of an AMD EPYC). So there is no launcher
+that fuses trials: each has a process, a folder and an end of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from statistics import median
+
+import torch
+from hydra import compose, initialize_config_dir
+from torch import Tensor
+from torch.func import functional_call, stack_module_state, vmap
+
+from hwsweep.batches import training_batches
+from hwsweep.build import Parts, build
+from hwsweep.conf_path import conf_path
+from hwsweep.data import Examples
+
+LAMBDAS = (0.0, 1.0, 100.0)
+STEPS = 60
+REPEATS = 5
+TOLERANCE = 2e-3
+"""Of the same weight after all steps: Adam turns a rounding of a tiny gradient into a part of its step, 1e-3."""
+
+
+def one_by_one(points: list[Parts], batches: list[Examples]) -> list[dict[str, Tensor]]:
+    """The parameters of each point, trained after the other."""
+    for point in points:
+        torch.manual_seed(0)
+        for batch in batches:
+            loss = point.model.losses(batch)["loss"].mean()
+            point.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            point.optimizer.step()
+    return [dict(point.model.named_parameters()) for point in points]
+
+
+def fused(points: list[Parts], batches: list[Examples]) -> list[dict[str, Tensor]]:
+    """The parameters of each point, trained all at once."""
+    parameters, buffers = stack_module_state([point.model for point in points])
+    weights = torch.tensor(LAMBDAS)
+    skeleton, settings = points[0].model, points[0].optimizer.defaults
+    optimizer = torch.optim.Adam(
+        list(parameters.values()), lr=settings["lr"], betas=settings["betas"], fused=settings["fused"]
+    )
+
+    def loss(own: dict[str, Tensor], kept: dict[str, Tensor], weight: Tensor, image: Tensor) -> Tensor:
+        losses = functional_call(skeleton, (own, kept), ({"image": image},))
+        mean: Tensor = (losses["distortion"] + weight * losses["rate"]).mean()
+        return mean
+
+    every = vmap(loss, in_dims=(0, 0, 0, None), randomness="same")
+    torch.manual_seed(0)
+    for batch in batches:
+        optimizer.zero_grad(set_to_none=True)
+        every(parameters, buffers, weights, batch["image"]).sum().backward()
+        optimizer.step()
+    return [{name: stacked[i] for name, stacked in parameters.items()} for i in range(len(points))]
+
+
+def largest_difference(first: list[dict[str, Tensor]], second: list[dict[str, Tensor]]) -> float:
+    """Largest difference of a weight between two ways to train the same points."""
+    return max(
+        float((mine[name] - yours[name]).detach().abs().max())
+        for mine, yours in zip(first, second, strict=True)
+        for name in mine
+    )
+
+
+def main() -> None:
+    """Print medians and spread of the processor's time, and how well the two ways agree."""
+    with initialize_config_dir(str(conf_path()), version_base="1.3"):
+        settings = ["device=cpu", *sys.argv[1:]]
+        configs = [compose("config", [*settings, f"vae.lambda={weight}"]) for weight in LAMBDAS]
+    train = build(configs[0]).dataset.splits(configs[0].seed).train
+    rows = training_batches(train, configs[0].batch_size, torch.Generator().manual_seed(0))[:STEPS]
+    batches = [{"image": train["image"].index_select(0, indices)} for indices in rows]
+    seconds: dict[str, list[float]] = {"one by one": [], "fused": []}
+    for repeat in range(REPEATS + 1):
+        ends = []
+        for name, way in (("one by one", one_by_one), ("fused", fused)):
+            points = [build(config) for config in configs]
+            for point in points:
+                point.model.forward = point.model.losses  # what functional_call calls
+            started = time.process_time()
+            ends.append(way(points, batches))
+            if repeat > 0:  # the first round warms up
+                seconds[name].append(time.process_time() - started)
+        apart = largest_difference(*ends)
+        if apart > TOLERANCE:
+            raise SystemExit(f"fused trials must end as single ones do, but a weight is {apart:.2g} off")
+    print(
+        f"{len(LAMBDAS)} points, {len(batches)} steps, batch {configs[0].batch_size}, {REPEATS} repeats; "
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads; weights agree to {apart:.1e}"
+    )
+    for name, values in seconds.items():
+        spread = f"(from {min(values):.2f} to {max(values):.2f})"
+        print(f"{name:10s} median {median(values):6.2f} s of processor time  {spread}")
+    ratios = sorted(single / all_ for single, all_ in zip(seconds["one by one"], seconds["fused"], strict=True))
+    print(f"one by one / fused: median {median(ratios):.2f}  (from {ratios[0]:.2f} to {ratios[-1]:.2f})")
+
+
+if __name__ == "__main__":
+    main()
