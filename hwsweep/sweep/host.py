@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import cloudpickle  # type: ignore[import-untyped]
@@ -66,10 +69,22 @@ def _run(pool: ProcessPool, job: Job) -> Ended:
         box.post(message)
         return box.given_up.exists() if message[0] == "should_prune" else None
 
-    pool.submit(job)
+    with _no_main():
+        pool.submit(job)
     while True:
         try:
             if done := pool.wait(answer, seconds=0.5):
                 return done[0]
         except KeyboardInterrupt:
             pool.stop()
+
+
+@contextmanager
+def _no_main() -> Iterator[None]:
+    """A process started inside does not load the program that runs here: the cluster's, which takes Ray a second."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
@@ -28,9 +29,10 @@ class RayCluster:
         import ray
 
         try:
+            _knock(settings.address)
             ray.init(settings.address, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            told = str(error).strip().splitlines()[0]
+        except (OSError, ValueError, RuntimeError) as error:
+            told = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise SweepError(f"no Ray cluster at hydra.launcher.address={settings.address}: {told}") from error
         needed = {"CPU": settings.cpus_per_trial, "GPU": gpus_per_trial or 0}
         if not any(all(node["Resources"].get(kind, 0) >= n for kind, n in needed.items()) for node in ray.nodes()):
@@ -87,3 +89,10 @@ class RayTask:
         import ray
 
         ray.cancel(self.reference)
+
+
+def _knock(address: str | None) -> None:
+    """Raise OSError unless something listens at host:port; Ray itself would go on trying for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=10).close()

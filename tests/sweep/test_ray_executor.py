@@ -109,13 +109,28 @@ def test_the_same_command_goes_on_where_a_stopped_sweep_was(tmp_path: Path, clus
     assert len(starts) == 2 and int(starts[1]) > 0
 
 
-def test_a_trial_sees_the_threads_it_was_given_and_the_variables_that_conf_names(
-    tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("arguments", "threads"), [([], 1), (["hydra.launcher.environment=[OMP_*]"], 3)])
+def test_a_trial_computes_with_its_cpus_and_gets_the_variables_that_conf_names(
+    tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch, arguments: list[str], threads: int
 ) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    sweep = Sweep(tmp_path, cluster, "how=threads", "shape.size=0", app=APP)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    sweep = Sweep(tmp_path, cluster, "how=threads", *arguments, app=APP)
     assert sweep.end() == 0, sweep.log.read_text()
-    assert [t.value for t in trials(sweep.study)] == [1.0]
+    assert [t.value for t in trials(sweep.study)] == [threads]
+
+
+@pytest.mark.parametrize(("on_the_node", "per_trial", "seen"), [(2, 1, {0, 1}), (1, 0.5, {0})])
+def test_trials_share_the_devices_of_a_node_as_asked(
+    tmp_path: Path, cluster: Any, on_the_node: int, per_trial: float, seen: set[int]
+) -> None:
+    node = cluster.add_node(num_cpus=2, num_gpus=on_the_node)
+    share = f"hydra.sweeper.gpus_per_trial={per_trial}"
+    sweep = Sweep(tmp_path, cluster, "x=1,2", "how=device", "seconds=5", share, app=APP)
+    sweep.until(lambda: sweep.says(0, "x is") and sweep.says(1, "x is"))
+    assert not any((sweep.study / str(n) / "outcome.json").exists() for n in range(2)), "both run at once"
+    assert sweep.end() == 0, sweep.log.read_text()
+    cluster.remove_node(node)
+    assert {t.value for t in trials(sweep.study)} == seen
 
 
 def test_a_cluster_that_is_not_there_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
