@@ -101,10 +101,8 @@ class WordVectors:
         stem = f"{self.archive.removesuffix('.zip')}."
         there = sorted({file.name.removeprefix(stem).partition("d")[0] for file in self.root.glob(f"{stem}*d.txt*")})
         other = f"set embedding.dim to what is there ({', '.join(there)}), or put {self.source} into {self.root}"
-        return DataError(
-            f"`{self.name}` of {self.dim} values is not there: no {self.where}. To get it: "
-            f"{other if there else self.way_to_get}. Or do without: embedding=none"
-        )
+        lacking = f"`{self.name}` of {self.dim} values is not there: no {self.where}"
+        return DataError(f"{lacking}. To get it: {other if there else self.way_to_get}. Or do without: embedding=none")
 
     def _key(self, words: Sequence[str]) -> str:
         """Changes with the file, what is read of it, and the words."""

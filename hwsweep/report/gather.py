@@ -11,7 +11,7 @@ from hwsweep.report.answer import answer, question
 from hwsweep.report.page import Fold, Page, Picture, Section
 from hwsweep.report.reproduce import reproduce_section
 from hwsweep.report.tables import baseline_table, predictions_table, trials_table
-from hwsweep.report.words import best, command, count, evenly, finished, folder_of, title, verdicts
+from hwsweep.report.words import best, command, count, evenly, finished, folder_of, title, verdicts, which_seed
 from hwsweep.sweep.importance import importances
 from hwsweep.sweep.stored import has_ended
 
@@ -96,7 +96,8 @@ def _best_trial(view: StudyView) -> Section:
 
 def _folds(view: StudyView) -> list[Fold]:
     """The figures of some other trials, as many as the page has room for."""
-    others = [trial for trial in finished(view) if trial is not best(view)]
+    first = best(view)
+    others = [trial for trial in finished(view) if trial is not first]
     folds, left = [], MOST_BYTES
     for trial in evenly(others, MOST_FOLDED):
         pictures = _own(trial, view)
@@ -114,8 +115,8 @@ def _own(trial: TrialView, view: StudyView) -> list[Picture]:
     return [
         Picture(
             path.name,
-            f"{_words(path)}, {title(trial, view)}",
-            f"{_words(path)} of trial {trial.number}, {title(trial, view)}; {', '.join(numbers)}",
+            f"{_words(path)}, {title(trial, view)}{which_seed(trial)}",
+            f"{_words(path)} of trial {trial.number}, {title(trial, view)}{which_seed(trial)}; {', '.join(numbers)}",
             path.read_bytes(),
         )
         for path in sorted((folder_of(trial) / "figures").glob("*.png"))

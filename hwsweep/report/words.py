@@ -56,8 +56,13 @@ def verdicts(view: StudyView) -> list[str]:
     lines = []
     for trial in view.trials:
         if trial.state == "complete" and (said := result.tag(folder_of(trial), "why")):
-            lines.append(f"{title(trial, view)}: {said}")
+            lines.append(f"{title(trial, view)}{which_seed(trial)}: {said}")
     return lines
+
+
+def which_seed(trial: TrialView) -> str:
+    """Of a trial with several seeds, which of its runs is shown or judged: " (the first of 3 seeds)"."""
+    return f" (the first of {len(trial.runs)} seeds)" if len(trial.runs) > 1 else ""
 
 
 def finished(view: StudyView) -> list[TrialView]:

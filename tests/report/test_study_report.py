@@ -13,7 +13,7 @@ from hwsweep import result, tracking
 from hwsweep.report.study import log_study, show_table
 from hwsweep.report.words import verdicts
 from hwsweep.study import Study
-from hwsweep.sweep.view import StudyView
+from hwsweep.sweep.view import RunView, StudyView
 
 
 def shown(view: StudyView) -> str:
@@ -59,6 +59,15 @@ def test_every_finished_run_gets_its_sentence(tmp_path: Path) -> None:
     assert verdicts(study(tmp_path, *trials)) == [
         f"lambda = {value}: healthy: all is well" for value in ("0", "1", "2.5")
     ]
+
+
+def test_of_a_point_with_several_seeds_it_is_said_whose_verdict_stands_there(tmp_path: Path) -> None:
+    runs = [RunView(tmp_path / f"seed_{seed}", None, METRICS, "a" * 32) for seed in range(3)]
+    for each in runs:
+        each.directory.mkdir()
+    result.write(runs[0].directory, "a" * 32, METRICS, {"why": "healthy: all is well"})
+    view = study(tmp_path, trial(tmp_path, 0, 1, runs=runs))
+    assert verdicts(view) == ["lambda = 1 (the first of 3 seeds): healthy: all is well"]
 
 
 def test_a_page_that_cannot_be_written_is_told_and_the_study_ends_well(
