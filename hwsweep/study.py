@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from hwsweep import chart_view, tracking
-from hwsweep.report.study import log_study, show_table
+from hwsweep.report.study import log_study, sentences, show_table
 from hwsweep.report.words import LAMBDA, objectives, verdicts
 from hwsweep.report.write import write_report
 from hwsweep.sweep.stored import has_ended
@@ -45,7 +45,7 @@ class Study:
         console = Console(width=None if sys.stdout.isatty() else 120)
         show_table(view, console)
         said = verdicts(view)
-        for line in said:
+        for line in sentences(said):
             console.print(line, highlight=False, markup=False)
         with _told(console, view.name, "the page"):
             written = write_report(view)

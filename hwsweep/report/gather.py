@@ -91,7 +91,9 @@ def _best_trial(view: StudyView) -> Section:
     first = best(view)
     if first is None:
         return Section("The best trial")
-    return Section(f"The best trial: {title(first, view)}", pictures=_own(first, view))
+    pictures = _own(first, view)
+    said = f"Trial {first.number}: {title(first, view)}{which_seed(first)}."
+    return Section("The best trial", [said] * bool(pictures), pictures=pictures)
 
 
 def _folds(view: StudyView) -> list[Fold]:

@@ -12,26 +12,58 @@ from rich.console import Console
 from rich.table import Table
 
 from hwsweep import result, tracking
-from hwsweep.report.words import command, number, short, verdict_name
+from hwsweep.report.words import command, finished, number, short, verdict_name
 
 if TYPE_CHECKING:
     from hwsweep.sweep.view import StudyView, TrialView
 
 
+MOST_LINES = 200
+"""Trials that the terminal shows one by one; results.csv and the page have them all."""
+MOST_SENTENCES = 20
+"""Verdicts of single trials that are printed and stand in MLflow's note, which has room for 8,000 characters."""
+
+
 def show_table(view: StudyView, console: Console) -> None:
-    """One line per trial: swept values, the metrics that conf's `table` names, verdict, seconds, run id or failure."""
+    """One line per trial: swept values, the metrics that conf's `table` names, verdict, seconds, run id or failure.
+
+    Of a long study the best trials, by number, and a line that says so.
+    """
     metrics = list(view.config.table)
     table = Table(title=f"study {view.name}", title_justify="left", box=SIMPLE_HEAD)
     for name in [*map(short, view.axes), *(name.removeprefix("test/") for name in metrics), "verdict", "seconds"]:
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     table.add_column("run id", overflow="fold")
     decimals = {name: _decimals(view, name) for name in metrics}
-    for trial in view.trials:
+    for trial in shown(view):
         numbers = [f"{trial.metrics[name]:.{decimals[name]}f}" if name in trial.metrics else "-" for name in metrics]
         seconds = "-" if trial.seconds is None else f"{trial.seconds:.1f}"
         values = [number(trial.params.get(name, "-")) for name in view.axes]
         table.add_row(*values, *numbers, verdict_name(trial) or "-", seconds, _outcome(trial))
     console.print(table)
+    if len(view.trials) > MOST_LINES:
+        kind = "best" if len(view.directions) == 1 else "latest"
+        console.print(
+            f"of {len(view.trials)} trials the {kind} {MOST_LINES}; all are on the page and in results.csv",
+            highlight=False,
+        )
+
+
+def shown(view: StudyView) -> list[TrialView]:
+    """The trials of the terminal's table; of more than `MOST_LINES` the best, or with several objectives the latest."""
+    if len(view.trials) <= MOST_LINES:
+        return view.trials
+    if len(view.directions) > 1:
+        return view.trials[-MOST_LINES:]
+    sign = -1 if view.directions[0] == "maximize" else 1
+    best = sorted(finished(view), key=lambda trial: sign * trial.values[0])[:MOST_LINES]
+    return sorted(best, key=lambda trial: trial.number)
+
+
+def sentences(said: Sequence[str]) -> list[str]:
+    """The first verdicts, and how many more there are."""
+    more = len(said) - MOST_SENTENCES
+    return [*said[:MOST_SENTENCES], *([f"and {more} more; the page and results.csv have them"] if more > 0 else [])]
 
 
 def log_study(view: StudyView, store: tracking.Store, files: Sequence[Path], said: Sequence[str]) -> None:
@@ -40,7 +72,7 @@ def log_study(view: StudyView, store: tracking.Store, files: Sequence[Path], sai
     note = (
         f"**Study {view.name}**: {', '.join(f'{n} {state}' for state, n in states.items())}; "
         f"swept: {', '.join(f'`{axis}`' for axis in view.axes)}.\n\n"
-        + "".join(f"* {line}\n" for line in said)  # first: MLflow folds a note after a few lines
+        + "".join(f"* {line}\n" for line in sentences(said))  # first: MLflow folds a note after a few lines
         + f"\n    {command(view.command)}\n\n"
         "Select the trials in the table and press *Compare* for their curves side by side. "
         "The page of the study is the artifact `report.html`."

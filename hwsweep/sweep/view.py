@@ -93,6 +93,8 @@ class Table:
         print_table(view)
 
 
+MOST_LINES = 200
+"""Trials that the table shows."""
 STATES = {"WAITING": "waiting", "RUNNING": "running", "COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 
 
@@ -153,7 +155,7 @@ def program() -> list[str]:
 
 
 def print_table(view: StudyView) -> None:
-    """Print one line per trial, and for each failed one the command that runs it again."""
+    """Print one line per trial, the latest if they are many, and for each failed one the command that runs it again."""
     from rich.console import Console
     from rich.table import Table
 
@@ -162,14 +164,17 @@ def print_table(view: StudyView) -> None:
     table = Table(box=None, header_style="bold")
     for title in ("trial", *columns, "value", "state", "seconds"):
         table.add_column(title, justify="right", no_wrap=True)
-    for trial in view.trials:
+    latest = view.trials[-MOST_LINES:]
+    for trial in latest:
         errors: list[float | None] = [*trial.errors] or [None] * len(trial.values)
         values = ", ".join(shown(value, error) for value, error in zip(trial.values, errors, strict=True))
         state = trial.failure["reason"] if trial.failure else trial.state
         params = [str(trial.params.get(key, "")) for key in columns]
         table.add_row(str(trial.number), *params, values, state, f"{trial.seconds:.1f}")
     console.print(table)
-    for trial in view.trials:
+    if len(latest) < len(view.trials):
+        console.print(f"the latest {len(latest)} of {len(view.trials)} trials; the study's journal has them all")
+    for trial in latest:
         if trial.failure:
             console.print(f"trial {trial.number}: {trial.failure['message']}", markup=False, soft_wrap=True)
             console.print(f"  again: {shlex.join(trial.command)}", markup=False, soft_wrap=True)
