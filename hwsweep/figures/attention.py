@@ -25,7 +25,7 @@ def info(trained: Trained, n_texts: int, max_tokens: int) -> AttentionInfo:
 
 def draw(info: AttentionInfo, axes: Sequence[Axes]) -> None:
     """A map per text: a row per word that looks, a column per word looked at, all on one scale."""
-    n_texts, layers, heads = info.weights.shape[:3]
+    n_texts = len(info.weights)
     mean = info.weights.mean((1, 2))
     maps = panels(axes[0], math.ceil(n_texts / COLUMNS), min(COLUMNS, n_texts), n_texts)
     for axis, about, words, n_words, key, weights in zip(
@@ -38,4 +38,4 @@ def draw(info: AttentionInfo, axes: Sequence[Axes]) -> None:
         axis.set_yticks(range(n_words), words[:n_words], fontsize=7)
         mark_key(axis.get_xticklabels(), key[:n_words])
         mark_key(axis.get_yticklabels(), key[:n_words])
-    explain(info, f"mean attention of {layers * heads} heads", maps[min(COLUMNS, n_texts) - 1])
+    explain(info, "attention, mean of all layers and heads", maps[min(COLUMNS, n_texts) - 1])

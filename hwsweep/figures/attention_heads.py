@@ -44,7 +44,8 @@ def draw(info: AttentionInfo, axes: Sequence[Axes]) -> None:
         small = min(_LARGEST, 0.9 * _PAGE / cells.shape[1])
         axis.grid(False)
         axis.spines[:].set_visible(False)
-        axis.set_title(about, fontsize=8, loc="left", pad=14)
+        above = small + 0.4 * _PAGE / cells.shape[1]  # where the maps' names stand, see `_name_maps`
+        axis.set_title(about, fontsize=8, loc="left", pad=above + 5)
         axis.set_xticks(_starts(across, n_words), np.tile(words[:n_words], across), rotation=90, fontsize=small)
         axis.set_yticks(_starts(down, n_words), np.tile(words[:n_words], down), fontsize=small)
         axis.tick_params(length=0, pad=4)

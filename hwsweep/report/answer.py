@@ -129,9 +129,14 @@ def _how_sure(view: StudyView, importances: dict[str, float]) -> str:
     if len(ranked) == 1:
         return "One trial tells nothing about its neighbours."
     gap = abs(ranked[1].values[0] - ranked[0].values[0])
-    if ranked[0].errors and ranked[1].errors:
+    if gap == 0:
+        alike = sum(trial.values[0] == ranked[0].values[0] for trial in ranked)
+        sure = f"{alike} trials share that value, so this study does not tell which of them is the best"
+    elif ranked[0].errors and ranked[1].errors:
         error = (ranked[0].errors[0] ** 2 + ranked[1].errors[0] ** 2) ** 0.5
-        sure = f"The next point is {gap:.3g} worse, {gap / error if error else float('inf'):.1f} standard errors"
+        sure = f"The next point is {gap:.3g} worse, " + (
+            f"{gap / error:.1f} standard errors" if error else "and each point's seeds agree to the last digit"
+        )
     else:
         values = [trial.values[0] for trial in ranked[:NEAR]]
         sure = (

@@ -48,6 +48,19 @@ def test_every_map_stands_under_its_name_beside_its_words(across, monkeypatch):
             assert [columns[left + at] for at in range(4)] == ["w2", "w3", "w4", "w5"]
 
 
+@pytest.mark.parametrize(("heads", "n_words"), [(1, 6), (1, 16), (3, 16), (10, 16)])
+def test_what_a_text_is_about_stands_clear_of_the_names_of_its_maps(heads, n_words):
+    info = attention_heads.info(trained(texts([n_words], [0])), n_texts=1, max_tokens=16)
+    info = info._replace(weights=np.full((1, 2, heads, n_words, n_words), 1 / n_words, np.float32))
+    with drawing.style():
+        figure = Figure(figsize=(8, 24), layout="compressed")
+        attention_heads.draw(info, [figure.subplots()])
+        figure.draw_without_rendering()
+    (axis,) = (axis for axis in figure.axes if axis.texts)
+    top = max(text.get_window_extent().y1 for text in axis.texts)
+    assert top <= axis._left_title.get_window_extent().y0 < top + 30
+
+
 def test_words_that_decide_are_marked_in_every_map():
     (axis,) = drawn(attention_heads.info(trained(texts([3], [0], key=True)), n_texts=1, max_tokens=8))
     marked = [label.get_text() for label in axis.get_xticklabels() if label.get_color() == drawing.VERMILLION]

@@ -44,6 +44,14 @@ def test_with_seeds_the_distance_to_the_next_point_is_told_in_standard_errors(tm
     assert sure == "The next point is 1 worse, 2.0 standard errors."  # sqrt(0.3² + 0.4²) = 0.5
 
 
+def test_of_equal_trials_none_is_called_the_best(tmp_path: Path) -> None:
+    trials = [
+        trial(tmp_path, place, place, values=[value], errors=[0.0]) for place, value in enumerate((0.75, 0.75, 0.8))
+    ]
+    _, sure = answer(study(tmp_path, *trials), {})
+    assert sure == "2 trials share that value, so this study does not tell which of them is the best."
+
+
 def test_the_pareto_front_is_counted(tmp_path: Path) -> None:
     values = [[1.0, 9.0], [2.0, 2.0], [3.0, 3.0], [9.0, 1.0]]
     trials = [trial(tmp_path, place, place, values=value) for place, value in enumerate(values)]

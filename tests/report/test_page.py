@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from planted_studies import draw_curves, draw_images, failed, note, study, trial
 
 from hwsweep import result
@@ -154,6 +155,13 @@ def test_a_study_that_was_killed_says_what_has_not_ended(tmp_path: Path) -> None
     read = page_of(study(tmp_path, trial(tmp_path, 0, 0), waiting))
     assert "The sweep has not reached its end (1 interrupted): the same command goes on with it." in read.text_of("p")
     assert "interrupted" in read.text_of("td")
+
+
+def test_the_best_trials_own_figures_stand_under_a_headline_that_two_studies_share(tmp_path: Path) -> None:
+    first, second = trial(tmp_path, 0, 1), trial(tmp_path, 1, 2, values=[9.0])
+    Image.new("L", (3, 2)).save(second.directory / "figures" / "confusion.png")
+    read = page_of(study(tmp_path, first, second))
+    assert "The best trial" in read.text_of("h2") and "Trial 1: lambda = 2." in read.text_of("p")
 
 
 def test_the_page_replaces_an_older_one_whole(tmp_path: Path) -> None:
