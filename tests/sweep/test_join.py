@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
 
 
 @pytest.fixture
-def member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Crew]:
+def member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Crew]:
     """member("mars"): a process on a machine of this name, in a study of five points; its thread does not beat."""
 
-    def make(machine: str) -> Crew:
-        space = Space([Axis("x", (0, 1, 2, 3, 4))], [], [], [], {}, {})
-        plan = Plan(space, list(POINTS), 5, 0, None, None, ["minimize"], None, None)
+    def make(machine: str, n_points: int = 5) -> Crew:
+        points = [{"x": x} for x in range(n_points)]
+        space = Space([Axis("x", tuple(range(n_points)))], [], [], [], {}, {})
+        plan = Plan(space, list(points), n_points, 0, None, None, ["minimize"], None, None)
         with monkeypatch.context() as elsewhere:
             elsewhere.setattr(heartbeat, "this_member", lambda: f"{machine} 1 0.00")
             crew = Crew(Book("night", None, tmp_path, plan, OmegaConf.create()), tmp_path, None, seconds=60)
@@ -78,6 +80,13 @@ def test_members_take_different_trials_and_all_of_them(member: Callable[[str], C
     assert taken == list(enumerate(POINTS))
     assert mars.take() is venus.take() is None
     assert not mars.over()  # venus may die
+
+
+def test_members_that_ask_at_the_same_moment_take_every_trial_once(member: Callable[..., Crew]) -> None:
+    crews = [member(machine, n_points=60) for machine in ("mars", "venus", "earth", "pluto")]
+    with ThreadPoolExecutor(len(crews)) as pool:
+        taken = list(pool.map(lambda crew: list(iter(crew.take, None)), crews))
+    assert sorted(itertools.chain(*taken)) == [(n, {"x": n}) for n in range(60)]
 
 
 def test_the_trial_of_a_member_is_taken_over_after_its_time_out_and_no_earlier(
