@@ -6,7 +6,7 @@ pool, launcher: what runs jobs                     worker, process, trial: a run
 server: what those processes are copies of         jobs: the same processes for other sweepers
 engine: one sweep as a story                       runner: its loop; queue: which run is next
 refusal: points that cannot be                     runs: a trial's runs, one or one per seed
-claims: whose trial it is                          join, heartbeat: a study that several processes share; locks: its folder
+claims: whose trial it is                          join, heartbeat: a study of several processes; locks
 """
 
 from __future__ import annotations
