@@ -71,13 +71,15 @@ def test_of_a_point_with_several_seeds_it_is_said_whose_verdict_stands_there(tmp
 
 
 def test_a_page_that_cannot_be_written_is_told_and_the_study_ends_well(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(view: StudyView) -> None:
         raise OSError("no space left")
 
     monkeypatch.setattr("hwsweep.study.write_report", broken)
-    Study().finished(study(tmp_path, trial(tmp_path, 0, 0)))
+    view = study(workplace, trial(workplace, 0, 0))
+    view.config.tracking = {"uri": f"sqlite:///{workplace}/mlruns/mlflow.db", "artifacts": "mlruns/artifacts"}
+    Study().finished(view)
     told = capsys.readouterr().out
     assert "the page could not be written: OSError: no space left" in told
     assert "again: python -m hwsweep.report mine" in told
