@@ -9,7 +9,7 @@ what is measured is the sweep's own process: the sampler, the check of the point
 
 * grid: 100 lambdas x seeds, first to last;
 * list: one axis with as many values as there are trials;
-* random, tpe: two continuous axes; `short`: the same TPE with fewer candidates.
+* random, tpe: two continuous axes; all: TPE that looks at all trials (hydra.sweeper.history=null).
 
 The study is interrupted 10 trials before its end and gone on with; the resume lasts from the start of Python to the
 first new trial. Trials are timed in processor time, as the machine may be busy; resume and page in seconds.
@@ -50,7 +50,7 @@ def ways(n: int) -> dict[str, list[str]]:
         "list": [f"seed=range(0,{n})"],
         "random": [*searched, "hydra/sweeper/sampler=random"],
         "tpe": [*searched, TPE],
-        "short": [*searched, TPE, "+hydra.sweeper.sampler.n_ei_candidates=6"],
+        "all": [*searched, TPE, "hydra.sweeper.history=null"],
     }
 
 
@@ -152,7 +152,7 @@ def measure(name: str, arguments: list[str], n: int) -> None:
         second = start(Path(place), arguments, -1)
         page = Path(place, "outputs/many/report.html").stat().st_size / 1e6
         journal = Path(place, "outputs/many/journal.log").stat().st_size / 1e6
-        few = start_few(arguments)
+    few = start_few(arguments)
     assert len(first.costs) + len(second.costs) == n, (len(first.costs), len(second.costs))
     tenth, early, late = (1000 * median(first.costs[some]) for some in (FIRST, EARLY, LAST))
     print(

@@ -3,12 +3,10 @@
     python benchmarks/trial_overhead.py
     python benchmarks/trial_overhead.py grid --trials 2000
 
-One slot; the cost of a trial is the time from its start to the next one's. Three ways:
+One slot; the cost of a trial is the time from its start to the next one's. Two ways (peer.py has other engines):
 
 * grid: hwsweep over a list, as most sweeps are;
-* sampled: hwsweep with Optuna's random sampler, so that nothing can be composed ahead;
-* peer: hydra-optuna-sweeper 1.4.0rc3 with hydra-joblib-launcher, its study in SQLite, and an MLflow run by hand, in
-  a virtual environment that is made for it and removed. Joblib with one job runs the trials in one process.
+* sampled: hwsweep with Optuna's random sampler, so that nothing can be composed ahead.
 
 Aims: median at most 250 ms, and at the last trials at most 1.3 times that of the first.
 """
@@ -21,7 +19,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import venv
 from itertools import pairwise
 from pathlib import Path
 from statistics import median, quantiles
@@ -33,37 +30,20 @@ import hydra
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(cfg):
-{body}
+    from hwsweep import tracking
+    store = tracking.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
+    with tracking.open_run(store, "overhead", f"number={cfg.number}", {"number": str(cfg.number)}, {}):
+        pass
     return cfg.number
 
 if __name__ == "__main__":
     main()
 """
-OURS = """
-    from hwsweep import tracking
-    store = tracking.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
-    with tracking.open_run(store, "overhead", f"number={cfg.number}", {"number": str(cfg.number)}, {}):
-        pass
-"""
-BY_HAND = """
-    import mlflow
-    mlflow.set_tracking_uri("sqlite:///mlruns/mlflow.db")
-    mlflow.set_experiment("overhead")
-    with mlflow.start_run(run_name=f"number={cfg.number}"):
-        mlflow.log_params({"number": cfg.number})
-"""
-PEER = [
-    "hydra-core>=1.4.0rc0",
-    "hydra-optuna-sweeper==1.4.0rc3",
-    "hydra-joblib-launcher",
-    "mlflow>=3.17,!=3.18.0",
-]
 STARTS = """
-import json, sys, optuna
+import json, optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-where = sys.argv[1]
-storage = where if ":" in where else JournalStorage(JournalFileBackend(where))
+storage = JournalStorage(JournalFileBackend("outputs/overhead/journal.log"))
 study = optuna.load_study(study_name="overhead", storage=storage)
 print(json.dumps([trial.datetime_start.timestamp() for trial in study.trials]))
 """
@@ -72,16 +52,23 @@ ENDS = 50
 """How many trials count as the first ones, and as the last ones."""
 
 
-def costs(python: str, folder: Path, defaults: str, body: str, arguments: list[str], storage: str) -> list[float]:
+def costs(folder: Path, arguments: list[str]) -> list[float]:
     """Milliseconds of each trial but the last, in order."""
     (folder / "conf").mkdir()
-    (folder / "conf" / "config.yaml").write_text(f"defaults: [_self_, {defaults}]\nnumber: 0\n")
-    (folder / "app.py").write_text(APPLICATION.format(body=body))
+    (folder / "conf" / "config.yaml").write_text("defaults: [_self_, override hydra/sweeper: hwsweep]\nnumber: 0\n")
+    (folder / "app.py").write_text(APPLICATION)
     tracking.open_store(f"sqlite:///{folder}/mlruns/mlflow.db", str(folder / "mlruns" / "artifacts"))
-    command = [python, "app.py", "-m", *arguments, "hydra.sweeper.study_name=overhead", "hydra.sweeper.n_jobs=1"]
+    command = [
+        sys.executable,
+        "app.py",
+        "-m",
+        *arguments,
+        "hydra.sweeper.study_name=overhead",
+        "hydra.sweeper.n_jobs=1",
+    ]
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, env=environment)
-    read = subprocess.run([python, "-c", STARTS, storage], cwd=folder, check=True, capture_output=True, text=True)
+    read = subprocess.run([sys.executable, "-c", STARTS], cwd=folder, check=True, capture_output=True, text=True)
     starts = json.loads(read.stdout)
     return [1000 * (after - before) for before, after in pairwise(starts)]
 
@@ -90,22 +77,7 @@ def ours(arguments: list[str]) -> list[float]:
     """Costs with hwsweep."""
     with tempfile.TemporaryDirectory() as name:
         told = [f"hydra.sweeper.preload=[{PRELOAD}]", *arguments]
-        journal = "outputs/overhead/journal.log"
-        return costs(sys.executable, Path(name), "override hydra/sweeper: hwsweep", OURS, told, journal)
-
-
-def peer(n_trials: int) -> list[float]:
-    """Costs with hydra-optuna-sweeper, in an environment of its own."""
-    with tempfile.TemporaryDirectory() as name:
-        venv.create(Path(name) / "venv", with_pip=True)
-        python = str(Path(name) / "venv" / "bin" / "python")
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--quiet", *PEER], check=True)
-        work = Path(name) / "work"
-        work.mkdir()
-        defaults = "override hydra/sweeper: optuna, override hydra/sweeper/sampler: random"
-        arguments = ["number=interval(0,1)", f"hydra.sweeper.n_trials={n_trials}", "hydra/launcher=joblib"]
-        arguments += ["hydra.launcher.n_jobs=1", "hydra.sweeper.storage=sqlite:///study.db"]
-        return costs(python, work, defaults, BY_HAND, arguments, "sqlite:///study.db")
+        return costs(Path(name), told)
 
 
 def show(name: str, milliseconds: list[float]) -> None:
@@ -123,18 +95,16 @@ def show(name: str, milliseconds: list[float]) -> None:
 def main() -> None:
     """Print one line per way."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("ways", nargs="*", default=["grid", "sampled", "peer"], metavar="grid|sampled|peer")
+    parser.add_argument("ways", nargs="*", default=["grid", "sampled"], metavar="grid|sampled")
     parser.add_argument("--trials", type=int, default=200)
     chosen = parser.parse_args()
     n_trials = chosen.trials
     for way in chosen.ways:
         if way == "grid":
             milliseconds = ours([f"number=range(0,{n_trials})"])
-        elif way == "sampled":
+        else:
             random = ["hydra/sweeper/sampler=random", f"hydra.sweeper.n_trials={n_trials}"]
             milliseconds = ours(["number=interval(0,1)", *random])
-        else:
-            milliseconds = peer(n_trials)
         show(way, milliseconds)
 
 

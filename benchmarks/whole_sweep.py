@@ -2,9 +2,9 @@
 
     HWSWEEP_DATA=... python benchmarks/whole_sweep.py [--repeats 3] [--epochs 10] [overrides of hwsweep ...]
 
-Batches of 100, 400 hidden units, 20 latents, Adam at 1e-3. Both ways start in an empty folder, as a user starts them, and
-everything is included: Python, reading the data, training, the figures; of hwsweep also the analysis, MLflow, the page.
-The two take turns. The aim is half the time.
+Batches of 100, 400 hidden units, 20 latents, Adam at 1e-3. Both ways start in an empty folder, as a user starts them,
+and everything is included: Python, reading the data, training, the figures; of hwsweep also the analysis, MLflow, the
+page. The two take turns. The aim is half the time.
 """
 
 from __future__ import annotations
