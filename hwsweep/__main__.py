@@ -20,10 +20,11 @@ def main(cfg: DictConfig) -> float | tuple[float, ...]:
     from hwsweep.data import DataError
     from hwsweep.run import run
     from hwsweep.sweep.trial import current_trial
+    from hwsweep.train import OtherModel
 
     try:
         return run(cfg)
-    except (InvalidConfig, DataError) as error:
+    except (InvalidConfig, DataError, OtherModel) as error:
         if current_trial() is not None:
             raise
         print(f"hwsweep: {error}", file=sys.stderr)

@@ -55,7 +55,8 @@ class Study:
             with _told(console, view.name, "the study's MLflow run"):
                 log_study(view, _store(view.config), [written.page, written.table, *written.pictures], said)
         if has_ended(view.directory):
-            tracking.end_left(_store(view.config), view.name)
+            with _told(console, view.name, "the end of runs that dead machines left"):
+                tracking.end_left(_store(view.config), view.name)
 
 
 @contextmanager

@@ -35,6 +35,12 @@ class Diverged(Exception):
     failure_reason = "diverged"
 
 
+class OtherModel(ValueError):
+    """The checkpoint to go on from belongs to another model or optimizer."""
+
+    failure_reason = "invalid-config"
+
+
 @dataclass(frozen=True)
 class Plan:
     """How to train; every value comes from conf."""
@@ -83,7 +89,7 @@ def fit(
 
     Raises:
         Diverged: a loss is not finite; the message names epoch, step and learning rate.
-        ValueError: the checkpoint belongs to another model.
+        OtherModel: the checkpoint belongs to another model.
     """
     device = next(model.parameters()).device
     train = to_device(splits.train, device)
@@ -225,8 +231,9 @@ def _restore(
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
     except (KeyError, RuntimeError, ValueError) as error:
-        raise ValueError(
-            f"a checkpoint must come from the same model and optimizer, but {path} does not: {error}; "
+        what = " ".join(line.strip() for line in str(error).splitlines()[:2])
+        raise OtherModel(
+            f"a checkpoint must come from the same model and optimizer, but {path} does not: {what}; "
             f"give the same `model` and `optimizer` or set `resume=null`"
         ) from error
     order.set_state(state["order"].cpu())

@@ -28,7 +28,7 @@ PARTS = {  # files at top level by the part they belong to; folders are parts by
 }
 ALLOWED = {
     "__init__": set(),
-    "__main__": {"conf_path", "run", "data", "sweep"},
+    "__main__": {"conf_path", "run", "data", "sweep", "train"},
     "conf_path": set(),
     "exclusive": set(),
     "data": set(),

@@ -240,3 +240,14 @@ def test_a_mistake_on_the_command_line_is_one_message_and_not_exit_code_zero(
     assert done.returncode != 0
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_going_on_from_another_models_run_is_one_message(
+    hwsweep: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    assert hwsweep(*SMALL, *TINY, "hydra.run.dir=first").returncode == 0
+    done = hwsweep(*SMALL, *TINY, "vae.latent=5", "resume=first")
+    assert done.returncode == 2
+    assert "must come from the same model and optimizer, but" in done.stderr
+    assert "Traceback" not in done.stderr
