@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from hwsweep import checkpoint, result, tracking
 from hwsweep.analysis import Measured
 from hwsweep.build import InvalidConfig, Parts, build, leaves, objectives
-from hwsweep.data import Splits
+from hwsweep.data import Dataset, Splits
 from hwsweep.figures import Trained, drawing
 from hwsweep.models import Model
 from hwsweep.progress import shown
@@ -44,21 +44,13 @@ def run(cfg: DictConfig) -> float | tuple[float, ...]:
     resume = _resume_from(cfg, folder)
     log.info("data: %s", parts.dataset.name)
     splits = parts.dataset.splits(cfg.seed)
-    if splits.lexicon is not None:
-        parts = build(cfg, splits)  # now that the size of the vocabulary is known
-    facts = dict(splits.facts)
-    if cfg.initialise is not None:
-        facts |= instantiate(cfg.initialise)(parts.model, splits)
+    parts, facts = _begin(cfg, parts, splits)
     _check_measured(cfg, parts, splits)
     store = tracking.open_store(cfg.tracking.uri, cfg.tracking.artifacts)
     (folder / "figures").mkdir(exist_ok=True)
     with _open_run(cfg, store, folder) as tracked:
         result.write(folder, tracked.id, {}, {})
-        digest = splits.digest()
-        tracked.dataset(parts.dataset.name, parts.dataset.source, digest, _sizes(splits))
-        made_of = {"data": parts.dataset.name, "source": parts.dataset.source, "digest": digest, **_sizes(splits)}
-        result.write_origin(folder, {**environment(), **made_of, "seed": cfg.seed})
-        tracked.artifact(folder / "config" / "config.yaml")
+        digest = _note_origin(cfg, parts.dataset, splits, folder, tracked)
         if facts:
             tracked.metrics(facts, 0)
         history = _train(parts, splits, objectives(cfg)[0], folder / "checkpoints", resume, tracked)
@@ -73,13 +65,31 @@ def run(cfg: DictConfig) -> float | tuple[float, ...]:
         tracked.metrics(metrics, len(history))
         tracked.artifact(folder / "checkpoints" / "best.pt", "checkpoints")
         _keep_model(parts.model, splits, folder, tracked)
-        metrics |= facts
         reached = {name: history[best["epoch"] - 1][name] for name in objectives(cfg)}
-        metrics |= reached
-        result.write(folder, tracked.id, metrics, tags)
+        result.write(folder, tracked.id, metrics | facts | reached, tags)
     log.info("best epoch %d of %d; MLflow run %s; files in %s", best["epoch"], len(history), tracked.id, folder)
     values = tuple(reached.values())
     return values[0] if len(values) == 1 else values
+
+
+def _begin(cfg: DictConfig, parts: Parts, splits: Splits) -> tuple[Parts, dict[str, float]]:
+    """The objects of the run now that the data is read, and what the data and the start of the weights told."""
+    if splits.lexicon is not None:
+        parts = build(cfg, splits)  # the size of the vocabulary is known
+    facts = dict(splits.facts)
+    if cfg.initialise is not None:
+        facts |= instantiate(cfg.initialise)(parts.model, splits)
+    return parts, facts
+
+
+def _note_origin(cfg: DictConfig, dataset: Dataset, splits: Splits, folder: Path, tracked: tracking.Run) -> str:
+    """The digest of the data, noted with all else that the run is made of."""
+    digest, sizes = splits.digest(), _sizes(splits)
+    tracked.dataset(dataset.name, dataset.source, digest, sizes)
+    made_of = {"data": dataset.name, "source": dataset.source, "digest": digest, **sizes}
+    result.write_origin(folder, {**environment(), **made_of, "seed": cfg.seed})
+    tracked.artifact(folder / "config" / "config.yaml")
+    return digest
 
 
 def _measure(

@@ -32,7 +32,7 @@ EXAMPLES = """\
 examples:
   python -m hwsweep.ui                                  the store of this working directory, mlruns/mlflow.db
   python -m hwsweep.ui --port 8080
-  python -m hwsweep.ui --uri sqlite:////work/mlruns/mlflow.db
+  python -m hwsweep.ui --uri sqlite:////elsewhere/mlruns/mlflow.db
 
 Ctrl-C ends it. Only this machine can open the page; from elsewhere: ssh -L 5000:127.0.0.1:5000 this-machine
 """
