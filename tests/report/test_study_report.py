@@ -10,7 +10,7 @@ from planted_studies import METRICS, failed, study, trial
 from rich.console import Console
 
 from hwsweep import result, tracking
-from hwsweep.report.study import log_study, show_table
+from hwsweep.report.study import log_study, sentences, show_table
 from hwsweep.report.words import verdicts
 from hwsweep.study import Study
 from hwsweep.sweep.view import RunView, StudyView
@@ -83,3 +83,20 @@ def test_a_page_that_cannot_be_written_is_told_and_the_study_ends_well(
     told = capsys.readouterr().out
     assert "the page could not be written: OSError: no space left" in told
     assert "again: python -m hwsweep.report mine" in told
+
+
+def test_of_a_long_study_the_terminal_shows_the_best_200_by_number_and_says_so(tmp_path: Path) -> None:
+    trials = [trial(tmp_path, number, number)._replace(values=[float(211 - number)]) for number in range(211)]
+    lines = shown(study(tmp_path, *trials)).splitlines()
+    numbers = [int(line.split()[0]) for line in lines if line.split() and line.split()[0].isdigit()]
+    assert numbers == list(range(11, 211))  # the lowest value is the last trial's
+    assert "of 211 trials the best 200" in lines[-1]
+
+
+def test_the_first_twenty_verdicts_are_told_and_how_many_there_are_more() -> None:
+    assert sentences([str(place) for place in range(23)])[18:] == [
+        "18",
+        "19",
+        "and 3 more; the page and results.csv have them",
+    ]
+    assert sentences(["one"]) == ["one"]
