@@ -190,6 +190,7 @@ def test_another_sweeper_cannot_use_a_cluster_and_says_so(sweep: Callable[..., R
 def test_what_slurm_cannot_do_is_refused_and_leaves_nothing(
     sweep: Callable[..., Ran], arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("submitit", reason="the extra hwsweep[slurm] is not installed")
     monkeypatch.setenv("PATH", "")
     ran = sweep("x=1,2", "hydra/launcher=hwsweep_slurm", *arguments)
     assert ran.code == 1
