@@ -42,11 +42,11 @@ class Study:
 
     def finished(self, view: StudyView) -> None:
         """Show table and verdicts, write the study's page, and keep all of it in the study's MLflow run."""
-        console = Console(width=None if sys.stdout.isatty() else 120)
+        console = Console(width=None if sys.stdout.isatty() else 200)
         show_table(view, console)
         said = verdicts(view)
         for line in sentences(said):
-            console.print(line, highlight=False, markup=False)
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         with _told(console, view.name, "the page"):
             written = write_report(view)
             for problem in written.problems:
