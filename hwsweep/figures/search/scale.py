@@ -40,7 +40,7 @@ class Scale(NamedTuple):
         axis.set_view_interval(self.low - margin, self.high + margin, ignore=True)
         axis.set_ticks(list(self.ticks), [str(label) for label in self.labels])
         longest = max((len(str(label)) for label in self.labels), default=0)
-        if isinstance(axis, XAxis) and longest * len(self.labels) > 24:
+        if isinstance(axis, XAxis) and longest * len(self.labels) > 20:
             axis.set_tick_params(rotation=90 if len(self.labels) > _MOST_TICKS else 45, labelsize=7)
 
 
