@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hwsweep import result, tracking
-from hwsweep.report.words import command, finished, number, short, verdict_name
+from hwsweep.report.words import command, finished, number, short, title, verdict_name
 
 if TYPE_CHECKING:
     from hwsweep.sweep.view import StudyView, TrialView
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MOST_LINES = 200
 """Trials that the terminal shows one by one; results.csv and the page have them all."""
+MOST_NAMED = 12
+"""Verdicts by name alone, in the first lines of the note."""
 MOST_SENTENCES = 20
 """Verdicts of single trials that are printed and stand in MLflow's note, which has room for 8,000 characters."""
 
@@ -72,7 +74,8 @@ def log_study(view: StudyView, store: tracking.Store, files: Sequence[Path], sai
     note = (
         f"**Study {view.name}**: {', '.join(f'{n} {state}' for state, n in states.items())}; "
         f"swept: {', '.join(f'`{axis}`' for axis in view.axes)}.\n\n"
-        + "".join(f"* {line}\n" for line in sentences(said))  # first: MLflow folds a note after a few lines
+        + f"{'; '.join(_named(view))}\n\n"  # first: MLflow folds a note after a few lines
+        + "".join(f"* {line}\n" for line in sentences(said))
         + f"\n    {command(view.command)}\n\n"
         "Select the trials in the table and press *Compare* for their curves side by side. "
         "The page of the study is the artifact `report.html`."
@@ -83,6 +86,12 @@ def log_study(view: StudyView, store: tracking.Store, files: Sequence[Path], sai
         run.metrics({f"trials/{state}": float(n) for state, n in states.items()}, step=0)
         for file in files:
             run.artifact(file)
+
+
+def _named(view: StudyView) -> list[str]:
+    """ "lambda = 100: collapsed" of the first finished trials."""
+    judged = [trial for trial in finished(view) if verdict_name(trial)]
+    return [f"{title(trial, view)}: {verdict_name(trial)}" for trial in judged[:MOST_NAMED]]
 
 
 def _decimals(view: StudyView, metric: str) -> int:
