@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import hydra
 
 from hwsweep.conf_path import conf_path
+from hwsweep.sweep.garbage import end_without_looking_for_garbage
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+end_without_looking_for_garbage()
 
 
 @hydra.main(config_path=str(conf_path()), config_name="config", version_base="1.3")

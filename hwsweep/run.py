@@ -21,6 +21,7 @@ from hwsweep.data import Dataset, Splits
 from hwsweep.figures import Trained, drawing
 from hwsweep.models import Model
 from hwsweep.progress import shown
+from hwsweep.precision import onednn_products
 from hwsweep.provenance import environment
 from hwsweep.sweep.trial import TrialPruned, current_trial
 from hwsweep.train import Row, evaluate, fit
@@ -92,6 +93,7 @@ def _note_origin(cfg: DictConfig, dataset: Dataset, splits: Splits, folder: Path
     return digest
 
 
+@onednn_products()
 def _measure(
     cfg: DictConfig, model: Model, splits: Splits, digest: str, folder: Path, tracked: tracking.Run
 ) -> Measured:

@@ -16,7 +16,7 @@ from hwsweep import checkpoint
 from hwsweep.batches import evaluation_batches, training_batches
 from hwsweep.data import Examples, Splits
 from hwsweep.models import Batch, Model
-from hwsweep.precision import PRECISIONS, autocast
+from hwsweep.precision import PRECISIONS, autocast, onednn_products
 from hwsweep.schedules import Schedule
 
 Row = dict[str, float]
@@ -125,6 +125,7 @@ def fit(
 
 
 @torch.no_grad()
+@onednn_products()
 def evaluate(model: Model, examples: Examples, batch_size: int = EVALUATION_BATCH) -> Row:
     """Mean of each of the model's losses over all examples, in the unit of the loss.
 
@@ -150,6 +151,7 @@ def to_device(examples: Examples, device: torch.device) -> Examples:
     return {name: values.to(device) for name, values in examples.items()}
 
 
+@onednn_products()
 def _train_epoch(
     model: Model,
     train: Examples,

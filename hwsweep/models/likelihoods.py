@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -28,11 +27,35 @@ class Bernoulli(NamedTuple):
 
     def distortion(self, output: Float[Tensor, "n c h w"], image: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
         """Cross-entropy in nats per image, summed over pixels and channels; finite for every finite logit."""
-        return F.binary_cross_entropy_with_logits(output, image, reduction="none").flatten(1).sum(1)
+        return _CrossEntropy.apply(output, image).flatten(1).sum(1)  # type: ignore[no-untyped-call, no-any-return]
 
     def mean(self, output: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Probability of white, in [0, 1]."""
         return torch.sigmoid(output)
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """max(l, 0) - l x + ln(1 + exp(-|l|)) of each logit l and pixel x; its derivative by l is sigmoid(l) - x.
+
+    The same as `binary_cross_entropy_with_logits` to 6e-8 nats a pixel, the rounding of 1 + exp(-|l|). That one takes
+    log1p, which costs twelve times a logarithm on some processors: a fifth of a training step.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(logit: Tensor, pixel: Tensor) -> Tensor:
+        remainder = logit.abs().neg_().exp_().add_(1).log_()
+        return logit.clamp(min=0).sub_(logit * pixel).add_(remainder)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        logit, pixel = ctx.saved_tensors
+        return gradient * (torch.sigmoid(logit) - pixel), None
 
 
 class Gaussian(NamedTuple):
