@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -61,6 +62,8 @@ def build(cfg: DictConfig, splits: Splits | None = None) -> Parts:
         optimizer = instantiate(cfg.optimizer)(model.parameters())
         schedule: Schedule = instantiate(cfg.schedule)
         schedule(0, 1)
+        if isinstance(schedule, partial):
+            schedule = partial(schedule.func, *schedule.args, **schedule.keywords)  # Hydra's looks into it at every call
     except InstantiationException as error:
         raise InvalidConfig(str(error.__cause__ or error)) from error
     except (ValueError, TypeError) as error:
