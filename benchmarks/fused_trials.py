@@ -22,17 +22,27 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from hwsweep.batches import training_batches
 from hwsweep.build import Parts, build
 from hwsweep.conf_path import conf_path
 from hwsweep.data import Examples
+from hwsweep.models.likelihoods import Bernoulli
 
 LAMBDAS = (0.0, 1.0, 100.0)
 STEPS = 60
 REPEATS = 5
 TOLERANCE = 2e-3
 """Of the same weight after all steps: Adam turns a rounding of a tiny gradient into a part of its step, 1e-3."""
+
+
+class Pixels(Bernoulli):
+    """The Bernoulli likelihood in functions of torch's, which vmap knows."""
+
+    def distortion(self, output: Tensor, image: Tensor) -> Tensor:
+        """Cross-entropy in nats per image."""
+        return binary_cross_entropy_with_logits(output, image, reduction="none").flatten(1).sum(1)
 
 
 def one_by_one(points: list[Parts], batches: list[Examples]) -> list[dict[str, Tensor]]:
@@ -94,6 +104,7 @@ def main() -> None:
             points = [build(config) for config in configs]
             for point in points:
                 point.model.forward = point.model.losses  # what functional_call calls
+                point.model.likelihood = Pixels()
             started = time.process_time()
             ends.append(way(points, batches))
             if repeat > 0:  # the first round warms up

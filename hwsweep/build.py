@@ -63,7 +63,8 @@ def build(cfg: DictConfig, splits: Splits | None = None) -> Parts:
         schedule: Schedule = instantiate(cfg.schedule)
         schedule(0, 1)
         if isinstance(schedule, partial):
-            schedule = partial(schedule.func, *schedule.args, **schedule.keywords)  # Hydra's looks into it at every call
+            # Hydra's own asks at every call, which is every step, whether the target is allowed: 0.4 ms each
+            schedule = partial(schedule.func, *schedule.args, **schedule.keywords)
     except InstantiationException as error:
         raise InvalidConfig(str(error.__cause__ or error)) from error
     except (ValueError, TypeError) as error:

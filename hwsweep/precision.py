@@ -35,7 +35,7 @@ def onednn_products() -> Iterator[None]:
 
 @contextmanager
 def _allowed_to_round() -> Iterator[None]:
-    products: Any = torch.backends.mkldnn.matmul
+    products: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
     before = products.fp32_precision
     products.fp32_precision = "bf16"
     try:
@@ -47,7 +47,7 @@ def _allowed_to_round() -> Iterator[None]:
 @cache
 def _onednn_is_exact() -> bool:
     """Whether 1 + 2^-12, which bfloat16 takes for 1, stays itself in a product of oneDNN's."""
-    if not hasattr(torch.backends.mkldnn, "matmul"):  # torch before 2.9
+    if getattr(torch.backends.mkldnn, "matmul", None) is None:  # torch before 2.9
         return False
     matrix = torch.full((256, 256), 1 + 2**-12)
     with _allowed_to_round():

@@ -20,8 +20,8 @@ from hwsweep.build import InvalidConfig, Parts, build, leaves, objectives
 from hwsweep.data import Dataset, Splits
 from hwsweep.figures import Trained, drawing
 from hwsweep.models import Model
-from hwsweep.progress import shown
 from hwsweep.precision import onednn_products
+from hwsweep.progress import shown
 from hwsweep.provenance import environment
 from hwsweep.sweep.trial import TrialPruned, current_trial
 from hwsweep.train import Row, evaluate, fit

@@ -14,7 +14,7 @@ from hwsweep.models import Batch, Model
 from hwsweep.models.kl_terms import Constant
 from hwsweep.models.networks import fully_connected
 from hwsweep.models.vae import VAE
-from hwsweep.precision import autocast
+from hwsweep.precision import autocast, onednn_products
 from hwsweep.schedules import constant
 from hwsweep.train import Plan, evaluate, fit
 
@@ -51,6 +51,26 @@ def test_training_rounds_as_it_is_told_and_evaluation_does_not(tmp_path: Path, p
     assert row["valid/loss"] == pytest.approx(1 + EPS / 4, rel=1e-6)
     assert evaluate(model, examples(2))["loss"] == pytest.approx(1 + EPS / 4, rel=1e-6)
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+
+
+def test_products_of_onednn_are_as_exact_as_float32_and_mkl_is_back_afterwards() -> None:
+    torch.manual_seed(0)
+    a, b = torch.randn(131, 257), torch.randn(257, 127)
+    before = (a @ b).clone()
+    with onednn_products():
+        product = a @ b
+    expected = a.double() @ b.double()
+    # rounding errors of 257 products add up like steps at random: 16 eps of a typical size of 16; bfloat16 makes 0.06
+    assert (product - expected).abs().max() < 5e-4
+    assert torch.equal(a @ b, before)
+
+
+def test_a_processor_on_which_onednn_rounds_keeps_mkl(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = torch.randn(131, 257), torch.randn(257, 127)
+    before = a @ b
+    monkeypatch.setattr("hwsweep.precision._onednn_is_exact", lambda: False)
+    with onednn_products():
+        assert torch.equal(a @ b, before)
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -27,7 +27,7 @@ class Bernoulli(NamedTuple):
 
     def distortion(self, output: Float[Tensor, "n c h w"], image: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
         """Cross-entropy in nats per image, summed over pixels and channels; finite for every finite logit."""
-        return _CrossEntropy.apply(output, image).flatten(1).sum(1)  # type: ignore[no-untyped-call, no-any-return]
+        return _CrossEntropy.apply(output, image).flatten(1).sum(1)  # type: ignore[no-any-return]
 
     def mean(self, output: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Probability of white, in [0, 1]."""

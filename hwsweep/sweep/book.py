@@ -48,6 +48,8 @@ class Book:
         self.n_points = float("inf") if self.points is None else len(self.points)
         self.tried: dict[int, tuple[Any, ...]] = {}
         """The points of trials that have ended."""
+        self.ended: dict[int, float] = {}
+        """Their values, as History keeps them."""
         swept = plan.space.axes if plan.points is not None else []
         self.spreads = {axis.key: sampling.listed(axis) for axis in swept}
 
@@ -244,5 +246,5 @@ class Book:
         sampler = sampling.build_sampler(node, self.plan.seed, number, attempt)
         storage: Any = self.storage
         if self.plan.history is not None and len(self.plan.directions) == 1:
-            storage = History(storage, self.plan.history, self.plan.directions == ["maximize"])
+            storage = History(storage, self.plan.history, self.plan.directions == ["maximize"], self.ended)
         return optuna.load_study(study_name=self.name, storage=storage, sampler=sampler, pruner=self.pruner)

@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import cloudpickle  # type: ignore[import-untyped]
-
-from hwsweep.sweep import outcome
+from hwsweep.sweep import carry, outcome
 from hwsweep.sweep.executor import Ended
 from hwsweep.sweep.host import Finished, Work
 from hwsweep.sweep.mailbox import Mailbox
@@ -67,14 +65,14 @@ class ClusterRuns:
 
     def __init__(self, cluster: Cluster, program: Program, settings: Settings) -> None:
         self.cluster = cluster
-        self.program: bytes = cloudpickle.dumps(program)
+        self.program: bytes = carry.dumps(program)
         self.settings = settings
         self.runs: list[_Run] = []
 
     @property
     def free(self) -> bool:
         """Whether fewer than n_jobs runs are in the cluster."""
-        return len(self.runs) < self.settings.n_jobs
+        return len(self.runs) < (self.settings.n_jobs or 1)
 
     @property
     def jobs(self) -> list[Job]:

@@ -6,8 +6,14 @@ import math
 import os
 import shutil
 import subprocess
+import sys
+
+import psutil
 
 from hwsweep.sweep import SweepError
+
+MEMORY = 2 * 2**30
+"""Bytes for a run, if nobody says how many there are at once."""
 
 
 def environments(n_jobs: int, gpus_per_trial: float | None) -> list[dict[str, str]]:
@@ -50,6 +56,13 @@ def visible_devices() -> list[str]:
         return []
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout
     return [str(number) for number, line in enumerate(listed.splitlines()) if line.startswith("GPU ")]
+
+
+def jobs_that_pay(n_runs: int) -> int:
+    """How many of these runs at once end soonest: one more than there are cores, with memory for each; one on a GPU."""
+    if visible_devices() or sys.platform == "darwin":  # there, torch has a GPU too
+        return 1
+    return max(1, min(n_runs, usable_cores() + 1, psutil.virtual_memory().available // MEMORY))
 
 
 def usable_cores() -> int:

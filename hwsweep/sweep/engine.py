@@ -37,10 +37,13 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
     loader = context.config_loader
     config, arguments = _asked_before(config, arguments, loader)
     settings = plan.read_settings(config)
-    threads = max(1, devices.usable_cores() // settings.n_jobs)
+    space = plan.read_space(settings, arguments, loader, config)
+    elsewhere = launcher.chosen(config) or cluster_asked(config) is not None
+    n_jobs = plan.jobs_at_once(settings, space, elsewhere or settings.join)
+    settings = settings._replace(n_jobs=n_jobs)
+    threads = max(1, devices.usable_cores() // n_jobs)
     if not launcher.chosen(config):
         start_server(list(settings.preload), threads)  # it loads while this process checks the command
-    space = plan.read_space(settings, arguments, loader, config)
     overrides = list(config.hydra.overrides.hydra)
     base = loader.load_configuration(config.hydra.job.config_name, [*overrides, *space.fixed], RunMode.MULTIRUN)
     probe.check_composition(space, loader, config)
@@ -49,7 +52,7 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
     observer: Observer = sampling.build(settings.observer) if settings.observer else Table()
     # a cluster's devices are not those of this machine
     gpus = None if cluster_asked(config) else settings.gpus_per_trial
-    slots = devices.environments(settings.n_jobs, gpus)
+    slots = devices.environments(n_jobs, gpus)
 
     record = {
         "question": plan.question(settings, arguments, base),
@@ -94,7 +97,7 @@ def _executor(
     if cluster_asked(config):
         return cluster_runs(program, config, settings)
     if launcher.chosen(config):
-        return LauncherBatches(program, config, settings.n_jobs)
+        return LauncherBatches(program, config, len(slots))
     return ProcessPool(worker.main, program, slots, threads, settings.timeout, list(settings.preload))
 
 

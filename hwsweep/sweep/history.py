@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import heapq
+import math
 from collections.abc import Container
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,17 @@ class History:
     What a suggestion costs grows with the trials that the sampler looks at: TPE takes each as a kernel of a density.
     Its density of the good points has the best 25 only; of the others the latest tell as much as all. What is seen is
     chosen once: for one suggestion.
+
+    Args:
+        ended: the values of trials that have ended by number, times -1 if they are maximized, infinite if there are
+            none; added to here, and kept by the caller from one suggestion to the next.
     """
 
-    def __init__(self, storage: BaseStorage, most: int, maximize: bool) -> None:
+    def __init__(self, storage: BaseStorage, most: int, maximize: bool, ended: dict[int, float]) -> None:
         self.storage = storage
         self.most = most
         self.sign = -1 if maximize else 1
+        self.ended = ended
         self.seen: list[FrozenTrial] | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -44,7 +50,10 @@ class History:
             return trials
         half = self.most // 2
         earlier, latest = trials[:-half], trials[-half:]
-        running = [trial for trial in earlier if not trial.state.is_finished()]
-        valued = [(self.sign * values[0], trial.number) for trial in earlier if (values := trial.values)]
-        best = [trials[number] for _, number in heapq.nsmallest(half, valued)]
-        return [*sorted([*best, *running], key=lambda trial: trial.number), *latest]
+        for number, trial in enumerate(earlier):
+            if number not in self.ended and trial.state.is_finished():
+                self.ended[number] = self.sign * trial.values[0] if trial.values else math.inf
+        running = [number for number in range(len(earlier)) if number not in self.ended]
+        valued = [(value, number) for number, value in self.ended.items() if value < math.inf and number < len(earlier)]
+        best = [number for _, number in heapq.nsmallest(half, valued)]
+        return [*(trials[number] for number in sorted([*best, *running])), *latest]

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
-from hwsweep.sweep import SweepError
+from hwsweep.sweep import SweepError, devices
 from hwsweep.sweep.sampling import Plan, is_exhaustive
 from hwsweep.sweep.snapshot import plain_config
 from hwsweep.sweep.space import Space, build_space
@@ -46,7 +46,8 @@ class Settings(NamedTuple):
     history: int | None
     pruner: dict[str, Any] | None
     check: str | dict[str, Any] | None
-    n_jobs: int
+    n_jobs: int | None
+    """None until `jobs_at_once` is asked."""
     timeout: float | None
     gpus_per_trial: float | None
     max_failure_rate: float
@@ -76,8 +77,9 @@ def read_settings(config: DictConfig) -> Settings:
     wrong = [direction for direction in settings.directions if direction not in ("minimize", "maximize")]
     if wrong:
         raise SweepError(f"direction must be minimize or maximize, but got {wrong[0]}")
-    if settings.n_jobs < 1 or (settings.n_trials is not None and settings.n_trials < 1):
-        raise SweepError(f"n_jobs and n_trials must be at least 1, but got {settings.n_jobs}, {settings.n_trials}")
+    for name in ("n_jobs", "n_trials"):
+        if node[name] is not None and node[name] < 1:
+            raise SweepError(f"{name} must be at least 1, or null, but got {node[name]}")
     if settings.join and settings.study_name is None:
         raise SweepError("join=true needs a name that all processes give: hydra.sweeper.study_name=night")
     if settings.history is not None and settings.history < 100:
@@ -99,6 +101,22 @@ def read_space(settings: Settings, arguments: list[str], loader: ConfigLoader, c
     lines = [line_of(key, value) for key, value in (settings.params or {}).items()]
     seed = study_seed(settings, config)
     return build_space([*lines, *arguments], loader, settings.zip, settings.exclude, settings.when, config, seed)
+
+
+def jobs_at_once(settings: Settings, space: Space, elsewhere: bool) -> int:
+    """How many runs there are at once: what the user says, else as many as this machine runs in the shortest time.
+
+    That is one unless all points are known: what a sampler proposes and a pruner ends would depend on who is first.
+
+    Args:
+        elsewhere: the runs are another launcher's, a cluster's, or shared with other sweeps.
+    """
+    if settings.n_jobs is not None:
+        return settings.n_jobs
+    asked = settings.n_trials is not None or settings.pruner is not None or settings.custom_search_space is not None
+    if elsewhere or asked or not space.finite or settings.gpus_per_trial is not None:
+        return 1
+    return devices.jobs_that_pay(len(space.points()) * max(1, len(seed_values(settings, 0))))
 
 
 def line_of(key: str, value: Any) -> str:

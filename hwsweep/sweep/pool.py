@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
-import cloudpickle  # type: ignore[import-untyped]
 from omegaconf import DictConfig
 
+from hwsweep.sweep import carry
 from hwsweep.sweep.executor import Ended
 from hwsweep.sweep.process import kill_group, kill_tree
 from hwsweep.sweep.server import start_server
@@ -68,7 +68,7 @@ class ProcessPool:
     ) -> None:
         self.main = main
         self.compose = program.compose
-        self.program: bytes = cloudpickle.dumps(program)
+        self.program: bytes = carry.dumps(program)
         self.prepared: tuple[list[str], bytes | None] = [], None
         """The overrides of the next job, and the configuration that they compose to."""
         self.environment = environment

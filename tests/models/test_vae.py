@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from hwsweep.models.kl_terms import Constant
 from hwsweep.models.likelihoods import Bernoulli as BernoulliPixels
@@ -51,6 +52,22 @@ def test_bernoulli_distortion_is_the_negative_log_probability_of_black_and_white
     image = torch.randint(0, 2, logits.shape).float()
     expected = -Bernoulli(logits=logits).log_prob(image).sum(dim=(1, 2, 3))
     torch.testing.assert_close(BernoulliPixels().distortion(logits, image), expected)
+
+
+def test_bernoulli_distortion_and_its_gradient_are_those_of_torchs_cross_entropy() -> None:
+    torch.manual_seed(0)
+    logits = torch.cat(
+        [torch.randn(5, 2, 3, 7) * 5, torch.tensor([0.0, -0.0, 40, -40, 1e4, -1e4]).expand(5, 2, 3, 6)], 3
+    )
+    image = torch.rand_like(logits)
+    ours, theirs = logits.clone().requires_grad_(), logits.double().requires_grad_()
+    distortion = BernoulliPixels().distortion(ours, image)
+    expected = binary_cross_entropy_with_logits(theirs, image.double(), reduction="none").sum((1, 2, 3))
+    torch.testing.assert_close(distortion, expected.float())
+    weights = torch.randn(5)
+    (distortion * weights).sum().backward()
+    (expected * weights).sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad.float())
 
 
 def test_bernoulli_distortion_is_finite_at_a_logit_where_the_naive_formula_is_not() -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from hwsweep.sweep import SweepError
+from hwsweep.sweep import SweepError, devices
 from hwsweep.sweep.devices import environments, shares
 
 
@@ -31,3 +33,23 @@ def test_the_devices_of_a_slot_come_from_those_visible_to_the_sweep(monkeypatch:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-b, 3")
     assert environments(2, 1) == [{"CUDA_VISIBLE_DEVICES": "GPU-b"}, {"CUDA_VISIBLE_DEVICES": "3"}]
     assert environments(2, None) == [{}, {}]
+
+
+@pytest.mark.parametrize(
+    ("n_runs", "cores", "gibibytes", "gpus", "expected"),
+    [
+        (100, 4, 64, "", 5),  # one more than cores: while a run waits for the disk, another computes
+        (3, 4, 64, "", 3),
+        (100, 4, 7, "", 3),
+        (100, 4, 1, "", 1),
+        (100, 4, 64, "0", 1),
+    ],
+)
+def test_as_many_runs_at_once_as_cores_and_memory_carry(
+    monkeypatch: pytest.MonkeyPatch, n_runs: int, cores: int, gibibytes: int, gpus: str, expected: int
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr(devices, "usable_cores", lambda: cores)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=gibibytes * 2**30))
+    assert devices.jobs_that_pay(n_runs) == expected

@@ -22,7 +22,7 @@ def seen(most: int, maximize: bool) -> list[int]:
     study.add_trial(create_trial(state=TrialState.RUNNING, params={"x": 0.5}, distributions=AXIS))
     study.add_trials([create_trial(value=value, params={"x": 0.5}, distributions=AXIS) for value in VALUES])
     study.add_trial(create_trial(state=TrialState.FAIL))
-    shown = optuna.load_study(study_name=study.study_name, storage=History(storage, most, maximize))
+    shown = optuna.load_study(study_name=study.study_name, storage=History(storage, most, maximize, {}))
     return [trial.number for trial in shown.get_trials()]
 
 
@@ -36,6 +36,23 @@ def test_of_a_long_study_the_best_the_latest_and_what_runs_are_seen(maximize: bo
     assert seen(4, maximize) == [0, *best, 9, 10]
 
 
+def test_what_is_known_of_ended_trials_does_not_hide_those_that_ended_since() -> None:
+    storage = optuna.storages.InMemoryStorage()
+    study = optuna.create_study(storage=storage)
+    study.add_trial(create_trial(state=TrialState.RUNNING, params={"x": 0.5}, distributions=AXIS))
+    study.add_trials([create_trial(value=value, params={"x": 0.5}, distributions=AXIS) for value in VALUES])
+    ended: dict[int, float] = {}
+
+    def numbers() -> list[int]:
+        shown = optuna.load_study(study_name=study.study_name, storage=History(storage, 4, False, ended))
+        return [trial.number for trial in shown.get_trials()]
+
+    assert numbers() == [0, 2, 4, 8, 9]
+    study.tell(0, 0.5)
+    study.add_trial(create_trial(value=0.1, params={"x": 0.5}, distributions=AXIS))
+    assert numbers() == [0, 2, 9, 10]
+
+
 def test_a_sampler_that_sees_the_whole_study_suggests_the_same() -> None:
     points = []
     for most in (24, None):
@@ -44,7 +61,7 @@ def test_a_sampler_that_sees_the_whole_study_suggests_the_same() -> None:
         study.add_trials(
             [create_trial(value=value, params={"x": value / 10}, distributions=AXIS) for value in VALUES * 2]
         )
-        place = storage if most is None else History(storage, most, False)
+        place = storage if most is None else History(storage, most, False, {})
         sampler = optuna.samplers.TPESampler(seed=1)
         points.append(optuna.load_study(study_name=study.study_name, storage=place, sampler=sampler).ask(AXIS).params)
     assert points[0] == points[1]

@@ -40,7 +40,7 @@ class HwsweepSweeper(Sweeper):
         history: int | None,
         pruner: DictConfig | None,
         check: str | DictConfig | None,
-        n_jobs: int,
+        n_jobs: int | None,
         timeout: float | None,
         gpus_per_trial: float | None,
         max_failure_rate: float,
