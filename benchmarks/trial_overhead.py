@@ -2,11 +2,17 @@
 
     python benchmarks/trial_overhead.py
     python benchmarks/trial_overhead.py grid --trials 2000
+    python benchmarks/trial_overhead.py random tpe --trials 10000 --fill
 
-One slot; the cost of a trial is the time from its start to the next one's. Two ways (peer.py has other engines):
+One slot; the cost of a trial is the time from its start to the next one's. Three ways (peer.py has other engines):
 
 * grid: hwsweep over a list, as most sweeps are;
-* sampled: hwsweep with Optuna's random sampler, so that nothing can be composed ahead.
+* random: hwsweep with Optuna's random sampler over two axes, so that nothing can be composed ahead;
+* tpe: the same with TPE, which looks at what the trials before have found.
+
+With --fill only the first 100 and the last 100 trials are run: those between are put into the journal and into MLflow
+as if they had been, which takes a fifth of the time. The first and the last ones then show what a trial costs in a
+study of that length.
 
 Aims: median at most 250 ms, and at the last trials at most 1.3 times that of the first.
 """
@@ -14,8 +20,8 @@ Aims: median at most 250 ms, and at the last trials at most 1.3 times that of th
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -23,7 +29,11 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median, quantiles
 
+import optuna
+from optuna.trial import FrozenTrial, create_trial
+
 from hwsweep import tracking
+from hwsweep.sweep.storage import open_storage
 
 APPLICATION = """
 import hydra
@@ -39,53 +49,78 @@ def main(cfg):
 if __name__ == "__main__":
     main()
 """
-STARTS = """
-import json, optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-storage = JournalStorage(JournalFileBackend("outputs/overhead/journal.log"))
-study = optuna.load_study(study_name="overhead", storage=storage)
-print(json.dumps([trial.datetime_start.timestamp() for trial in study.trials]))
-"""
 PRELOAD = "hwsweep.tracking,mlflow.store.tracking.sqlalchemy_workspace_store"  # what MLflow imports at its first call
 ENDS = 50
 """How many trials count as the first ones, and as the last ones."""
+RUN = 100
+"""How many are run at each end of a filled study."""
 
 
-def costs(folder: Path, arguments: list[str]) -> list[float]:
-    """Milliseconds of each trial but the last, in order."""
+def prepare(folder: Path) -> None:
+    """The application, and MLflow's store, whose tables cost seconds once."""
     (folder / "conf").mkdir()
-    (folder / "conf" / "config.yaml").write_text("defaults: [_self_, override hydra/sweeper: hwsweep]\nnumber: 0\n")
+    defaults = "defaults: [_self_, override hydra/sweeper: hwsweep]"
+    (folder / "conf" / "config.yaml").write_text(f"{defaults}\nnumber: 0\nother: 0\n")
     (folder / "app.py").write_text(APPLICATION)
     tracking.open_store(f"sqlite:///{folder}/mlruns/mlflow.db", str(folder / "mlruns" / "artifacts"))
-    command = [
-        sys.executable,
-        "app.py",
-        "-m",
-        *arguments,
-        "hydra.sweeper.study_name=overhead",
-        "hydra.sweeper.n_jobs=1",
-    ]
+
+
+def sweep(folder: Path, arguments: list[str]) -> None:
+    """Run the study, or go on with it."""
+    told = ["hydra.sweeper.study_name=overhead", "hydra.sweeper.n_jobs=1", f"hydra.sweeper.preload=[{PRELOAD}]"]
+    command = [sys.executable, "app.py", "-m", *arguments, *told]
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, env=environment)
-    read = subprocess.run([sys.executable, "-c", STARTS], cwd=folder, check=True, capture_output=True, text=True)
-    starts = json.loads(read.stdout)
+
+
+def study_of(folder: Path) -> optuna.Study:
+    """The study as Optuna reads it."""
+    return optuna.load_study(study_name="overhead", storage=open_storage(None, folder / "outputs" / "overhead"))
+
+
+def costs(trials: list[FrozenTrial]) -> list[float]:
+    """Milliseconds of each of these trials but the last, in order."""
+    starts = [trial.datetime_start.timestamp() for trial in trials if trial.datetime_start is not None]
     return [1000 * (after - before) for before, after in pairwise(starts)]
 
 
-def ours(arguments: list[str]) -> list[float]:
-    """Costs with hwsweep."""
+def fill(folder: Path, n: int) -> None:
+    """Put n more trials into both books, complete, with points at random."""
+    study, chance = study_of(folder), random.Random(0)
+    first = study.trials[0]
+    store = tracking.open_store(f"sqlite:///{folder}/mlruns/mlflow.db", str(folder / "mlruns" / "artifacts"))
+    client, experiment = store.client(), store.experiment("overhead")
+    for _ in range(n):
+        point = {name: chance.random() for name in first.params}
+        study.add_trial(create_trial(value=point["number"], params=point, distributions=first.distributions))
+        client.set_terminated(client.create_run(experiment, run_name="between").info.run_id)
+
+
+def ours(way: str, n_trials: int, filled: bool) -> list[float]:
+    """Milliseconds of each trial, or of the first and the last ones."""
     with tempfile.TemporaryDirectory() as name:
-        told = [f"hydra.sweeper.preload=[{PRELOAD}]", *arguments]
-        return costs(Path(name), told)
+        folder = Path(name)
+        prepare(folder)
+        if way == "grid":
+            sweep(folder, [f"number=range(0,{n_trials})"])
+            return costs(study_of(folder).trials)
+        asked = ["number=interval(0,1)", "other=interval(0,1)", f"hydra/sweeper/sampler={way}"]
+        if not filled:
+            sweep(folder, [*asked, f"hydra.sweeper.n_trials={n_trials}"])
+            return costs(study_of(folder).trials)
+        sweep(folder, [*asked, f"hydra.sweeper.n_trials={RUN}"])
+        fill(folder, n_trials - 2 * RUN)
+        sweep(folder, [*asked, f"hydra.sweeper.n_trials={n_trials}"])
+        trials = study_of(folder).trials
+        return [*costs(trials[:RUN]), *costs(trials[-RUN:])]
 
 
-def show(name: str, milliseconds: list[float]) -> None:
+def show(name: str, n_trials: int, milliseconds: list[float]) -> None:
     """Print median and quartiles of all trials, and the medians of the first and the last ones."""
     lower, _, upper = quantiles(milliseconds, n=4)
     first, last = median(milliseconds[:ENDS]), median(milliseconds[-ENDS:])
     print(
-        f"{name:8} {len(milliseconds) + 1:5} trials: median {median(milliseconds):.0f} ms "
+        f"{name:6} {n_trials:6,} trials: median {median(milliseconds):.0f} ms "
         f"(quartiles {lower:.0f}, {upper:.0f}); first {ENDS}: {first:.0f} ms, last {ENDS}: {last:.0f} ms "
         f"(x {last / first:.2f}); load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
         flush=True,
@@ -95,17 +130,12 @@ def show(name: str, milliseconds: list[float]) -> None:
 def main() -> None:
     """Print one line per way."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("ways", nargs="*", default=["grid", "sampled"], metavar="grid|sampled")
+    parser.add_argument("ways", nargs="*", default=["grid", "random", "tpe"], metavar="grid|random|tpe")
     parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--fill", action="store_true", help="run the first and the last 100 trials only")
     chosen = parser.parse_args()
-    n_trials = chosen.trials
     for way in chosen.ways:
-        if way == "grid":
-            milliseconds = ours([f"number=range(0,{n_trials})"])
-        else:
-            random = ["hydra/sweeper/sampler=random", f"hydra.sweeper.n_trials={n_trials}"]
-            milliseconds = ours(["number=interval(0,1)", *random])
-        show(way, milliseconds)
+        show(way, chosen.trials, ours(way, chosen.trials, chosen.fill))
 
 
 if __name__ == "__main__":

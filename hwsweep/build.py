@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -43,33 +44,61 @@ def build(cfg: DictConfig, splits: Splits | None = None) -> Parts:
     Raises:
         InvalidConfig: a value is out of range, of the wrong type, or does not fit another.
     """
+    with _refusals():
+        dataset, model, schedule, plan = _without_optimizer(cfg, splits)
+        return Parts(dataset, model, instantiate(cfg.optimizer)(model.parameters()), schedule, plan)
+
+
+def check(cfg: DictConfig) -> None:
+    """Find out whether `build` can, without what torch loads for a second for the first optimizer: its compiler.
+
+    Raises:
+        InvalidConfig: as `build` does.
+    """
+    with _refusals():
+        _, model, _, _ = _without_optimizer(cfg, None)
+        make = instantiate(cfg.optimizer)
+        try:
+            make([])
+        except ValueError as error:
+            if "empty parameter list" not in str(error):  # torch's optimizers look at their numbers first
+                make(model.parameters())
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Makes what is raised inside for a value that cannot be an InvalidConfig."""
     try:
-        plan = Plan(
-            epochs=cfg.epochs,
-            batch_size=cfg.batch_size,
-            clip_norm=cfg.clip_norm,
-            precision=cfg.precision,
-            seed=_seed(cfg.seed),
-            select=cfg.select,
-        )
-        objectives(cfg)
-        device = _device(cfg.device)
-        dataset: Dataset = instantiate(cfg.dataset)
-        torch.manual_seed(plan.seed)
-        lexicon = None if splits is None else splits.lexicon
-        model: Model = instantiate(cfg.model)(dataset.shapes if lexicon is None else lexicon.shapes)
-        model.to(device)
-        optimizer = instantiate(cfg.optimizer)(model.parameters())
-        schedule: Schedule = instantiate(cfg.schedule)
-        schedule(0, 1)
-        if isinstance(schedule, partial):
-            # Hydra's own asks at every call, which is every step, whether the target is allowed: 0.4 ms each
-            schedule = partial(schedule.func, *schedule.args, **schedule.keywords)
+        yield
     except InstantiationException as error:
         raise InvalidConfig(str(error.__cause__ or error)) from error
     except (ValueError, TypeError) as error:
         raise InvalidConfig(str(error)) from error
-    return Parts(dataset, model, optimizer, schedule, plan)
+
+
+def _without_optimizer(cfg: DictConfig, splits: Splits | None) -> tuple[Dataset, Model, Schedule, Plan]:
+    """All parts but the one, on the device."""
+    plan = Plan(
+        epochs=cfg.epochs,
+        batch_size=cfg.batch_size,
+        clip_norm=cfg.clip_norm,
+        precision=cfg.precision,
+        seed=_seed(cfg.seed),
+        select=cfg.select,
+    )
+    objectives(cfg)
+    device = _device(cfg.device)
+    dataset: Dataset = instantiate(cfg.dataset)
+    torch.manual_seed(plan.seed)
+    lexicon = None if splits is None else splits.lexicon
+    model: Model = instantiate(cfg.model)(dataset.shapes if lexicon is None else lexicon.shapes)
+    model.to(device)
+    schedule: Schedule = instantiate(cfg.schedule)
+    schedule(0, 1)
+    if isinstance(schedule, partial):
+        # Hydra's own asks at every call, which is every step, whether the target is allowed: 0.4 ms each
+        schedule = partial(schedule.func, *schedule.args, **schedule.keywords)
+    return dataset, model, schedule, plan
 
 
 def build_model(cfg: DictConfig, lexicon: Lexicon | None = None) -> Model:

@@ -1,0 +1,130 @@
+"""What makes a step of training faster on this processor: each option alone against what hwsweep does by default.
+
+    HWSWEEP_DATA=... python benchmarks/step_options.py
+    HWSWEEP_DATA=... python benchmarks/step_options.py vae_conv --steps 20 --threads 1
+
+The default VAE on TibetanMNIST (batch 100), the convolutional one on anime faces, and the Transformer on AG News (or on
+the program's own images and headlines, where data is missing). The options take turns, on the same batches:
+
+* default: float32, products by oneDNN where they are exact (hwsweep/precision.py);
+* MKL: what torch does by itself with products in float32;
+* bfloat16: `precision=bfloat16`;
+* channels_last: images and weights of convolutions with the channels innermost;
+* compiled: `torch.compile` of the model's losses. The seconds until its first step is done are told beside; so many
+  steps must be saved before it pays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from statistics import median
+
+import torch
+from hydra import compose, initialize_config_dir
+from torch import Tensor
+
+from hwsweep.batches import training_batches
+from hwsweep.build import Parts, build
+from hwsweep.conf_path import conf_path
+from hwsweep.data import Examples, Splits
+from hwsweep.precision import autocast, onednn_products
+
+REPEATS = 7
+MODELS = {
+    "vae": ("tibetan_mnist", "tibetan_strokes", ["batch_size=100"]),
+    "vae_conv": ("anime_faces", "tibetan_strokes", []),
+    "transformer": ("ag_news", "headlines", []),
+}
+
+
+class Way:
+    """Training with one option."""
+
+    def __init__(self, name: str, parts: Parts) -> None:
+        self.name = name
+        self.parts = parts
+        self.milliseconds: list[float] = []
+        self.losses: Callable[[Examples], dict[str, Tensor]] = parts.model.losses
+        if name == "channels_last":
+            parts.model.to(memory_format=torch.channels_last)
+        if name == "compiled":
+            self.losses = torch.compile(parts.model.losses, dynamic=True)
+
+    def step(self, batch: Examples) -> None:
+        """One step of training."""
+        if self.name == "channels_last":
+            batch = {key: values.contiguous(memory_format=torch.channels_last) for key, values in batch.items()}
+        precision = "bfloat16" if self.name == "bfloat16" else "float32"
+        with nullcontext() if self.name == "MKL" else onednn_products():
+            with autocast(precision, torch.device("cpu")):
+                loss = self.losses(batch)["loss"].mean()
+            self.parts.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.parts.optimizer.step()
+
+    def measure(self, batches: list[Examples]) -> None:
+        """Note the milliseconds of a step, over these batches."""
+        began = time.perf_counter()
+        for batch in batches:
+            self.step(batch)
+        self.milliseconds.append(1000 * (time.perf_counter() - began) / len(batches))
+
+
+def objects(model: str, splits: Splits | None, overrides: list[str]) -> Parts:
+    """The model and its optimizer, the same for every option."""
+    with initialize_config_dir(str(conf_path()), version_base="1.3"):
+        cfg = compose("config", [f"model={model}", "device=cpu", *overrides])
+    return build(cfg, splits)
+
+
+def measured(model: str, steps: int, threads: int) -> None:
+    """Print a line per option."""
+    real, own, overrides = MODELS[model]
+    folder = Path(os.environ.get("HWSWEEP_DATA", "none"), real)
+    dataset = real if folder.is_dir() else own
+    asked = [f"dataset={dataset}", *overrides]
+    first = objects(model, None, asked)
+    splits = first.dataset.splits(0)
+    rows = training_batches(splits.train, first.plan.batch_size, torch.Generator().manual_seed(0))[:steps]
+    batches = [{name: values.index_select(0, chosen) for name, values in splits.train.items()} for chosen in rows]
+    names = ["default", "MKL", "bfloat16", *["channels_last"] * (model == "vae_conv"), "compiled"]
+    ways = {name: Way(name, objects(model, splits, asked)) for name in names}
+    starts = {}
+    for name, way in ways.items():
+        began = time.perf_counter()
+        way.step(batches[0])
+        starts[name] = time.perf_counter() - began
+        way.measure(batches)  # warms up: every length of a text is new once
+    for _ in range(REPEATS):
+        for way in ways.values():
+            way.measure(batches)
+    print(f"{model} on {dataset}, batch {first.plan.batch_size}, {len(batches)} steps, {threads} threads")
+    default = ways["default"].milliseconds[1:]
+    for name, way in ways.items():
+        values = way.milliseconds[1:]
+        ratio = median(theirs / ours for theirs, ours in zip(values, default, strict=True))
+        start = f"; first step {starts[name]:.1f} s" if name == "compiled" else ""
+        spread = f"(from {min(values):.2f} to {max(values):.2f})"
+        print(f"  {name:13} {median(values):7.2f} ms a step {spread}, {ratio:.2f} of the default's{start}", flush=True)
+
+
+def main() -> None:
+    """Measure each model."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", default=list(MODELS), metavar="|".join(MODELS))
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    torch._dynamo.config.recompile_limit = 64
+    for model in chosen.models:
+        measured(model, chosen.steps, chosen.threads)
+
+
+if __name__ == "__main__":
+    main()
