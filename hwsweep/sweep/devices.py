@@ -14,6 +14,8 @@ from hwsweep.sweep import SweepError
 
 MEMORY = 2 * 2**30
 """Bytes for a run, if nobody says how many there are at once."""
+MOST = 8
+"""Runs at once, if nobody says how many: they write to one SQLite file, MLflow's, which takes one writer at a time."""
 
 
 def environments(n_jobs: int, gpus_per_trial: float | None) -> list[dict[str, str]]:
@@ -62,7 +64,7 @@ def jobs_that_pay(n_runs: int) -> int:
     """How many of these runs at once end soonest: one more than there are cores, with memory for each; one on a GPU."""
     if visible_devices() or sys.platform == "darwin":  # there, torch has a GPU too
         return 1
-    return max(1, min(n_runs, usable_cores() + 1, psutil.virtual_memory().available // MEMORY))
+    return max(1, min(n_runs, MOST, usable_cores() + 1, psutil.virtual_memory().available // MEMORY))
 
 
 def usable_cores() -> int:

@@ -40,6 +40,7 @@ def test_the_devices_of_a_slot_come_from_those_visible_to_the_sweep(monkeypatch:
     [
         (100, 4, 64, "", 5),  # one more than cores: while a run waits for the disk, another computes
         (3, 4, 64, "", 3),
+        (100, 64, 256, "", 8),
         (100, 4, 7, "", 3),
         (100, 4, 1, "", 1),
         (100, 4, 64, "0", 1),
