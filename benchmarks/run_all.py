@@ -72,8 +72,8 @@ BENCHMARKS = [
         "Three points as one stacked model",
         "Points that differ only in lambda, trained with `torch.func` on shared batches and noise, against one by one: "
         "it does not pay on a CPU, so there is no launcher that does it.",
-        "fused_trials.py dataset=tibetan_mnist batch_size=100",
-        "fused_trials.py dataset=tibetan_mnist batch_size=100",
+        "fused_trials.py",
+        "fused_trials.py",
     ),
     Benchmark(
         "memory",

@@ -10,14 +10,15 @@ the program's own images and headlines, where data is missing). The options take
 * MKL: what torch does by itself with products in float32;
 * bfloat16: `precision=bfloat16`;
 * channels_last: images and weights of convolutions with the channels innermost;
-* compiled: `torch.compile` of the model's losses. The seconds until its first step is done are told beside; so many
-  steps must be saved before it pays.
+* compiled: `torch.compile` of the model's losses. The seconds until its first step is done are told beside, with an
+  empty cache, as a study's first trial has it: so much must be saved before it pays.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -122,8 +123,10 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     torch._dynamo.config.recompile_limit = 64
-    for model in chosen.models:
-        measured(model, chosen.steps, chosen.threads)
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache
+        for model in chosen.models:
+            measured(model, chosen.steps, chosen.threads)
 
 
 if __name__ == "__main__":
