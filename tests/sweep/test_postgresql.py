@@ -36,8 +36,6 @@ with one_at_a_time(sys.argv[1], "turn"):
     time.sleep(60)
 """
 pytestmark = [
-    # MLflow's stores and Optuna's leave their connections to the garbage collector
-    pytest.mark.filterwarnings("ignore:.*Connection.__del__:pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.slow,
     pytest.mark.skipif(postgresql.programs() is None, reason="PostgreSQL is not installed: no initdb, no pg_ctl"),
 ]
