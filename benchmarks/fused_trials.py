@@ -7,9 +7,9 @@ Both ways take the same batches, the same noise and the same initial weights: on
 with `torch.func.stack_module_state` and `vmap`, where each product becomes one of stacked matrices and Adam has one
 tensor for all models. The two must end with the same parameters but for rounding; then the times are compared.
 
-It does not pay on a CPU: the products fill a core at batch 128 already, and fused trials took 1.04 times the processor
-time of single ones, 1.3 times at batch 16 (three points, the default VAE, one thread of an AMD EPYC). So there is no
-launcher that fuses trials: each has a process, a folder and an end of its own.
+It does not pay on a CPU: the products fill a core at batch 128 already, and fused trials took 1.3 times the processor
+time of single ones (three points, the default VAE, two cores of an AMD EPYC). So there is no launcher that fuses
+trials: each has a process, a folder and an end of its own.
 """
 
 from __future__ import annotations
