@@ -72,7 +72,7 @@ class ClusterRuns:
     @property
     def free(self) -> bool:
         """Whether fewer than n_jobs runs are in the cluster."""
-        return len(self.runs) < (self.settings.n_jobs or 1)
+        return len(self.runs) < self.settings.at_once
 
     @property
     def jobs(self) -> list[Job]:

@@ -23,6 +23,7 @@ from hwsweep.sweep.refusal import Checker
 from hwsweep.sweep.runner import Runner
 from hwsweep.sweep.server import start_server
 from hwsweep.sweep.snapshot import Snapshot
+from hwsweep.sweep.space import Space
 from hwsweep.sweep.view import Observer, Table
 from hwsweep.sweep.worker import Program
 
@@ -38,10 +39,7 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
     config, arguments = _asked_before(config, arguments, loader)
     settings = plan.read_settings(config)
     space = plan.read_space(settings, arguments, loader, config)
-    elsewhere = launcher.chosen(config) or cluster_asked(config) is not None
-    n_jobs = plan.jobs_at_once(settings, space, elsewhere or settings.join)
-    settings = settings._replace(n_jobs=n_jobs)
-    threads = max(1, devices.usable_cores() // n_jobs)
+    settings, threads = _shared_out(settings, space, config)
     if not launcher.chosen(config):
         start_server(list(settings.preload), threads)  # it loads while this process checks the command
     overrides = list(config.hydra.overrides.hydra)
@@ -52,7 +50,7 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
     observer: Observer = sampling.build(settings.observer) if settings.observer else Table()
     # a cluster's devices are not those of this machine
     gpus = None if cluster_asked(config) else settings.gpus_per_trial
-    slots = devices.environments(n_jobs, gpus)
+    slots = devices.environments(settings.at_once, gpus)
 
     record = {
         "question": plan.question(settings, arguments, base),
@@ -81,6 +79,13 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
         Runner(settings, study, book, claims, base, queue, executor, observer).run()
 
 
+def _shared_out(settings: plan.Settings, space: Space, config: DictConfig) -> tuple[plan.Settings, int]:
+    """The settings with the number of runs at once, and the threads of each."""
+    elsewhere = launcher.chosen(config) or cluster_asked(config) is not None or settings.join
+    n_jobs = plan.jobs_at_once(settings, space, elsewhere)
+    return settings._replace(n_jobs=n_jobs), max(1, devices.usable_cores() // n_jobs)
+
+
 def _claims(settings: plan.Settings, book: Book, study: folder.Folder) -> Claims:
     """What trials this process may take: all, or in turn with others that ask the same."""
     if not settings.join:
@@ -97,7 +102,7 @@ def _executor(
     if cluster_asked(config):
         return cluster_runs(program, config, settings)
     if launcher.chosen(config):
-        return LauncherBatches(program, config, len(slots))
+        return LauncherBatches(program, config, settings.at_once)
     return ProcessPool(worker.main, program, slots, threads, settings.timeout, list(settings.preload))
 
 

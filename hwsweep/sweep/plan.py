@@ -60,6 +60,12 @@ class Settings(NamedTuple):
     observer: dict[str, Any] | None
 
     @property
+    def at_once(self) -> int:
+        """Runs at once, now that `jobs_at_once` was asked."""
+        assert self.n_jobs is not None
+        return self.n_jobs
+
+    @property
     def directions(self) -> list[Direction]:
         """One direction per objective."""
         return [self.direction] if isinstance(self.direction, str) else list(self.direction)
