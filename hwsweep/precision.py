@@ -51,7 +51,7 @@ def _onednn_is_exact() -> bool:
         return False
     matrix = torch.full((256, 256), 1 + 2**-12)
     with _allowed_to_round():
-        product = matrix @ matrix.T
+        product = (matrix @ matrix.T).double()
     return bool((product / 256 - (1 + 2**-12) ** 2).abs().max() < 2**-20)
 
 

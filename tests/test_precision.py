@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hwsweep import precision
 from hwsweep.data import Splits
 from hwsweep.models import Batch, Model
 from hwsweep.models.kl_terms import Constant
@@ -73,6 +74,11 @@ def test_a_processor_on_which_onednn_rounds_keeps_mkl(monkeypatch: pytest.Monkey
         assert torch.equal(a @ b, before)
 
 
+def test_a_product_that_is_rounded_to_bfloat16_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "_allowed_to_round", lambda: torch.autocast("cpu", torch.bfloat16))
+    assert not precision._onednn_is_exact.__wrapped__()
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_auto_takes_bfloat16_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": there}, raising=False)
@@ -90,9 +96,9 @@ def test_losses_of_a_vae_are_summed_in_float32_whatever_its_network_computes_in(
     )  # fmt: skip
     batch = {"image": torch.rand(11, 1, 7, 5)}
     losses = []
-    for precision in ("float32", "bfloat16"):
+    for asked in ("float32", "bfloat16"):
         torch.manual_seed(1)
-        with autocast(precision, CPU):
+        with autocast(asked, CPU):
             losses.append(model.losses(batch))
     for name, exact in losses[0].items():
         assert losses[1][name].dtype == torch.float32

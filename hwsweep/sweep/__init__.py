@@ -7,6 +7,7 @@ server: what those processes are copies of         jobs: the same processes for 
 engine: one sweep as a story                       runner: its loop; queue: which run is next
 refusal: points that cannot be                     runs: a trial's runs, one or one per seed
 claims: whose trial it is                          join, heartbeat: a study of several processes; locks
+carry: what is sent to another process             garbage: what the collector need not look at
 """
 
 from __future__ import annotations

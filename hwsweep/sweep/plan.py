@@ -84,8 +84,8 @@ def read_settings(config: DictConfig) -> Settings:
     if wrong:
         raise SweepError(f"direction must be minimize or maximize, but got {wrong[0]}")
     for name in ("n_jobs", "n_trials"):
-        if node[name] is not None and node[name] < 1:
-            raise SweepError(f"{name} must be at least 1, or null, but got {node[name]}")
+        if node[name] is not None and not (isinstance(node[name], int) and node[name] >= 1):
+            raise SweepError(f"{name} must be a whole number, at least 1, or null, but got {node[name]}")
     if settings.join and settings.study_name is None:
         raise SweepError("join=true needs a name that all processes give: hydra.sweeper.study_name=night")
     if settings.history is not None and settings.history < 100:

@@ -73,6 +73,7 @@ def test_a_sweep_with_too_many_failures_is_given_up_with_an_exit_code(sweep: Swe
         (["x=1,2", "hydra.sweeper.sampler._target_=optuna.samplers.Best"], "cannot be found"),
         (["x=1,2", "hydra.sweeper.exclude=['x > 0']"], "leaves no point"),
         (["x=1,2", "hydra.sweeper.gpus_per_trial=1", "hydra.sweeper.n_jobs=99"], "needs 99 GPUs"),
+        (["x=1,2", "hydra.sweeper.n_jobs=auto"], "n_jobs must be a whole number, at least 1, or null, but got auto"),
     ],
 )
 def test_a_command_that_means_nothing_leaves_nothing_behind(sweep: Sweep, arguments: list[str], message: str) -> None:
