@@ -84,15 +84,20 @@ class Book:
         """How many of the plan's total have ended."""
         return sum(trial.state.is_finished() for trial in self.trials()) - self.n_refused
 
-    def exhausted(self) -> bool:
-        """Whether there is no further trial to begin: the total, or every point of a finite space."""
-        number = self.storage.get_n_trials(self.study_id)
-        return number - self.n_refused >= self.plan.total or number >= self.n_points
+    def _next_number(self) -> int | None:
+        """Number of the next trial; None at the total, or at every point of a finite space."""
+        number = self.storage.get_n_trials(self.study_id)  # asked once: other processes add trials
+        over = number - self.n_refused >= self.plan.total or number >= self.n_points
+        return None if over else number
+
+    def over(self) -> bool:
+        """Whether there is no further trial to begin and none to end."""
+        return self._next_number() is None and not self.unfinished()  # in this order: other processes begin trials
 
     def new(self) -> tuple[int, Point] | None:
         """Number and point of the next trial, already running in the storage; None when there is none left."""
-        number = self.storage.get_n_trials(self.study_id)
-        if self.exhausted():
+        number = self._next_number()
+        if number is None:
             return None
         if self.plan.points is not None:
             point = self.plan.points[number]
@@ -104,9 +109,8 @@ class Book:
 
     def next_in_line(self) -> tuple[int, Point] | None:
         """Number and point of the next new trial, if that is certain already: in a grid."""
-        if self.plan.points is None or self.exhausted():
+        if self.plan.points is None or (number := self._next_number()) is None:
             return None
-        number = self.storage.get_n_trials(self.study_id)
         return number, self.plan.points[number]
 
     def again(self, number: int) -> Point:

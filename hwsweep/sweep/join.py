@@ -123,7 +123,7 @@ class Crew:
 
     def over(self) -> bool:
         """Whether all trials of all members have ended: until then one of them may die."""
-        return self.book.exhausted() and not self.book.unfinished()
+        return self.book.over()
 
     def leave(self, over: bool) -> bool:
         """Leave the crew; whether this one shows the result: of a study that is over the first to say so."""

@@ -145,7 +145,7 @@ class Runner:
     def _finish(self) -> None:
         """Leave a tidy study behind, whatever ended the loop."""
         self.claims.release()
-        over = not self.book.unfinished() and self.book.exhausted()
+        over = self.book.over()
         if self._hopeless or over:
             self.folder.end()
         if not self.claims.leave(over):

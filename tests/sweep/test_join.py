@@ -89,6 +89,29 @@ def test_members_that_ask_at_the_same_moment_take_every_trial_once(member: Calla
     assert sorted(itertools.chain(*taken)) == [(n, {"x": n}) for n in range(60)]
 
 
+def test_the_last_point_may_be_taken_while_another_member_looks_what_is_next(
+    member: Callable[..., Crew], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mars, venus = member("mars", n_points=1).book, member("venus", n_points=1)
+    count = mars.storage.get_n_trials
+    monkeypatch.setattr(mars.storage, "get_n_trials", lambda study: (count(study), venus.take())[0])
+    assert mars.next_in_line() == (0, {"x": 0})
+    assert mars.next_in_line() is None
+
+
+def test_a_study_is_not_over_while_another_member_takes_its_last_point(
+    member: Callable[..., Crew], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mars, venus = member("mars", n_points=1).book, member("venus", n_points=1)
+    look = mars.trials
+    monkeypatch.setattr(mars, "trials", lambda: (look(), venus.take())[0])
+    assert not mars.over()
+    venus.take()
+    assert not mars.over()
+    venus.finish(0, "complete", [0.0], {})
+    assert mars.over()
+
+
 def test_the_trial_of_a_member_is_taken_over_after_its_time_out_and_no_earlier(
     member: Callable[[str], Crew], clock: Callable[[float], None]
 ) -> None:
