@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import hydra
 
 from hwsweep.conf_path import conf_path
-from hwsweep.sweep.garbage import end_without_looking_for_garbage
+from hwsweep.sweep.garbage import look_for_garbage_as_usual, look_for_garbage_seldom
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-end_without_looking_for_garbage()
+look_for_garbage_seldom()
 
 
 @hydra.main(config_path=str(conf_path()), config_name="config", version_base="1.3")
@@ -24,6 +24,8 @@ def main(cfg: DictConfig) -> float | tuple[float, ...]:
     from hwsweep.run import run
     from hwsweep.sweep.trial import current_trial
     from hwsweep.train import OtherModel
+
+    look_for_garbage_as_usual()
 
     try:
         return run(cfg)

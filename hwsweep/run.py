@@ -20,7 +20,7 @@ from hwsweep.build import InvalidConfig, Parts, build, leaves, objectives
 from hwsweep.data import Dataset, Splits
 from hwsweep.figures import Trained, drawing
 from hwsweep.models import Model
-from hwsweep.precision import onednn_products
+from hwsweep.precision import flush_denormals, onednn_products
 from hwsweep.progress import shown
 from hwsweep.provenance import environment
 from hwsweep.sweep.trial import TrialPruned, current_trial
@@ -41,6 +41,7 @@ def run(cfg: DictConfig) -> float | tuple[float, ...]:
     """
     started = time.perf_counter()
     folder = Path(HydraConfig.get().runtime.output_dir)
+    flush_denormals()
     parts = build(cfg)
     resume = _resume_from(cfg, folder)
     log.info("data: %s", parts.dataset.name)

@@ -105,12 +105,30 @@ def _create(path: Path, artifacts: str) -> None:
     part = path.with_name(f".{path.name}.new")
     for leftover in path.parent.glob(f"{part.name}*"):
         leftover.unlink()
-    _migrate(f"{SQLITE}{part}", artifacts)
+    with _not_synchronised():
+        _migrate(f"{SQLITE}{part}", artifacts)
+    with part.open("rb+") as file:
+        os.fsync(file)
     with sqlite3.connect(part) as connection:
         # readers (the web page) and writers (trials) then do not wait for each other; the file remembers it
         connection.execute("PRAGMA journal_mode=WAL")
     connection.close()
     part.replace(path)
+
+
+@contextmanager
+def _not_synchronised() -> Iterator[None]:
+    """Let SQLite wait for the disk at none of the hundred steps of a migration inside; who uses it does at the end."""
+    from sqlalchemy import Engine, event
+
+    def leave_it(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("PRAGMA synchronous=OFF")
+
+    event.listen(Engine, "connect", leave_it)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", leave_it)
 
 
 class Run:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import multiprocessing
 import os
@@ -17,13 +16,15 @@ from typing import Any
 
 import psutil
 
+from hwsweep.sweep.garbage import look_for_garbage_as_usual
+
 RECORD = "worker.json"
 """Which process runs in a run's folder."""
 
 
 def begin() -> None:
     """Make this new process its own: the sweep's terminal and what the fork server has loaded are not its affair."""
-    gc.freeze()  # to collect all that the fork server has loaded takes 200 ms and copies its pages
+    look_for_garbage_as_usual()  # to look at all that the fork server has loaded takes 200 ms and copies its pages
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C is the sweep's to handle
     signal.signal(signal.SIGINT, signal.default_int_handler)
