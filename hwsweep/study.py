@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -16,6 +14,7 @@ from hwsweep import chart_view, tracking
 from hwsweep.report.study import log_study, sentences, show_table
 from hwsweep.report.words import LAMBDA, objectives, verdicts
 from hwsweep.report.write import write_report
+from hwsweep.sweep.server import helpers
 from hwsweep.sweep.stored import has_ended
 
 if TYPE_CHECKING:
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
     from hwsweep.sweep.view import StudyView
 
 log = logging.getLogger("hwsweep")
+
+FEW_TRIALS = 500
+"""Up to so many it is quicker to send the study to two processes that draw than to draw alone."""
 
 
 class Study:
@@ -37,8 +39,6 @@ class Study:
             for line in foretold(view):
                 print(line, flush=True)
         chart_view.keep(store, view.name, view.axes, view.config.table, objectives(view)[0])
-        # what draws the page is loaded while the trials run, so that the page does not wait for it
-        threading.Thread(target=importlib.import_module, args=("hwsweep.figures.montage",)).start()
 
     def finished(self, view: StudyView) -> None:
         """Show table and verdicts, write the study's page, and keep all of it in the study's MLflow run."""
@@ -48,7 +48,8 @@ class Study:
         for line in sentences(said):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         with _told(console, view.name, "the page"):
-            written = write_report(view)
+            with helpers(2 if len(view.trials) <= FEW_TRIALS else 0) as processes:
+                written = write_report(view, processes)
             for problem in written.problems:
                 console.print(f"not drawn: {problem}", highlight=False, markup=False)
             console.print(f"page: {written.page}", highlight=False, markup=False, soft_wrap=True)
@@ -74,18 +75,20 @@ def foretold(view: StudyView) -> list[str]:
     """What a linear VAE would do at each lambda of the study, from the training images alone."""
     from hydra.utils import instantiate
 
-    from hwsweep.analysis.linear_vae import predict, sentence, spectrum
+    from hwsweep.analysis.kept_spectrum import kept_spectrum
+    from hwsweep.analysis.linear_vae import predict, sentence
     from hwsweep.data import DataError
+    from hwsweep.data.home import spectrum_home
 
     vae = view.config.vae
     if vae.sigma2 == "learned" or {"vae.sigma2", "vae.likelihood", "vae.latent"} & set(view.axes):
         return []
     weights = [weight for weight in view.axes.get(LAMBDA, (vae["lambda"],)) or () if isinstance(weight, int | float)]
     try:
-        train = instantiate(view.config.dataset).splits(view.config.seed).train
+        splits = instantiate(view.config.dataset).splits(view.config.seed)
     except DataError as error:
         raise SystemExit(f"hwsweep: {error}") from None
-    eigenvalues = spectrum(train["image"], vae.latent, vae.likelihood)
+    eigenvalues = kept_spectrum(splits, splits.digest(), vae.latent, vae.likelihood, spectrum_home())
     lines = []
     for weight in weights:
         with suppress(ValueError):  # a value out of range is the trial's to refuse, by its name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -105,3 +107,21 @@ def test_losses_of_a_vae_are_summed_in_float32_whatever_its_network_computes_in(
         assert not torch.equal(losses[1][name], exact)
         # a sum of two products of about 32 terms each: a few roundings of relative size eps / 2
         torch.testing.assert_close(losses[1][name], exact, rtol=4 * EPS, atol=4 * EPS * exact.mean().item())
+
+
+FLUSHED = """
+import torch
+from hwsweep.precision import flush_denormals
+torch.set_num_threads(2)
+flush_denormals()
+small = torch.full((1 << 20,), 1e-30)
+print(int((small * 1e-9).count_nonzero()))
+small.requires_grad_()
+(1e-9 * small).sum().backward(torch.tensor(1e-30))
+print(int(small.grad.count_nonzero()))
+"""
+
+
+def test_denormals_are_zero_in_all_threads_forward_and_backward() -> None:
+    done = subprocess.run([sys.executable, "-c", FLUSHED], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "0"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import entities
+from sqlalchemy import NullPool, create_engine
 
 from hwsweep import tracking
 from hwsweep.provenance import is_dead, this_process
@@ -149,6 +150,19 @@ def test_a_new_store_is_in_write_ahead_mode(migrated_store: Path) -> None:
     connection = sqlite3.connect(migrated_store)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
+
+
+def test_only_the_making_of_a_store_does_not_wait_for_the_disk(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/a.db", poolclass=NullPool)
+
+    def waits() -> int:
+        with engine.connect() as connection:
+            return int(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
+
+    usual = waits()
+    with tracking._not_synchronised():
+        assert waits() == 0
+    assert waits() == usual > 0
 
 
 def test_a_store_whose_creation_was_cut_is_created_again(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from hwsweep.analysis import Measured
 from hwsweep.analysis.analyse import AnalysisPlan, analyse
 from hwsweep.analysis.effective_beta import effective_beta
 from hwsweep.analysis.features import FeaturePlan, feature_network
-from hwsweep.analysis.linear_vae import metrics, predict, spectrum, under_trained
+from hwsweep.analysis.kept_spectrum import kept_spectrum
+from hwsweep.analysis.linear_vae import metrics, predict, under_trained
 from hwsweep.data import Splits
-from hwsweep.data.home import feature_home
+from hwsweep.data.home import feature_home, spectrum_home
 from hwsweep.models.kl_terms import Constant, CyclicalAnnealing, LinearAnnealing
 from hwsweep.models.likelihoods import Gaussian, OptimalGaussian
 from hwsweep.models.vae import VAE
@@ -30,13 +31,13 @@ def measure(
     """Metrics, verdict and prediction of a VAE in evaluation mode.
 
     Args:
-        data_digest: of `splits`; the feature network is kept under it.
+        data_digest: of `splits`; the feature network and the spectrum are kept under it.
         tolerance: share above the linear optimum from which a Gaussian VAE is called under-trained.
     """
     network = feature_network(splits.train, features, feature_home(), data_digest)
     found = analyse(model, splits, network, plan)
     likelihood = likelihood_of(model)
-    eigenvalues = spectrum(splits.train["image"], model.latent, likelihood.name)
+    eigenvalues = kept_spectrum(splits, data_digest, model.latent, likelihood.name, spectrum_home())
     predicted = predict(eigenvalues, model.kl_weight, likelihood.sigma2, model.latent)
     n_pixels = splits.train["image"][0].numel()
     log_term = n_pixels / 2 * math.log(likelihood.sigma2) if isinstance(model.likelihood, OptimalGaussian) else 0.0

@@ -37,6 +37,11 @@ def feature_home() -> Path:
     return _user_cache() / "features"
 
 
+def spectrum_home() -> Path:
+    """The folder that holds the spectra of data sets, which tell what a linear VAE would do."""
+    return _user_cache() / "spectra"
+
+
 def baseline_home() -> Path:
     """The folder that holds what the baselines of classifiers predict, a file per data set and baseline."""
     return _user_cache() / "baselines"

@@ -24,10 +24,7 @@ def compare(views: list[StudyView], folder: Path) -> Page:
     Args:
         folder: where the figures of the comparison are put.
     """
-    pages = []
-    for view in views:
-        drawing = Drawing(view)
-        pages.append(gather(view, drawing.drawn, drawing.problems))
+    pages = [gather(view, Drawing(view)) for view in views]
     titles = list(dict.fromkeys(section.title for page in pages for section in page.sections))
     sections = [_together(views, folder)]
     for name in titles:

@@ -16,7 +16,7 @@ from hwsweep.sweep.importance import importances
 from hwsweep.sweep.stored import has_ended
 
 if TYPE_CHECKING:
-    from hwsweep.report.pictures import Drawn
+    from hwsweep.report.pictures import Drawing, Drawn
     from hwsweep.sweep.view import StudyView, TrialView
 
 UNFINISHED = ("waiting", "running", "interrupted")
@@ -28,22 +28,17 @@ MOST_SENTENCES = 20
 """Verdicts of single runs."""
 
 
-def gather(view: StudyView, drawn: list[Drawn], problems: list[str]) -> Page:
-    """The page of a study.
-
-    Args:
-        drawn: the figures of the study that lie in its folder.
-        problems: what could not be drawn.
-    """
-    said = verdicts(view)
+def gather(view: StudyView, drawing: Drawing) -> Page:
+    """The page of a study, with the figures that lie in its folder once they are drawn."""
+    said, reproduce = verdicts(view), reproduce_section(view)  # while other processes draw
     pictures = {
-        subject: [picture(each) for each in drawn if each.subject == subject]
+        subject: [picture(each) for each in drawing.drawn if each.subject == subject]
         for subject in ("montage", "collapse", "curves", "search")
     }
     sections = [
         Section("Question", [question(view)], command(view.command)),
         Section("Answer", answer(view, importances(view))),
-        Section("Trials", _warnings(view, problems), tables=[trials_table(view)] if view.trials else []),
+        Section("Trials", _warnings(view, drawing.problems), tables=[trials_table(view)] if view.trials else []),
         Section("Verdicts", said[:MOST_SENTENCES] + ["The rest is in results.csv."] * (len(said) > MOST_SENTENCES)),
         Section("What the models make of the same images", pictures=pictures["montage"]),
         Section(
@@ -56,7 +51,7 @@ def gather(view: StudyView, drawn: list[Drawn], problems: list[str]) -> Page:
         _best_trial(view),
         Section("The search", pictures=pictures["search"]),
         Section("Figures of single trials", folds=_folds(view)),
-        reproduce_section(view),
+        reproduce,
     ]
     return Page(f"Study {view.name}", status(view), [section for section in sections if not section.empty])
 

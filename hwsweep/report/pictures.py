@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from functools import cached_property, partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
@@ -36,26 +38,45 @@ class Drawn(NamedTuple):
 
 
 class Drawing:
-    """The figures of a study one after the other; one that fails is noted and the others are drawn."""
+    """The figures of a study; one that fails is noted and the others are drawn.
 
-    def __init__(self, view: StudyView) -> None:
-        self.view = view
-        self.drawn: list[Drawn] = []
-        self.problems: list[str] = []
+    Args:
+        processes: draw several at once, from now on; None draws one after the other, when they are asked for.
+    """
+
+    def __init__(self, view: StudyView, processes: Executor | None = None) -> None:
+        attempt = partial(_attempt, view)
+        draws = (draw_sweep, draw_montages, draw_curves, draw_search)  # the longest first
+        self._attempts = map(attempt, draws) if processes is None else processes.map(attempt, draws)
+
+    @cached_property
+    def _ended(self) -> list[tuple[list[Drawn], list[str]]]:
+        return list(self._attempts)
+
+    @property
+    def drawn(self) -> list[Drawn]:
+        """The figures that could be drawn."""
+        return [each for drawn, _ in self._ended for each in drawn]
+
+    @property
+    def problems(self) -> list[str]:
         """What could not be drawn, and why."""
-        for draw in (draw_montages, draw_sweep, draw_curves, draw_search):
-            self._attempt(draw)
+        return [problem for _, problems in self._ended for problem in problems]
 
     @property
     def paths(self) -> list[Path]:
         """The files."""
         return [drawn.path for drawn in self.drawn]
 
-    def _attempt(self, draw: Callable[[StudyView], Iterator[Drawn]]) -> None:
-        try:
-            self.drawn.extend(draw(self.view))
-        except Exception as error:  # a study is worth more than its pictures
-            self.problems.append(f"{draw.__name__.removeprefix('draw_')}: {type(error).__name__}: {error}")
+
+def _attempt(view: StudyView, draw: Callable[[StudyView], Iterator[Drawn]]) -> tuple[list[Drawn], list[str]]:
+    """What could be drawn, and what could not, and why."""
+    drawn: list[Drawn] = []
+    try:
+        drawn.extend(draw(view))
+    except Exception as error:  # a study is worth more than its pictures
+        return drawn, [f"{draw.__name__.removeprefix('draw_')}: {type(error).__name__}: {error}"]
+    return drawn, []
 
 
 def draw_montages(view: StudyView) -> Iterator[Drawn]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,11 +28,15 @@ class Written(NamedTuple):
     """What could not be drawn, and why."""
 
 
-def write_report(view: StudyView) -> Written:
-    """The files of this study, each put in place whole."""
+def write_report(view: StudyView, processes: Executor | None = None) -> Written:
+    """The files of this study, each put in place whole.
+
+    Args:
+        processes: draw the figures; None draws them here.
+    """
     table = write_text(view.directory / TABLE, results_csv(view))
-    drawing = Drawing(view)
-    page = gather(view, drawing.drawn, drawing.problems)
+    drawing = Drawing(view, processes)
+    page = gather(view, drawing)
     return Written(write_text(view.directory / PAGE, render(page)), table, drawing.paths, drawing.problems)
 
 

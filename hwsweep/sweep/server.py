@@ -5,10 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+_running: list[Any] = []
+"""The context of the fork server, once there is one."""
 
 
 def start_server(preload: list[str], threads: int) -> Any:
@@ -21,7 +25,18 @@ def start_server(preload: list[str], threads: int) -> Any:
     context.set_forkserver_preload(["hwsweep.sweep.warm", *preload])
     with _environment({name: str(threads) for name in THREADS}):
         forkserver.ensure_running()
+    _running[:] = [context]
     return context
+
+
+@contextmanager
+def helpers(number: int) -> Iterator[Executor | None]:
+    """So many processes for what is left to do once the trials are over; None for 0, or where no fork server runs."""
+    if not (_running and number):
+        yield None
+        return
+    with ProcessPoolExecutor(number, _running[0]) as processes:
+        yield processes
 
 
 @contextmanager

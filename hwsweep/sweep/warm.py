@@ -11,6 +11,7 @@ from hydra.core.plugins import Plugins
 
 import hwsweep.sweep.worker  # noqa: F401  # with all that it imports
 
+
 def end_at_once(server: int) -> None:
     """End the fork server without taking apart what it has loaded: who reads the sweep's output waits for its end too.
 

@@ -33,6 +33,7 @@ def trial(folder: Path, number: int, kl_weight: float, **changes: Any) -> TrialV
         "command": ["python", "-m", "hwsweep", f"vae.lambda={kl_weight}"],
         "errors": [],
         "runs": [],
+        "reported": {},
     }
     (folder / str(number) / "figures").mkdir(parents=True)
     return TrialView(**(fields | changes))

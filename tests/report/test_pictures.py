@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,22 @@ def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_are_drawn(
     drawing = Drawing(study(tmp_path, first))
     assert drawing.problems == ["sweep: ValueError: the pen is dry"]
     assert [path.name for path in drawing.paths] == ["montage.png", "trial_curves.png"]
+
+
+def test_processes_draw_what_is_drawn_here(tmp_path: Path) -> None:
+    first = trial(tmp_path, 0, 0)
+    draw_images(first)
+    draw_curves(first, 3)
+    view = study(tmp_path, first)
+    here = Drawing(view)
+    expected = [(each, each.path.read_bytes()) for each in here.drawn]
+    for path in here.paths:
+        path.unlink()
+    with ProcessPoolExecutor(2, get_context("forkserver")) as processes:
+        there = Drawing(view, processes)
+        assert [(each, each.path.read_bytes()) for each in there.drawn] == expected
+    assert [path.name for path in there.paths] == ["montage.png", "trial_curves.png"]
+    assert there.problems == here.problems == []
 
 
 def test_a_study_without_a_finished_trial_has_no_pictures(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_of_a_point_with_several_seeds_it_is_said_whose_verdict_stands_there(tmp
 def test_a_page_that_cannot_be_written_is_told_and_the_study_ends_well(
     workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(view: StudyView) -> None:
+    def broken(view: StudyView, processes: object) -> None:
         raise OSError("no space left")
 
     monkeypatch.setattr("hwsweep.study.write_report", broken)

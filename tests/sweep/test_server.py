@@ -1,6 +1,11 @@
+"""The fork server: what it loads, and who may use it."""
+
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -15,3 +20,25 @@ def test_what_the_configuration_preloads_is_there() -> None:
         config = compose("config", return_hydra_config=True)
     assert len(config.hydra.sweeper.preload) > 0
     assert [name for name in config.hydra.sweeper.preload if find_spec(name) is None] == []
+
+
+HELPED = """
+import os
+from hwsweep.sweep.server import helpers, start_server
+
+if __name__ == "__main__":
+    with helpers(2) as processes:
+        print(processes)
+    start_server(["this"], 1)
+    with helpers(0) as processes:
+        print(processes)
+    with helpers(2) as processes:
+        print(processes.submit(os.getppid).result() not in (os.getpid(), os.getppid()))
+"""
+
+
+def test_helpers_come_from_the_fork_server_and_only_where_it_runs(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(HELPED, encoding="utf-8")
+    command = [sys.executable, str(tmp_path / "program.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["None", "None", "True"]
