@@ -68,6 +68,14 @@ BENCHMARKS = [
         "step_options.py --steps 10",
     ),
     Benchmark(
+        "denormals",
+        "What numbers near zero cost",
+        "A VAE with lambda = 100 on TibetanMNIST, on one thread, with numbers below 1.2e-38 kept and taken for zero, "
+        "as hwsweep does: where gradients stay 0, Adam's averages of them fade to such numbers.",
+        "denormals.py dataset=tibetan_mnist batch_size=100 vae.lambda=100",
+        "denormals.py --repeats 1 dataset=tibetan_mnist batch_size=100 vae.lambda=100",
+    ),
+    Benchmark(
         "fused",
         "Three points as one stacked model",
         "Points that differ only in lambda, trained with `torch.func` on shared batches and noise, against one by one: "

@@ -29,7 +29,7 @@ from hwsweep.sweep.server import helpers, start_server
 if __name__ == "__main__":
     with helpers(2) as processes:
         print(processes)
-    start_server(["this"], 1)
+    start_server(["json"], 1)
     with helpers(0) as processes:
         print(processes)
     with helpers(2) as processes:

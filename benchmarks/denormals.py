@@ -1,0 +1,70 @@
+"""What numbers near zero cost: training a VAE with `flush_denormals` (hwsweep/precision.py) and without, in turn.
+
+    HWSWEEP_DATA=... python benchmarks/denormals.py [--repeats 3] [overrides of hwsweep ...]
+
+Pixels that are black in every image and latents that have collapsed have no gradient. Adam's averages of such
+gradients fade by a tenth at every step, and after some 800 steps they are smaller than a processor computes with at
+full speed. Each run is a process of its own, on one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+WAYS = ("kept", "flushed")
+EPOCHS = 10
+
+
+def train(way: str, overrides: list[str]) -> None:
+    """Print the milliseconds of a step of each epoch."""
+    import torch
+    from hydra import compose, initialize_config_dir
+
+    from hwsweep.build import build
+    from hwsweep.conf_path import conf_path
+    from hwsweep.precision import flush_denormals
+    from hwsweep.train import fit
+
+    torch.set_num_threads(1)
+    if way == "flushed":
+        flush_denormals()
+    with initialize_config_dir(str(conf_path()), version_base="1.3"):
+        cfg = compose("config", [f"epochs={EPOCHS}", "device=cpu", *overrides])
+    parts = build(cfg)
+    splits = parts.dataset.splits(0)
+    n_steps = -(-len(splits.train["image"]) // parts.plan.batch_size)
+    with tempfile.TemporaryDirectory() as folder:
+        for row in fit(parts.model, splits, parts.optimizer, parts.schedule, parts.plan, Path(folder)):
+            print(1000 * row["time/train_seconds"] / n_steps)
+
+
+def main() -> None:
+    """Print the median step of the first and the last three epochs, with and without."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--way", choices=WAYS, help="train so, once, and print each epoch's step")
+    chosen, overrides = parser.parse_known_args()
+    if chosen.way:
+        train(chosen.way, overrides)
+        return
+    steps: dict[str, list[list[float]]] = {way: [] for way in WAYS}
+    for _ in range(chosen.repeats):
+        for way in WAYS:
+            command = [sys.executable, __file__, "--way", way, *overrides]
+            said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            steps[way].append([float(line) for line in said.split()])
+    for way, runs in steps.items():
+        first, last = ([median(run[part]) for run in runs] for part in (slice(3), slice(-3, None)))
+        told = (
+            f"{median(values):5.2f} ms a step (from {min(values):.2f} to {max(values):.2f})" for values in (first, last)
+        )
+        print(f"{way:8} first three epochs {next(told)}, last three of {EPOCHS} {next(told)}")
+
+
+if __name__ == "__main__":
+    main()
