@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from hwsweep import tracking
+from hwsweep.mlflow_database import SQLITE
 
 
 class NotLogged(Exception):
@@ -37,8 +38,8 @@ def existing_store(uri: str, artifacts: str) -> tracking.Store:
     Raises:
         NotLogged: there is none.
     """
-    path = Path(uri.removeprefix(tracking.SQLITE)).absolute()
-    if uri.startswith(tracking.SQLITE) and not path.exists():
+    path = Path(uri.removeprefix(SQLITE)).absolute()
+    if uri.startswith(SQLITE) and not path.exists():
         raise NotLogged(
             f"there is no MLflow store yet: no file {path}; "
             f"train something first (python -m hwsweep), go to the folder where you did, or name a store with --uri"

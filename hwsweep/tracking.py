@@ -1,4 +1,4 @@
-"""MLflow, all of it: the store, runs, and what they keep. No other file but served_model.py imports mlflow."""
+"""MLflow, all of it: the store, runs, and what they keep. mlflow_database.py makes the tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 import os
 import re
 import signal
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,15 +21,14 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
-from filelock import FileLock
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from hwsweep.exclusive import has_table, is_postgresql, one_at_a_time
+from hwsweep.exclusive import is_postgresql
+from hwsweep.mlflow_database import SQLITE, ensure_postgresql, ensure_sqlite
 from hwsweep.provenance import environment, installed, is_dead, this_process
 
-SQLITE = "sqlite:///"
 LONGEST_KEY = 250
 LONGEST_PARAM = 6000
 LONGEST_DIGEST = 36
@@ -69,66 +67,18 @@ class Store:
 def open_store(uri: str, artifacts: str) -> Store:
     """The store at `uri`; one in a database is created and migrated here, by one process at a time.
 
-    MLflow breaks a database that two processes create at once. One in SQLite that dies half-way leaves a broken one:
-    so it is made under another name, under a lock, and renamed. PostgreSQL makes all tables or none.
-
     Raises:
         ValueError: the database is Optuna's.
     """
     folder = artifacts if "://" in artifacts else Path(artifacts).absolute().as_uri()
     if is_postgresql(uri):
-        with one_at_a_time(uri, "mlflow's tables") as connection:
-            if has_table(connection, "study_directions"):
-                raise ValueError("tracking.uri is Optuna's database; MLflow needs one of its own (createdb mlflow)")
-            if not has_table(connection, "alembic_version"):
-                _migrate(uri, folder)
+        ensure_postgresql(uri, folder)
         return Store(uri, folder)
     if not uri.startswith(SQLITE):
         return Store(uri, None)
     path = Path(uri.removeprefix(SQLITE)).absolute()
-    store = Store(f"{SQLITE}{path}", folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):
-        if not path.exists():
-            _create(path, folder)
-    return store
-
-
-def _migrate(uri: str, artifacts: str) -> None:
-    """Make MLflow's tables in an empty database."""
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    SqlAlchemyStore(uri, artifacts).engine.dispose()  # type: ignore[no-untyped-call]
-
-
-def _create(path: Path, artifacts: str) -> None:
-    part = path.with_name(f".{path.name}.new")
-    for leftover in path.parent.glob(f"{part.name}*"):
-        leftover.unlink()
-    with _not_synchronised():
-        _migrate(f"{SQLITE}{part}", artifacts)
-    with part.open("rb+") as file:
-        os.fsync(file)
-    with sqlite3.connect(part) as connection:
-        # readers (the web page) and writers (trials) then do not wait for each other; the file remembers it
-        connection.execute("PRAGMA journal_mode=WAL")
-    connection.close()
-    part.replace(path)
-
-
-@contextmanager
-def _not_synchronised() -> Iterator[None]:
-    """Let SQLite wait for the disk at none of the hundred steps of a migration inside; who uses it does at the end."""
-    from sqlalchemy import Engine, event
-
-    def leave_it(connection: sqlite3.Connection, _: object) -> None:
-        connection.execute("PRAGMA synchronous=OFF")
-
-    event.listen(Engine, "connect", leave_it)
-    try:
-        yield
-    finally:
-        event.remove(Engine, "connect", leave_it)
+    ensure_sqlite(path, folder)
+    return Store(f"{SQLITE}{path}", folder)
 
 
 class Run:

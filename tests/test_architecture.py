@@ -22,6 +22,7 @@ PARTS = {  # files at top level by the part they belong to; folders are parts by
     "precision": "train",
     "provenance": "tracking",
     "logged": "tracking",
+    "mlflow_database": "tracking",
     "chart_view": "tracking",
     "known_packages": "tracking",
     "run_comparison": "reproduce",

@@ -14,6 +14,7 @@ from mlflow import entities
 from sqlalchemy import NullPool, create_engine
 
 from hwsweep import tracking
+from hwsweep.mlflow_database import _not_synchronised
 from hwsweep.provenance import is_dead, this_process
 
 URI, ARTIFACTS = "sqlite:///mlruns/mlflow.db", "mlruns/artifacts"
@@ -160,7 +161,7 @@ def test_only_the_making_of_a_store_does_not_wait_for_the_disk(tmp_path: Path) -
             return int(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
 
     usual = waits()
-    with tracking._not_synchronised():
+    with _not_synchronised():
         assert waits() == 0
     assert waits() == usual > 0
 

@@ -1,0 +1,77 @@
+"""MLflow's tables in a database: made whole or not at all, by one process at a time.
+
+MLflow breaks a database that two processes create at once, and one in SQLite whose creation was cut short stays broken.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+from hwsweep.exclusive import has_table, one_at_a_time
+
+SQLITE = "sqlite:///"
+"""Begins the URI of a file; its path follows."""
+
+
+def ensure_postgresql(uri: str, artifacts: str) -> None:
+    """Make the tables where there are none; PostgreSQL makes all or none.
+
+    Raises:
+        ValueError: the database is Optuna's.
+    """
+    with one_at_a_time(uri, "mlflow's tables") as connection:
+        if has_table(connection, "study_directions"):
+            raise ValueError("tracking.uri is Optuna's database; MLflow needs one of its own (createdb mlflow)")
+        if not has_table(connection, "alembic_version"):
+            _migrate(uri, artifacts)
+
+
+def ensure_sqlite(path: Path, artifacts: str) -> None:
+    """Make the file where there is none: under another name, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        if not path.exists():
+            _create(path, artifacts)
+
+
+def _create(path: Path, artifacts: str) -> None:
+    part = path.with_name(f".{path.name}.new")
+    for leftover in path.parent.glob(f"{part.name}*"):
+        leftover.unlink()
+    with _not_synchronised():
+        _migrate(f"{SQLITE}{part}", artifacts)
+    with part.open("rb+") as file:
+        os.fsync(file)
+    with sqlite3.connect(part) as connection:
+        # readers (the web page) and writers (trials) then do not wait for each other; the file remembers it
+        connection.execute("PRAGMA journal_mode=WAL")
+    connection.close()
+    part.replace(path)
+
+
+def _migrate(uri: str, artifacts: str) -> None:
+    """Make the tables in an empty database."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    SqlAlchemyStore(uri, artifacts).engine.dispose()  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _not_synchronised() -> Iterator[None]:
+    """Let SQLite wait for the disk at none of the hundred steps of a migration inside; who uses it does at the end."""
+    from sqlalchemy import Engine, event
+
+    def leave_it(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("PRAGMA synchronous=OFF")
+
+    event.listen(Engine, "connect", leave_it)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", leave_it)
