@@ -31,6 +31,12 @@ def begin() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+def begin_to_help() -> None:
+    """Make this new process one that works for the sweep's own, and ends with it."""
+    begin()
+    die_with_parent()
+
+
 def die_with_parent() -> None:
     """End this process and its children when the sweep ends, from now on; at once if it has ended."""
     parent = multiprocessing.parent_process()

@@ -9,6 +9,8 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+from hwsweep.sweep import process
+
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 _running: list[Any] = []
@@ -35,7 +37,7 @@ def helpers(number: int) -> Iterator[Executor | None]:
     if not (_running and number):
         yield None
         return
-    with ProcessPoolExecutor(number, _running[0]) as processes:
+    with ProcessPoolExecutor(number, _running[0], process.begin_to_help) as processes:
         yield processes
 
 
