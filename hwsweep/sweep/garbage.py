@@ -19,6 +19,8 @@ def look_for_garbage_seldom() -> None:
 
 def look_for_garbage_as_usual() -> None:
     """Let this process, which is about to compute, look as often as Python does, at what is made from now on."""
+    if gc.isenabled() and gc.get_threshold() == _usual:
+        return  # as a second job of the same process finds it: what the first one made may be garbage
     gc.freeze()
     gc.set_threshold(*_usual)
     gc.enable()
