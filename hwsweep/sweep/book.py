@@ -60,6 +60,10 @@ class Book:
         """Trials that were never run: they do not count."""
         self.n_failed = sum(t.state.name == "FAIL" for t in trials) - self.n_refused
 
+    def best(self) -> float | None:
+        """The best value of a complete trial; None before the first, and for several objectives."""
+        return self.plan.best(t.values[0] for t in self.trials() if t.state.name == "COMPLETE")
+
     def trials(self) -> list[FrozenTrial]:
         """All trials so far, by number; not to be changed."""
         return self.storage.get_all_trials(self.study_id, deepcopy=False)

@@ -14,18 +14,23 @@ from hwsweep.sweep.worker import Job
 
 
 class Live:
-    """The running trials, what they reported, the best value so far, the time left."""
+    """The running trials, what they reported, the best value so far, the time left.
 
-    def __init__(self, book: Book, runs_per_trial: int) -> None:
+    Args:
+        shared: other processes end trials of the study too.
+    """
+
+    def __init__(self, book: Book, runs_per_trial: int, shared: bool) -> None:
         self.book = book
-        self.done = book.done() * runs_per_trial
+        self.runs_per_trial = runs_per_trial
+        self.shared = shared
+        self.before = self.done = book.done() * runs_per_trial
         self.total = book.plan.total * runs_per_trial
-        self.failures = 0
+        self.failures = book.n_failed
         self.began = time.monotonic()
-        self.ended_here = 0
         self.running: dict[str, list[str]] = {}
         self.since: dict[str, float] = {}
-        self.best: float | None = None
+        self.best = book.best()
         self.screen: Any = None
 
     def __enter__(self) -> Live:
@@ -57,11 +62,14 @@ class Live:
     def ended(self, job: Job, outcome: Outcome) -> None:
         """A run has its outcome."""
         self.running.pop(job.folder, None)
-        self.ended_here += 1
+        self.done += 1
         self.failures += outcome.state == "failed"
-        if outcome.state == "complete" and len(outcome.values) == 1:
-            pick = min if self.book.plan.directions == ["minimize"] else max
-            self.best = pick(outcome.values[0], self.best if self.best is not None else outcome.values[0])
+        bests = [self.best, *(outcome.values if outcome.state == "complete" else [])]
+        if self.shared:  # this run is not in the book yet
+            self.done = max(self.done, self.book.done() * self.runs_per_trial + 1)
+            self.failures = max(self.failures, self.book.n_failed)
+            bests.append(self.book.best())
+        self.best = self.book.plan.best(value for value in bests if value is not None)
         told = ", ".join(f"{value:.6g}" for value in outcome.values)
         if outcome.failure is not None:
             told = f"failed ({outcome.failure.reason}): {outcome.failure.message}"
@@ -92,11 +100,11 @@ class Live:
 
     def _line(self) -> str:
         """Progress in words: "12 of 40, 1 failed, best 105.3, 4 min left"."""
-        total, done = self.total, self.done + self.ended_here
-        line = f"{done} of {total}, {self.failures} failed"
+        line = f"{self.done} of {self.total}, {self.failures} failed"
         if self.best is not None:
             line += f", best {self.best:.6g}"
-        if self.ended_here:
-            left = (time.monotonic() - self.began) / self.ended_here * max(0, total - done)
+        if self.done > self.before:
+            a_run = (time.monotonic() - self.began) / (self.done - self.before)
+            left = a_run * max(0, self.total - self.done)
             line += f", {left / 60:.0f} min left" if left > 90 else f", {left:.0f} s left"
         return line

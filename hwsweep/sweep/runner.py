@@ -61,7 +61,7 @@ class Runner:
             with self.claims.guard():
                 self.observer.started(view.study_view(self.book, self.folder.path, self.config))
             try:
-                with Live(self.book, len(seed_values(self.settings, 0)) or 1) as live:
+                with Live(self.book, len(seed_values(self.settings, 0)) or 1, self.settings.join) as live:
                     self._loop(live)
             finally:
                 self.executor.kill()

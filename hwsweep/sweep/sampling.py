@@ -6,7 +6,7 @@ import importlib
 import inspect
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from hwsweep.sweep import SweepError
@@ -47,6 +47,12 @@ class Plan(NamedTuple):
         if self.points is not None:
             return self.points
         return self.space.points() if self.space.finite and self.extend is None else None
+
+    def best(self, values: Iterable[float]) -> float | None:
+        """The best of these values of the one objective; None of none, and where there are several objectives."""
+        if len(self.directions) > 1:
+            return None
+        return (min if self.directions == ["minimize"] else max)(values, default=None)
 
     def without(self, refused: list[tuple[int, str]]) -> Plan:
         """The plan of a grid without the points at these places."""

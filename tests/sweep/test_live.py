@@ -4,22 +4,41 @@ import os
 import pty
 import subprocess
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from stub_sweeps import command
 
+from hwsweep.sweep.book import Book
 from hwsweep.sweep.live import Live
 from hwsweep.sweep.outcome import Outcome, failed
+from hwsweep.sweep.sampling import Plan
+from hwsweep.sweep.space import Space
 from hwsweep.sweep.worker import Job
 
 
+class Ledger(Book):
+    """A book with so many ended trials."""
+
+    def __init__(self, total: int, ended: list[float] = [], n_failed: int = 0) -> None:  # noqa: B006  # not changed
+        space = Space([], ["seed=1"], [], [], {}, {})
+        self.plan = Plan(space, None, total, 0, None, None, ["minimize"], None, None)
+        self.ended, self.n_failed = ended, n_failed
+
+    def done(self) -> int:
+        return len(self.ended) + self.n_failed
+
+    def best(self) -> float | None:
+        return min(self.ended, default=None)
+
+
+def job(number: int) -> Job:
+    return Job(number, str(number), f"/nowhere/{number}", ["seed=1", f"x={number}"], {"x": number})
+
+
 def test_where_there_is_no_terminal_each_beginning_and_end_is_a_plain_line(capsys: pytest.CaptureFixture[str]) -> None:
-    plan = SimpleNamespace(total=3, directions=["minimize"], space=SimpleNamespace(fixed=["seed=1"]))
-    book: Any = SimpleNamespace(plan=plan, done=lambda: 0)
-    jobs = [Job(n, str(n), f"/nowhere/{n}", ["seed=1", f"x={n}"], {"x": n}) for n in range(2)]
-    with Live(book, 1) as live:
+    book = Ledger(total=3)
+    jobs = [job(n) for n in range(2)]
+    with Live(book, 1, False) as live:
         live.started(jobs[0])
         live.started(jobs[1])
         live.reported(jobs[1], 0.25, 3)
@@ -33,6 +52,28 @@ def test_where_there_is_no_terminal_each_beginning_and_end_is_a_plain_line(capsy
         "trial 0: failed (timeout): not done after 3 s (3.0 s)",
         "trial 2: refused: x=2: no",
     ]
+
+
+def test_what_earlier_sweeps_ended_counts_and_what_others_end_at_the_same_time() -> None:
+    book = Ledger(total=9, ended=[5.0, 3.0], n_failed=1)
+    with Live(book, 1, True) as live:
+        assert live._line() == "3 of 9, 1 failed, best 3"
+        live.started(job(3))
+        book.ended, book.n_failed = [5.0, 3.0, 2.0, 4.0], 2  # another process
+        live.ended(job(3), Outcome("complete", [7.0], None, 2.0))
+        assert live._line().startswith("7 of 9, 2 failed, best 2, ")
+        live.ended(job(3), Outcome("complete", [1.0], None, 2.0))
+        assert live._line().startswith("8 of 9, 2 failed, best 1, ")
+
+
+def test_with_seeds_a_trial_counts_as_many_runs() -> None:
+    book = Ledger(total=4, ended=[5.0])
+    with Live(book, 3, True) as live:
+        live.ended(job(1), Outcome("complete", [6.0], None, 2.0))
+        assert live._line().startswith("4 of 12, 0 failed, best 5, ")
+        book.ended = [5.0, 8.0]
+        live.ended(job(1), Outcome("complete", [6.0], None, 2.0))
+        assert live._line().startswith("7 of 12, 0 failed, best 5, ")
 
 
 @pytest.mark.slow
