@@ -95,7 +95,7 @@ def test_a_pruner_gives_up_a_trial_that_runs_elsewhere(tmp_path: Path, cluster: 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_the_same_command_goes_on_where_a_stopped_sweep_was(tmp_path: Path, cluster: Any, how: signal.Signals) -> None:
-    arguments = ["x=1,2,3", "epochs=8", "seconds=0.4"]
+    arguments = ["x=1,2,3", "epochs=20", "seconds=0.4"]  # 8 s in which a busy machine must have stopped the first
     sweep = Sweep(tmp_path, cluster, *arguments, app=EPOCHS)
     sweep.until((sweep.study / "0" / "checkpoint").exists)
     os.kill(sweep.process.pid, how)
