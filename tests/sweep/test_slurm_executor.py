@@ -126,7 +126,7 @@ def test_a_pruner_gives_up_a_trial_that_runs_elsewhere(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_the_same_command_goes_on_where_a_stopped_sweep_was(tmp_path: Path, how: signal.Signals) -> None:
-    arguments = ["x=1,2,3", "epochs=8", "seconds=0.4", "hydra.sweeper.n_jobs=2", *LOCAL]
+    arguments = ["x=1,2,3", "epochs=20", "seconds=0.4", "hydra.sweeper.n_jobs=2", *LOCAL]
     sweep = Sweep(tmp_path, *arguments, app=EPOCHS)
     sweep.until(lambda: all((sweep.study / str(n) / "checkpoint").exists() for n in range(2)))
     os.kill(sweep.process.pid, how)
