@@ -24,7 +24,6 @@ PARTS = {  # files at top level by the part they belong to; folders are parts by
     "logged": "tracking",
     "mlflow_database": "tracking",
     "chart_view": "tracking",
-    "known_packages": "tracking",
     "run_comparison": "reproduce",
 }
 ALLOWED = {

@@ -271,3 +271,15 @@ def test_going_on_from_another_models_run_is_one_message(
     assert done.returncode == 2
     assert "must come from the same model and optimizer, but" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_mlflow_lists_no_packages_to_keep_the_model(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[str] = []
+    monkeypatch.setattr("mlflow.utils.requirements_utils._MODULES_TO_PACKAGES", None)
+    monkeypatch.setattr("mlflow.utils.requirements_utils._PACKAGES_TO_MODULES", None)
+    monkeypatch.setattr("importlib_metadata.packages_distributions", lambda: listed.append("once") or {})
+    run(composed(workplace / "run"))
+    assert listed == []
+    assert logged_run().outputs.model_outputs  # the model is there
+    mlflow.utils.environment.warn_dependency_requirement_mismatches(["torch"])
+    assert listed == ["once"]  # others are warned as before

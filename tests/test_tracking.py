@@ -7,7 +7,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from mlflow import entities
@@ -151,6 +153,23 @@ def test_a_new_store_is_in_write_ahead_mode(migrated_store: Path) -> None:
     connection = sqlite3.connect(migrated_store)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
+
+
+def test_runs_that_note_the_same_data_at_the_same_moment_all_have_it(workplace: Path) -> None:
+    """MLflow looks whether the data is known and inserts it if not, and another run inserts it in between."""
+    store = tracking.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
+    ready = Barrier(8)
+
+    def note(number: int) -> str:
+        with tracking.open_run(store, "test", f"run {number}", {}, {}) as run:
+            ready.wait(60)
+            run.dataset("digits", "somewhere", "abc", {"train": 3})
+        return run.id
+
+    with ThreadPoolExecutor(8) as threads:
+        runs = list(threads.map(note, range(8)))
+    noted = [store.client().get_run(run).inputs.dataset_inputs for run in runs]
+    assert [[each.dataset.digest for each in inputs] for inputs in noted] == [["abc"]] * 8
 
 
 def test_only_the_making_of_a_store_does_not_wait_for_the_disk(tmp_path: Path) -> None:
