@@ -10,6 +10,7 @@ page. The two take turns. The aim is half the time.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -41,6 +42,8 @@ def hwsweep(epochs: int, further: list[str]) -> float:
         run([sys.executable, "-m", "hwsweep", "-m", *sweep], Path(folder))
         seconds = time.monotonic() - began
         assert len(list(Path(folder).glob("outputs/*/report.html"))) == 1
+        ended = [json.loads(path.read_text())["state"] for path in Path(folder).glob("outputs/*/*/outcome.json")]
+        assert ended == ["complete"] * len(LAMBDAS), ended
         return seconds
 
 

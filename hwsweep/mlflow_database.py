@@ -6,11 +6,14 @@ MLflow breaks a database that two processes create at once, and one in SQLite wh
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 
+import platformdirs
 from filelock import FileLock
 
 from hwsweep.exclusive import has_table, one_at_a_time
@@ -41,11 +44,16 @@ def ensure_sqlite(path: Path, artifacts: str) -> None:
 
 
 def _create(path: Path, artifacts: str) -> None:
-    part = path.with_name(f".{path.name}.new")
+    part, empty = path.with_name(f".{path.name}.new"), _empty_tables()
     for leftover in path.parent.glob(f"{part.name}*"):
         leftover.unlink()
+    if empty.exists():
+        shutil.copyfile(empty, part)
     with _not_synchronised():
         _migrate(f"{SQLITE}{part}", artifacts)
+    if not empty.exists():
+        with suppress(OSError):  # a cache that cannot be written to costs time only
+            _keep_empty(part, empty)
     with part.open("rb+") as file:
         os.fsync(file)
     with sqlite3.connect(part) as connection:
@@ -55,8 +63,24 @@ def _create(path: Path, artifacts: str) -> None:
     part.replace(path)
 
 
+def _empty_tables() -> Path:
+    """Where the tables of this version of MLflow are kept: to make them takes seconds, to copy them none."""
+    return platformdirs.user_cache_path("hwsweep", appauthor=False) / "mlflow" / f"{version('mlflow')}.db"
+
+
+def _keep_empty(made: Path, empty: Path) -> None:
+    """Keep the tables of a new database, without what is this database's own: MLflow's first experiment."""
+    empty.parent.mkdir(parents=True, exist_ok=True)
+    part = empty.with_name(f".{empty.name}.{os.getpid()}")
+    shutil.copyfile(made, part)
+    with sqlite3.connect(part) as connection:
+        connection.execute("DELETE FROM experiments")
+    connection.close()
+    part.replace(empty)
+
+
 def _migrate(uri: str, artifacts: str) -> None:
-    """Make the tables in an empty database."""
+    """Make the tables in an empty database, and in any the first experiment."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     SqlAlchemyStore(uri, artifacts).engine.dispose()  # type: ignore[no-untyped-call]

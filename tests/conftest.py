@@ -28,7 +28,9 @@ def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from hwsweep.tracking import open_store
 
     folder = tmp_path_factory.mktemp("store")
-    open_store(f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        open_store(f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts"))
     return folder / "mlflow.db"
 
 

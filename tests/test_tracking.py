@@ -172,6 +172,32 @@ def test_runs_that_note_the_same_data_at_the_same_moment_all_have_it(workplace: 
     assert [[each.dataset.digest for each in inputs] for inputs in noted] == [["abc"]] * 8
 
 
+def test_a_second_store_is_a_copy_of_the_tables_and_otherwise_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def rows(path: Path) -> dict[str, list[object]]:
+        with sqlite3.connect(path) as connection:
+            tables = connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
+            names = [name for name, sql in tables if sql and sql.startswith("CREATE TABLE")]
+            found = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in names}
+        connection.close()
+        return {"tables": tables, **{name: values for name, values in found.items() if name != "experiments"}}
+
+    stores = [
+        tracking.open_store(f"sqlite:///{tmp_path}/{name}/mlflow.db", str(tmp_path / name))
+        for name in ("first", "second")
+    ]
+    assert len(list((tmp_path / "cache").rglob("*.db"))) == 1
+    assert rows(tmp_path / "first" / "mlflow.db") == rows(tmp_path / "second" / "mlflow.db")
+    for name, store in zip(("first", "second"), stores, strict=True):
+        (default,) = store.client().search_experiments()
+        assert (default.experiment_id, default.name) == ("0", "Default")
+        assert default.artifact_location == (tmp_path / name / "0").as_uri()
+        assert store.experiment("test") == "1"
+
+
 def test_only_the_making_of_a_store_does_not_wait_for_the_disk(tmp_path: Path) -> None:
     engine = create_engine(f"sqlite:///{tmp_path}/a.db", poolclass=NullPool)
 
