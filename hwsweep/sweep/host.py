@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -48,6 +49,8 @@ def host(work: Work) -> Finished:
     folder = Path(work.job.directory)
     if (stored := outcome.read_outcome(folder)) is not None:  # it was lost only from sight
         return Finished(Ended(work.job, 0, None, stored.seconds), stored)
+    with suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a cluster begun in the background may ignore it
     os.chdir(work.directory)
     sys.path += [path for path in work.search_path if path not in sys.path]
     program: worker.Program = cloudpickle.loads(work.program)

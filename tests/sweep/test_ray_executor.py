@@ -24,10 +24,12 @@ SECONDS = 200.0
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A head node with a processor; tests add others."""
+    """A head node with a processor; tests add others. It ignores SIGINT, as if begun in the background."""
     from ray.cluster_utils import Cluster
 
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    signal.signal(signal.SIGINT, before)
     yield cluster
     cluster.shutdown()
 
