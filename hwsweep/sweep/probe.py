@@ -15,14 +15,23 @@ from hwsweep.sweep.space import Space
 def check_composition(space: Space, loader: ConfigLoader, config: DictConfig) -> None:
     """Compose each choice of each axis once, so that a misspelt key is told before anything begins."""
     overrides = list(config.hydra.overrides.hydra)
-    for lines in probes(space):
+    for lines in probes(space, {axis.key for axis in space.axes if is_choice(axis.key, loader)}):
         loader.load_configuration(config.hydra.job.config_name, [*overrides, *lines], run_mode=RunMode.RUN)
 
 
-def probes(space: Space) -> list[list[str]]:
-    """Override lists that together contain every option of every group; of numbers, which Hydra takes alike, one each.
+def is_choice(key: str, loader: ConfigLoader) -> bool:
+    """Whether Hydra itself must put the key in: it chooses an option of a group, or is Hydra's own."""
+    group, at, _ = key.lstrip("+~").partition("@")
+    return group.startswith("hydra") or bool(at) or bool(loader.get_group_options(group))
 
-    A number decides what is composed only where a condition (`when`) adds keys for it; that makes another list.
+
+def probes(space: Space, choices: set[str]) -> list[list[str]]:
+    """Override lists that together contain every option of every group; of numbers that are none, one of each type.
+
+    Hydra takes numbers of a type alike; one for which a condition (`when`) adds keys makes another list.
+
+    Args:
+        choices: the keys that choose an option of a group, which may be called `50`.
     """
     first = {axis.key: ends(axis)[0] for axis in space.leaders()}
     wanted: dict[tuple[str, ...], list[str]] = {}
@@ -32,7 +41,8 @@ def probes(space: Space) -> list[list[str]]:
             for key in list(chosen):
                 chosen.update(space.followers(chosen, key))
             point = space.complete(chosen)
-            kind = tuple(key if type(value) in (int, float) else f"{key}={value}" for key, value in point.items())
+            alike = {key: type(value).__name__ for key, value in point.items() if type(value) in (int, float)}
+            kind = tuple(f"{key}={alike[key] if key in alike.keys() - choices else point[key]}" for key in point)
             wanted.setdefault(kind, space.overrides(point))
     return list(wanted.values())
 

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, flag_override
 
 from hwsweep.sweep import SweepError, outcome, sampling
 from hwsweep.sweep.folder import Folder
+from hwsweep.sweep.probe import is_choice
 from hwsweep.sweep.sampling import Plan
 from hwsweep.sweep.space import Point, Space, readable
 
@@ -96,11 +97,9 @@ class Checker:
         return whole, config
 
     def _is_composed(self, key: str) -> bool:
-        """Whether Hydra itself must put the key in: it chooses an option of a group, or is Hydra's own."""
+        """The same as `is_choice`, asked once per key."""
         if key not in self.composed_keys:
-            group, at, _ = key.lstrip("+~").partition("@")
-            own = group.startswith("hydra")
-            self.composed_keys[key] = own or bool(at) or bool(self.loader.get_group_options(group))
+            self.composed_keys[key] = is_choice(key, self.loader)
         return self.composed_keys[key]
 
 
