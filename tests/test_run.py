@@ -273,6 +273,13 @@ def test_going_on_from_another_models_run_is_one_message(
     assert "Traceback" not in done.stderr
 
 
+def test_a_run_takes_numbers_near_zero_for_zero(workplace: Path) -> None:
+    torch.set_flush_denormal(False)
+    assert float(torch.tensor(1e-30) * 1e-9) > 0
+    run(composed(workplace / "run"))
+    assert float(torch.tensor(1e-30) * 1e-9) == 0
+
+
 def test_mlflow_lists_no_packages_to_keep_the_model(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listed: list[str] = []
     monkeypatch.setattr("mlflow.utils.requirements_utils._MODULES_TO_PACKAGES", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 SELDOM_THEN_USUAL = """
 import gc
@@ -26,16 +27,27 @@ def test_python_looks_seldom_until_it_is_told_to_look_as_usual() -> None:
     assert done.stdout.split() == ["True"] * 5
 
 
-def test_the_program_starts_so_and_trains_as_usual() -> None:
-    lines = "import gc, hwsweep.__main__; print(gc.get_threshold()[0], gc.isenabled())"
-    done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["100000", "True"]
+STARTS_AND_TRAINS = """
+import gc, sys
+import hwsweep.__main__ as program
+import hwsweep.run
+print(gc.get_threshold()[0], gc.isenabled())
+hwsweep.run.run = lambda cfg: print(gc.get_threshold()[0] < 10_000, gc.isenabled()) or 0.0
+sys.argv = ["hwsweep", "hydra.run.dir=."]
+program.main()
+"""
 
 
-def test_a_fork_server_ends_at_once_and_its_children_by_themselves() -> None:
-    lines = "import os; from hwsweep.sweep.warm import end_at_once; end_at_once(os.getpid() + {}); print('after')"
-    ended, gone_on = (
-        subprocess.run([sys.executable, "-c", lines.format(other)], capture_output=True, text=True, check=True).stdout
-        for other in (0, 1)
+def test_the_program_starts_so_and_trains_as_usual(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STARTS_AND_TRAINS]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["100000", "True", "True", "True"]
+
+
+def test_a_fork_server_ends_without_what_was_to_be_done_last_and_its_children_by_themselves() -> None:
+    lines = "import atexit, os; atexit.register(print, 'late'); import hwsweep.sweep.warm; {}"
+    ended, child = (
+        subprocess.run([sys.executable, "-c", lines.format(then)], capture_output=True, text=True, check=True).stdout
+        for then in ("", "os.fork() or print(flush=True) or atexit._run_exitfuncs(); os.wait()")
     )
-    assert (ended, gone_on) == ("", "after\n")
+    assert (ended, child.split()) == ("", ["late"])
