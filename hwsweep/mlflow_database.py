@@ -54,8 +54,7 @@ def _create(path: Path, artifacts: str) -> None:
     if not empty.exists():
         with suppress(OSError):  # a cache that cannot be written to costs time only
             _keep_empty(part, empty)
-    with part.open("rb+") as file:
-        os.fsync(file)
+    _synchronise(part)
     with sqlite3.connect(part) as connection:
         # readers (the web page) and writers (trials) then do not wait for each other; the file remembers it
         connection.execute("PRAGMA journal_mode=WAL")
@@ -76,7 +75,14 @@ def _keep_empty(made: Path, empty: Path) -> None:
     with sqlite3.connect(part) as connection:
         connection.execute("DELETE FROM experiments")
     connection.close()
+    _synchronise(part)
     part.replace(empty)
+
+
+def _synchronise(path: Path) -> None:
+    """Wait until the file is on the disk."""
+    with path.open("rb+") as file:
+        os.fsync(file)
 
 
 def _migrate(uri: str, artifacts: str) -> None:

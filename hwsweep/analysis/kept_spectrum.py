@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
-from filelock import FileLock
-
-from hwsweep import checkpoint
+from hwsweep.analysis.kept import kept
 from hwsweep.analysis.linear_vae import Spectrum, spectrum
 from hwsweep.data import Splits
 
@@ -16,15 +13,10 @@ FORMAT = 1
 
 
 def kept_spectrum(splits: Splits, data_digest: str, n_leading: int, likelihood: str, folder: Path) -> Spectrum:
-    """The `spectrum` of the training images, kept in `folder`: one process finds it, the others wait.
+    """The `spectrum` of the training images, kept in `folder`.
 
     Args:
         data_digest: of `splits`; part of the key.
     """
-    key = hashlib.sha256(f"{FORMAT} {n_leading} {likelihood} {data_digest}".encode()).hexdigest()[:32]
-    path = folder / f"{key}.pt"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if not path.exists():
-            checkpoint.save(path, spectrum(splits.train["image"], n_leading, likelihood)._asdict())
-    return Spectrum(**checkpoint.load(path))
+    made_of = f"{FORMAT} {n_leading} {likelihood} {data_digest}"
+    return Spectrum(**kept(folder, made_of, lambda: spectrum(splits.train["image"], n_leading, likelihood)._asdict()))
