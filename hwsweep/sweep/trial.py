@@ -21,7 +21,10 @@ class Trial(NamedTuple):
     params: dict[str, Value]
     """The swept values of this trial, in command-line order; with `seeds`, the seed too."""
     report: Callable[[float, int], None]
-    """report(value, step): an intermediate value of the objective, for the pruner and the live view."""
+    """report(value, step): an intermediate value of the objective, for the pruner and the live view.
+
+    A run that goes on from a checkpoint reports its earlier steps again: the last may have been lost with its process.
+    """
     should_prune: Callable[[], bool]
     """Whether the pruner gives this trial up, judged by what was reported."""
 

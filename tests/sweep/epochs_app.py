@@ -9,6 +9,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from hwsweep.sweep.outcome import write_atomically
 from hwsweep.sweep.trial import TrialPruned, current_trial
 
 
@@ -19,9 +20,10 @@ def main(cfg: DictConfig) -> float:
     trial = current_trial()
     assert trial is not None
     print(f"from epoch {done}", flush=True)
-    for epoch in range(done + 1, cfg.epochs + 1):
-        time.sleep(cfg.seconds)
-        checkpoint.write_text(str(epoch))
+    for epoch in range(1, cfg.epochs + 1):
+        if epoch > done:
+            write_atomically(checkpoint, str(epoch))
+            time.sleep(cfg.seconds)  # whenever it is killed, the last epoch in the checkpoint was not reported
         trial.report(cfg.x / epoch, epoch)
         if trial.should_prune():
             raise TrialPruned
