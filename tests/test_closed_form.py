@@ -21,6 +21,7 @@ REAL = os.environ.get("HWSWEEP_DATA", "")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # half a minute, unless others want the processors too
 @pytest.mark.skipif(
     not (Path(REAL) / "tibetan_mnist" / "TibetanMNIST.npz").exists(), reason="HWSWEEP_DATA has no tibetan_mnist"
 )
