@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import hydra
 
 from hwsweep.conf_path import conf_path
+from hwsweep.sweep.ending import quick_end
 from hwsweep.sweep.garbage import look_for_garbage_as_usual, look_for_garbage_seldom
 
 if TYPE_CHECKING:
@@ -36,5 +37,11 @@ def main(cfg: DictConfig) -> float | tuple[float, ...]:
         raise SystemExit(2) from None
 
 
+def program() -> None:
+    """The command line as a process of its own."""
+    with quick_end():
+        main()
+
+
 if __name__ == "__main__":
-    main()
+    program()

@@ -17,5 +17,6 @@ def reconstruction_spread(image: Float[Tensor, "n c h w"], reconstruction: Float
 
 def mean_distance(points: Float[Tensor, "n d"]) -> float:
     """Mean Euclidean distance over all pairs of different points, in their unit."""
-    n_points, precise = len(points), points.double()
-    return float(torch.cdist(precise, precise).sum()) / (n_points * (n_points - 1))
+    n_points, centred = len(points), points - points.mean(0)  # squares of nearly equal points would cancel
+    distances = torch.cdist(centred, centred).fill_diagonal_(0)
+    return float(distances.sum(dtype=torch.float64)) / (n_points * (n_points - 1))

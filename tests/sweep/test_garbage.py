@@ -42,12 +42,3 @@ def test_the_program_starts_so_and_trains_as_usual(tmp_path: Path) -> None:
     command = [sys.executable, "-c", STARTS_AND_TRAINS]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["100000", "True", "True", "True"]
-
-
-def test_a_fork_server_ends_without_what_was_to_be_done_last_and_its_children_by_themselves() -> None:
-    lines = "import atexit, os; atexit.register(print, 'late'); import hwsweep.sweep.warm; {}"
-    ended, child = (
-        subprocess.run([sys.executable, "-c", lines.format(then)], capture_output=True, text=True, check=True).stdout
-        for then in ("", "os.fork() or print(flush=True) or atexit._run_exitfuncs(); os.wait()")
-    )
-    assert (ended, child.split()) == ("", ["late"])
