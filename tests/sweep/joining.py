@@ -19,7 +19,7 @@ def start(folder: Path, name: str, arguments: list[str], machine: str | None = N
 
 
 def begin(asked: list[str], folder: Path, name: str, machine: str | None) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment = dict(os.environ)
     if machine is not None:
         (folder / "renamed").mkdir(exist_ok=True)
         (folder / "renamed" / "sitecustomize.py").write_text(RENAME)

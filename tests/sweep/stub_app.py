@@ -13,7 +13,7 @@ MEMORY: list[float] = []
 
 @hydra.main(version_base="1.3", config_path="stub_conf", config_name="config")
 def main(cfg: DictConfig) -> object:
-    print("x is", cfg.x)
+    print("x is", cfg.x, flush=True)
     time.sleep(cfg.seconds)
     match cfg.how:
         case "raise":
