@@ -112,11 +112,11 @@ def memory() -> float:
 
 def child() -> None:
     """hwsweep's command line, without processes of trials."""
-    from hwsweep.__main__ import main
+    from hwsweep.__main__ import program
     from hwsweep.sweep import engine
 
     engine.ProcessPool = Nothing  # type: ignore[assignment,misc]
-    main()
+    program()
 
 
 class Half(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 
 SELDOM = 100_000
@@ -12,9 +11,8 @@ _usual = gc.get_threshold()
 
 
 def look_for_garbage_seldom() -> None:
-    """Let this process import torch and MLflow in five sixths of the time, and end at once, not after 2 to 4 s."""
+    """Let this process import torch and MLflow in five sixths of the time."""
     gc.set_threshold(SELDOM)
-    atexit.register(gc.freeze)
 
 
 def look_for_garbage_as_usual() -> None:

@@ -35,7 +35,9 @@ class Checker:
         compose: the configuration for a list of overrides.
     """
 
-    def __init__(self, node: str | Mapping[str, Any] | None, space: Space, loader: ConfigLoader, compose: Compose):
+    def __init__(
+        self, node: str | Mapping[str, Any] | None, space: Space, loader: ConfigLoader, compose: Compose
+    ) -> None:
         self.function = None if node is None else function(node)
         self.space = space
         self.compose = compose

@@ -13,7 +13,7 @@ import hwsweep.sweep.worker  # noqa: F401  # with all that it imports
 from hwsweep.sweep.ending import end_at_once
 
 gc.disable()  # it makes no garbage itself
-atexit.register(end_at_once, os.getpid())  # who reads the sweep's output waits for this end too
+atexit.register(end_at_once, os.getpid(), 0)  # who reads the sweep's output waits for this end too
 
 with suppress(Exception):  # a plugin that does not load is for the trial to tell
     Plugins.instance()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 
@@ -19,25 +20,28 @@ with quick_end():
 
 
 @pytest.mark.parametrize(
-    ("then", "code", "told"),
+    ("then", "code", "at_once"),
     [
-        ("pass", 0, ["no newline, so not flushed registered inside"]),
-        ("sys.exit(3)", 3, ["no newline, so not flushed registered inside", "first registered, last done"]),
-        ("1 / 0", 1, ["no newline, so not flushed registered inside", "first registered, last done"]),
+        ("pass", 0, True),
+        ("sys.exit()", 0, True),
+        ("sys.exit(3)", 3, True),
+        ("sys.exit('why')", 1, True),
+        ("1 / 0", 1, False),
+        ("raise KeyboardInterrupt", -signal.SIGINT, False),
     ],
 )
-def test_a_process_ends_at_once_where_all_went_well_and_as_ever_where_not(
-    then: str, code: int, told: list[str]
-) -> None:
+def test_a_process_that_returned_or_exited_ends_at_once_with_its_code(then: str, code: int, at_once: bool) -> None:
     done = subprocess.run([sys.executable, "-c", INSIDE.format(then)], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout.splitlines()) == (code, told)
+    told = ["no newline, so not flushed registered inside", "first registered, last done"]
+    assert (done.returncode, done.stdout.splitlines()) == (code, told[: 1 if at_once else 2])
+    assert ("why" in done.stderr) == ("why" in then)
 
 
-def test_the_command_ends_so() -> None:
-    replaced = "import sys, atexit; atexit.register(print, 'late'); import hwsweep.__main__ as command;"
-    for main, told in (("lambda: None", ""), ("lambda: sys.exit(0)", "late\n")):
-        lines = [sys.executable, "-c", f"{replaced} command.main = {main}; command.program()"]
-        assert subprocess.run(lines, capture_output=True, text=True, check=True).stdout == told
+@pytest.mark.parametrize(("main", "told"), [("lambda: None", ""), ("lambda: 1 / 0", "late\n")])
+def test_the_command_ends_so(main: str, told: str) -> None:
+    lines = f"import atexit; atexit.register(print, 'late'); import hwsweep.__main__ as command; command.main = {main}"
+    command = [sys.executable, "-c", f"{lines}; command.program()"]
+    assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == told
 
 
 def test_a_fork_server_ends_without_what_was_to_be_done_last_and_its_children_by_themselves() -> None:
