@@ -1,4 +1,4 @@
-"""What numbers near zero cost: training a VAE with `flush_denormals` (hwsweep/precision.py) and without, in turn.
+"""What numbers near zero cost: training a VAE with and without `flush_denormals`, in turn.
 
     HWSWEEP_DATA=... python benchmarks/denormals.py [--repeats 3] [overrides of hwsweep ...]
 
@@ -27,8 +27,8 @@ def train(way: str, overrides: list[str]) -> None:
 
     from hwsweep.build import build
     from hwsweep.conf_path import conf_path
-    from hwsweep.precision import flush_denormals
-    from hwsweep.train import fit
+    from hwsweep.training.loop import fit
+    from hwsweep.training.precision import flush_denormals
 
     torch.set_num_threads(1)
     if way == "flushed":

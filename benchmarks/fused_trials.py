@@ -24,11 +24,11 @@ from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from hwsweep.batches import training_batches
 from hwsweep.build import Parts, build
 from hwsweep.conf_path import conf_path
 from hwsweep.data import Examples
 from hwsweep.models.likelihoods import Bernoulli
+from hwsweep.training.batches import training_batches
 
 LAMBDAS = (0.0, 1.0, 100.0)
 STEPS = 60

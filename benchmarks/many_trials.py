@@ -30,8 +30,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from hwsweep.sweep.executor import Ended
-from hwsweep.sweep.worker import Job
+from hwsweep.sweep.execution.executor import Ended, Job
 
 FIRST, EARLY, LAST = slice(5, 15), slice(205, 255), slice(-50, None)
 """Trials whose medians are shown: around the 10th; after the points that are checked in advance; the last."""

@@ -28,7 +28,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import NamedTuple
 
-from hwsweep import tracking
+from hwsweep.tracking import runs
 
 APPLICATION = """
 import os, sys, time
@@ -53,9 +53,9 @@ BY_HAND = """
         mlflow.log_params({"number": cfg.number})
 """
 WITH_HWSWEEP = """
-    from hwsweep import tracking
-    store = tracking.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
-    with tracking.open_run(store, "overhead", f"number={cfg.number}", {"number": str(cfg.number)}, {}):
+    from hwsweep.tracking import runs
+    store = runs.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
+    with runs.open_run(store, "overhead", f"number={cfg.number}", {"number": str(cfg.number)}, {}):
         pass
 """
 SLEEPS = "    time.sleep(3 if int(cfg.number) % 2 else 0.3)"
@@ -66,7 +66,7 @@ PACKAGES = [
     "hydra-joblib-launcher",
     "mlflow>=3.17,!=3.18.0",
 ]
-PRELOAD = "hydra.sweeper.preload=[hwsweep.tracking,mlflow.store.tracking.sqlalchemy_workspace_store]"
+PRELOAD = "hydra.sweeper.preload=[hwsweep.tracking.runs,mlflow.store.tracking.sqlalchemy_workspace_store]"
 GRID = "override hydra/sweeper: optuna, override hydra/sweeper/sampler: grid"
 
 
@@ -113,7 +113,7 @@ def begin(way: Way, folder: Path, body: str, n_trials: int, further: list[str]) 
         (folder / "conf").mkdir()
         (folder / "conf" / "config.yaml").write_text(f"defaults: [_self_, {way.defaults}]\nnumber: 0\n")
         (folder / "app.py").write_text(APPLICATION.format(body=body))
-        tracking.open_store(f"sqlite:///{folder}/mlruns/mlflow.db", str(folder / "mlruns" / "artifacts"))
+        runs.open_store(f"sqlite:///{folder}/mlruns/mlflow.db", str(folder / "mlruns" / "artifacts"))
     numbers = ",".join(map(str, range(n_trials)))
     told = [f"number={numbers}", f"hydra.sweeper.n_trials={n_trials}", *way.arguments, *further]
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "TIMES": str(folder / "times")}

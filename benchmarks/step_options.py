@@ -6,7 +6,7 @@
 The default VAE on TibetanMNIST (batch 100), the convolutional one on anime faces, and the Transformer on AG News (or on
 the program's own images and headlines, where data is missing). The options take turns, on the same batches:
 
-* default: float32, products by oneDNN where they are exact (hwsweep/precision.py);
+* default: float32, products by oneDNN where they are exact (hwsweep/training/precision.py);
 * MKL: what torch does by itself with products in float32;
 * bfloat16: `precision=bfloat16`;
 * channels_last: images and weights of convolutions with the channels innermost;
@@ -29,11 +29,11 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import Tensor
 
-from hwsweep.batches import training_batches
 from hwsweep.build import Parts, build
 from hwsweep.conf_path import conf_path
 from hwsweep.data import Examples, Splits
-from hwsweep.precision import autocast, onednn_products
+from hwsweep.training.batches import training_batches
+from hwsweep.training.precision import autocast, onednn_products
 
 REPEATS = 7
 MODELS = {

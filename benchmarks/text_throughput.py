@@ -33,12 +33,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from hwsweep.batches import training_batches
 from hwsweep.build import Parts, build
 from hwsweep.conf_path import conf_path
 from hwsweep.data import Examples, Splits
 from hwsweep.models.positions import sinusoidal
-from hwsweep.train import evaluate, fit
+from hwsweep.training.batches import training_batches
+from hwsweep.training.loop import evaluate, fit
 
 REPEATS = 5
 TEXTS = 640

@@ -30,12 +30,12 @@ from hydra import compose, initialize_config_dir
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import ToTensor
 
-from hwsweep import tracking
 from hwsweep.build import Parts, build
 from hwsweep.conf_path import conf_path
 from hwsweep.data import Splits
 from hwsweep.models import Model
-from hwsweep.train import fit
+from hwsweep.tracking import runs
+from hwsweep.training.loop import fit
 
 REPEATS = 7
 EPOCHS = 3
@@ -91,8 +91,8 @@ def hwsweep(parts: Parts, splits: Splits) -> float:
     """Seconds of `fit`, with everything around it that a run has."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        store = tracking.open_store(f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts"))
-        with tracking.open_run(store, "benchmark", "run", {}, {}) as run:
+        store = runs.open_store(f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts"))
+        with runs.open_run(store, "benchmark", "run", {}, {}) as run:
             started = time.perf_counter()
             for row in fit(parts.model, splits, parts.optimizer, parts.schedule, parts.plan, folder):
                 run.metrics(row, int(row["epoch"]))

@@ -32,24 +32,26 @@ from statistics import median, quantiles
 import optuna
 from optuna.trial import FrozenTrial, create_trial
 
-from hwsweep import tracking
-from hwsweep.sweep.storage import open_storage
+from hwsweep.sweep.study.storage import open_storage
+from hwsweep.tracking import runs
 
 APPLICATION = """
 import hydra
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(cfg):
-    from hwsweep import tracking
-    store = tracking.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
-    with tracking.open_run(store, "overhead", f"number={cfg.number}", {"number": str(cfg.number)}, {}):
+    from hwsweep.tracking import runs
+    store = runs.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
+    with runs.open_run(store, "overhead", f"number={cfg.number}", {"number": str(cfg.number)}, {}):
         pass
     return cfg.number
 
 if __name__ == "__main__":
     main()
 """
-PRELOAD = "hwsweep.tracking,mlflow.store.tracking.sqlalchemy_workspace_store"  # what MLflow imports at its first call
+PRELOAD = (
+    "hwsweep.tracking.runs,mlflow.store.tracking.sqlalchemy_workspace_store"  # what MLflow imports at its first call
+)
 ENDS = 50
 """How many trials count as the first ones, and as the last ones."""
 RUN = 100
@@ -62,7 +64,7 @@ def prepare(folder: Path) -> None:
     defaults = "defaults: [_self_, override hydra/sweeper: hwsweep]"
     (folder / "conf" / "config.yaml").write_text(f"{defaults}\nnumber: 0\nother: 0\n")
     (folder / "app.py").write_text(APPLICATION)
-    tracking.open_store(f"sqlite:///{folder}/mlruns/mlflow.db", str(folder / "mlruns" / "artifacts"))
+    runs.open_store(f"sqlite:///{folder}/mlruns/mlflow.db", str(folder / "mlruns" / "artifacts"))
 
 
 def sweep(folder: Path, arguments: list[str]) -> None:
@@ -88,7 +90,7 @@ def fill(folder: Path, n: int) -> None:
     """Put n more trials into both books, complete, with points at random."""
     study, chance = study_of(folder), random.Random(0)
     first = study.trials[0]
-    store = tracking.open_store(f"sqlite:///{folder}/mlruns/mlflow.db", str(folder / "mlruns" / "artifacts"))
+    store = runs.open_store(f"sqlite:///{folder}/mlruns/mlflow.db", str(folder / "mlruns" / "artifacts"))
     client, experiment = store.client(), store.experiment("overhead")
     for _ in range(n):
         point = {name: chance.random() for name in first.params}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import hydra
 
 from hwsweep.conf_path import conf_path
+from hwsweep.startup import look_for_garbage_as_usual, look_for_garbage_seldom
 from hwsweep.sweep.ending import quick_end
-from hwsweep.sweep.garbage import look_for_garbage_as_usual, look_for_garbage_seldom
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -24,7 +24,7 @@ def main(cfg: DictConfig) -> float | tuple[float, ...]:
     from hwsweep.data import DataError
     from hwsweep.run import run
     from hwsweep.sweep.trial import current_trial
-    from hwsweep.train import OtherModel
+    from hwsweep.training.loop import OtherModel
 
     look_for_garbage_as_usual()
 

@@ -14,8 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.data import Dataset, Lexicon, Splits
 from hwsweep.models import Model
-from hwsweep.schedules import Schedule
-from hwsweep.train import Plan
+from hwsweep.training.loop import Plan
+from hwsweep.training.schedules import Schedule
 
 
 class InvalidConfig(Exception):

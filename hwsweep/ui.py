@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -12,14 +11,13 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from hwsweep.conf_path import conf_path
+from hwsweep.signals import end_signals_as_exit
 
 if TYPE_CHECKING:
-    from types import FrameType
-
-    from hwsweep.tracking import Store
+    from hwsweep.tracking.runs import Store
 
 HOST = "127.0.0.1"
 FIRST_PORT = 5000
@@ -44,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.uri.startswith(("http://", "https://")):
         print(f"hwsweep: {chosen.uri} is a server already; open that address in a browser", file=sys.stderr)
         return 1
-    from hwsweep.logged import NotLogged, existing_store
+    from hwsweep.tracking.reading import NotLogged, existing_store
 
     try:
         store = existing_store(chosen.uri, chosen.artifacts)
@@ -75,8 +73,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def charts(address: str, store: Store) -> str:
     """What to open: the newest study with the curves of all its trials, or the list of experiments."""
-    from hwsweep import chart_view
-    from hwsweep.logged import newest_study
+    from hwsweep.tracking import chart_view
+    from hwsweep.tracking.reading import newest_study
 
     study = newest_study(store)
     if study is None:
@@ -94,7 +92,7 @@ def _serve(store: Store, port: int) -> int:
     """Run the server until Ctrl-C or a signal; nothing of it is left running."""
     address = f"http://{HOST}:{port}"
     print(f"starting MLflow on {address} (some seconds) ...", flush=True)
-    with _signals_as_exit(), _server(store, port) as process:
+    with end_signals_as_exit(), _server(store, port) as process:
         try:
             if _ready(process, address):
                 print(f"{charts(address, store)}\nCtrl-C ends it", flush=True)
@@ -172,27 +170,6 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-@contextmanager
-def _signals_as_exit() -> Iterator[None]:
-    """Turn SIGTERM, and the SIGHUP of a terminal that closes, into SystemExit, so that the server is ended too.
-
-    SIGINT is KeyboardInterrupt, also where a shell script started this in the background and had it ignored.
-    """
-
-    def leave(number: int, frame: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: leave}
-    if hasattr(signal, "SIGHUP"):
-        handlers[signal.SIGHUP] = leave
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

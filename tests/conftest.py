@@ -25,7 +25,7 @@ def own_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty MLflow database; creating one costs seconds, copying it nothing."""
-    from hwsweep.tracking import open_store
+    from hwsweep.tracking.runs import open_store
 
     folder = tmp_path_factory.mktemp("store")
     with pytest.MonkeyPatch.context() as patch:

@@ -17,10 +17,11 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from hwsweep import checkpoint, tracking
 from hwsweep.build import InvalidConfig, build, build_model, check, leaves
 from hwsweep.conf_path import conf_path
 from hwsweep.run import run
+from hwsweep.tracking import runs
+from hwsweep.training import checkpoint
 
 SMALL = ["dataset.n_train=157", "dataset.n_valid=31", "dataset.n_test=37", "epochs=2"]
 TINY = ["vae.hidden=13", "vae.latent=3", "analysis.features.n_steps=3"]
@@ -48,8 +49,8 @@ def trained(workplace: Path) -> Path:
     return folder
 
 
-def store() -> tracking.Store:
-    return tracking.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
+def store() -> runs.Store:
+    return runs.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
 
 
 def logged_run() -> mlflow.entities.Run:

@@ -13,15 +13,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hwsweep import chart_view, tracking, ui
+from hwsweep import ui
+from hwsweep.tracking import chart_view, runs
 
 URI, ARTIFACTS = "sqlite:///mlruns/mlflow.db", "mlruns/artifacts"
 
 
 def trial_of(study: str, role: str = "trial") -> str:
     """Id of the experiment of a study that has one run."""
-    store = tracking.open_store(URI, ARTIFACTS)
-    with tracking.open_run(store, study, "run", {}, {"hwsweep.role": role}):
+    store = runs.open_store(URI, ARTIFACTS)
+    with runs.open_run(store, study, "run", {}, {"hwsweep.role": role}):
         pass
     return store.experiment(study)
 
@@ -55,7 +56,7 @@ def test_the_first_free_port_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_newest_study_is_the_one_whose_trial_started_last_and_no_single_run(workplace: Path) -> None:
-    store = tracking.open_store(URI, ARTIFACTS)
+    store = runs.open_store(URI, ARTIFACTS)
     assert ui.charts("http://here", store) == "no study yet; all experiments: http://here"
     trial_of("old")
     newest = trial_of("new")

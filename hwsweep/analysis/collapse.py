@@ -118,3 +118,18 @@ def log_densities(
     return torch.addmm(
         -0.5 * constant, torch.cat([-0.5 * z.square(), z], 1), torch.cat([precision, mu * precision], 1).T
     )
+
+
+def reconstruction_spread(image: Float[Tensor, "n c h w"], reconstruction: Float[Tensor, "n c h w"]) -> float:
+    """Mean Euclidean distance of two reconstructions over that of two images, >= 0.
+
+    0: all reconstructions are alike; 1: as different as the images; the latents' best linear use lies between.
+    """
+    return mean_distance(reconstruction.flatten(1)) / mean_distance(image.flatten(1))
+
+
+def mean_distance(points: Float[Tensor, "n d"]) -> float:
+    """Mean Euclidean distance over all pairs of different points, in their unit."""
+    n_points, centred = len(points), points - points.mean(0)  # squares of nearly equal points would cancel
+    distances = torch.cdist(centred, centred).fill_diagonal_(0)
+    return float(distances.sum(dtype=torch.float64)) / (n_points * (n_points - 1))

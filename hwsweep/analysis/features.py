@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
-from hwsweep.analysis.kept import kept
+from hwsweep.analysis.cache import kept
 from hwsweep.data import Examples
 from hwsweep.models.vae import pixels
 

@@ -13,13 +13,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from hwsweep.analysis.cache import kept
+from hwsweep.data import Splits
 from hwsweep.models.vae import pixels
+
+FORMAT = 1
+"""Part of the cache key: raise it when the same images would have another spectrum."""
 
 IMAGES_AT_ONCE = 1000
 """Images held as floats at a time."""
@@ -83,6 +89,16 @@ def spectrum(image: UInt8[Tensor, "n c h w"], n_leading: int, likelihood: str) -
     leading, total = solve(image, mean, weight, min(n_leading, len(mean)))
     exact = collapsed_error is None
     return Spectrum(leading.clamp_min(0).cpu(), total if collapsed_error is None else collapsed_error, exact)
+
+
+def kept_spectrum(splits: Splits, data_digest: str, n_leading: int, likelihood: str, folder: Path) -> Spectrum:
+    """The `spectrum` of the training images, kept in `folder`.
+
+    Args:
+        data_digest: of `splits`; part of the key.
+    """
+    made_of = f"{FORMAT} {n_leading} {likelihood} {data_digest}"
+    return Spectrum(**kept(folder, made_of, lambda: spectrum(splits.train["image"], n_leading, likelihood)._asdict()))
 
 
 def predict(spectrum: Spectrum, kl_weight: float, sigma2: float, latent: int) -> Prediction:

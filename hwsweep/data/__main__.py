@@ -14,7 +14,7 @@ from hwsweep.conf_path import conf_path
 from hwsweep.data import DataError
 
 if TYPE_CHECKING:
-    from hwsweep.data.home import Stored
+    from hwsweep.data.locations import Stored
     from hwsweep.data.vectors import WordVectors
 
 GROUPS = ("dataset", "vectors")
@@ -66,7 +66,7 @@ def _names() -> list[str]:
 
 def _list() -> int:
     """Print a table of all data sets, and below it how to get those that are not there."""
-    from hwsweep.data.home import data_home, decoded_home, tokens_home
+    from hwsweep.data.locations import data_home, decoded_home, tokens_home
 
     rows = [("name", "state", "examples", "MB", "where")]
     ways: list[str] = []
@@ -93,7 +93,7 @@ def _list() -> int:
 
 def _row(name: str) -> tuple[tuple[str, str, str, str], str]:
     """State, examples, megabytes and where, as text; and how to get it, empty if it is there."""
-    from hwsweep.data.home import VARIABLE, data_home
+    from hwsweep.data.locations import VARIABLE, data_home
 
     dataset = _stored(name)
     if dataset is None:

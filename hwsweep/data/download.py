@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock
 
 from hwsweep.data import DataError
-from hwsweep.data.home import EMBEDDED
+from hwsweep.data.locations import EMBEDDED
 from hwsweep.data.progress import progress
 
 ATTEMPTS = 5

@@ -16,8 +16,8 @@ from filelock import FileLock
 from jaxtyping import UInt8
 
 from hwsweep.data import DataError
-from hwsweep.data.home import decoded_home
 from hwsweep.data.image_files import ImageFile, image_files, image_reader
+from hwsweep.data.locations import decoded_home
 from hwsweep.data.progress import progress
 
 FORMAT = 1  # part of the key: raise it when the same files would decode to other pixels

@@ -12,8 +12,8 @@ from jaxtyping import Int64, UInt8
 from hwsweep.data import DataError, Shapes, Splits
 from hwsweep.data.download import download
 from hwsweep.data.folder_cache import decoded_images
-from hwsweep.data.home import Stock, located, missing
 from hwsweep.data.image_files import image_files
+from hwsweep.data.locations import Stock, located, missing
 from hwsweep.data.splitting import check_share, partition
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hwsweep.data import DataError, Shapes, Splits
 from hwsweep.data.download import download
-from hwsweep.data.home import Stock, located, missing
+from hwsweep.data.locations import Stock, located, missing
 from hwsweep.data.splitting import check_share
 from hwsweep.data.text_reading import Row, read_table, read_text
 from hwsweep.data.text_splits import drawn_rows, encoded_splits

@@ -21,7 +21,7 @@ from filelock import FileLock
 from jaxtyping import Int32
 
 from hwsweep.data import DataError
-from hwsweep.data.home import tokens_home
+from hwsweep.data.locations import tokens_home
 from hwsweep.data.progress import progress
 from hwsweep.data.tokenizers import Tokenizer
 

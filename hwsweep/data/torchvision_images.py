@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsweep.data import DataError, Shapes, Splits
-from hwsweep.data.home import EMBEDDED, Stock, located, missing
+from hwsweep.data.locations import EMBEDDED, Stock, located, missing
 from hwsweep.data.splitting import check_share, partition
 
 if TYPE_CHECKING:

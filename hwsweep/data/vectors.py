@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float32
 
 from hwsweep.data import DataError
 from hwsweep.data.download import download
-from hwsweep.data.home import Stock, located, vectors_home
+from hwsweep.data.locations import Stock, located, vectors_home
 from hwsweep.data.progress import progress
 
 if TYPE_CHECKING:

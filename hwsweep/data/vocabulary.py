@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 
 from hwsweep.data import DataError
-from hwsweep.data.home import tokens_home
+from hwsweep.data.locations import tokens_home
 
 SPECIALS = ("<pad>", "<unk>")
 """By id: PAD and UNKNOWN of hwsweep.data."""

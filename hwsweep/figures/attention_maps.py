@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 from matplotlib import colormaps
 
-from hwsweep.figures.drawing import BLACK, VERMILLION
-from hwsweep.figures.words import plain
+from hwsweep.figures.drawing import BLACK, VERMILLION, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from matplotlib import colormaps
 
-from hwsweep.figures.words import plain
+from hwsweep.figures.drawing import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

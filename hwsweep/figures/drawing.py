@@ -35,6 +35,8 @@ VERMILLION, ORANGE, GREEN, BLUE, PURPLE = "#D55E00", "#E69F00", "#009E73", "#007
 _ANCHORS = {-2: ORANGE, 0: GREEN, 2: BLUE, 4: PURPLE}  # log10(lambda) -> colour
 _WIDTH_INCHES, _MARGIN_INCHES, _DOTS_PER_INCH, _SMALLEST_PIXEL = 8.0, 0.12, 150, 0.7
 _COMPRESSION = 6  # of zlib: 9 takes three times as long, for files 3 % smaller
+LONGEST_WORD = 16
+"""Characters of a word that a figure shows."""
 _FEW_COLOURS = 1024  # all greys and the edges of letters and lines
 _STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",  # also on a page with a dark background
@@ -189,3 +191,9 @@ def load(info_class: type[Info], path: Path) -> Info:
         fields = {name: stored[name] for name in stored.files}
     build = cast("Callable[..., Info]", info_class)
     return build(**{name: value if value.ndim else value.item() for name, value in fields.items()})
+
+
+def plain(word: str) -> str:
+    """The word itself, cut after `LONGEST_WORD` characters: two dollar signs would begin and end a formula."""
+    cut = word if len(word) <= LONGEST_WORD else word[: LONGEST_WORD - 1] + "…"
+    return cut.replace("$", r"\$")

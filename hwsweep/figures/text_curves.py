@@ -43,7 +43,7 @@ class TextCurvesInfo(NamedTuple):
 
 def info(trained: Trained) -> TextCurvesInfo:
     """Every epoch's loss, error and third quantity on both splits."""
-    from hwsweep.analysis.classification import key_share
+    from hwsweep.analysis.classifier_metrics import key_share
 
     rows, even = trained.history, np.nan
     quantities = ["loss", "error", "lr"]

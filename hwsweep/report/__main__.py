@@ -34,10 +34,11 @@ def write(folders: list[Path]) -> list[Path]:
     Raises:
         SweepError: a folder holds no study.
     """
+    from hwsweep.files import write_text
     from hwsweep.report.compare import compare
     from hwsweep.report.render import render
-    from hwsweep.report.write import PAGE, write_report, write_text
-    from hwsweep.sweep.stored import stored_view
+    from hwsweep.report.write import PAGE, write_report
+    from hwsweep.sweep.study.stored_view import stored_view
 
     views = [stored_view(folder) for folder in folders]
     if len(views) == 1:

@@ -7,10 +7,10 @@ from collections import Counter
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
-from hwsweep.report.words import LAMBDA, best, finished, number, objectives, short, title, verdict_name
+from hwsweep.report.naming import LAMBDA, best, finished, number, objectives, short, title, verdict_name
 
 if TYPE_CHECKING:
-    from hwsweep.sweep.view import StudyView, TrialView
+    from hwsweep.sweep.study.view import StudyView, TrialView
 
 SHOWN_VALUES = 12
 """Swept values that a question names one by one."""

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsweep.report.gather import gather, picture, status
+from hwsweep.report.naming import finished, title
 from hwsweep.report.page import Cell, Page, Section, Table
-from hwsweep.report.pictures import Drawing, Drawn, first_line, numbers_of
+from hwsweep.report.study_figures import Drawing, Drawn, first_line, numbers_of
 from hwsweep.report.tables import plain
-from hwsweep.report.words import finished, title
 
 if TYPE_CHECKING:
-    from hwsweep.sweep.view import StudyView
+    from hwsweep.sweep.study.view import StudyView
 
 ASIDE = "Figures of single trials"
 """The section that a comparison leaves to the page of each study."""

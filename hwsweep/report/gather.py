@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsweep.report.answer import answer, question
+from hwsweep.report.naming import best, command, count, evenly, finished, folder_of, title, verdicts, which_seed
+from hwsweep.report.origin import reproduce_section
 from hwsweep.report.page import Fold, Page, Picture, Section
-from hwsweep.report.reproduce import reproduce_section
 from hwsweep.report.tables import baseline_table, predictions_table, trials_table
-from hwsweep.report.words import best, command, count, evenly, finished, folder_of, title, verdicts, which_seed
-from hwsweep.sweep.importance import importances
-from hwsweep.sweep.stored import has_ended
+from hwsweep.sweep.study.importance import importances
+from hwsweep.sweep.study.stored_view import has_ended
 
 if TYPE_CHECKING:
-    from hwsweep.report.pictures import Drawing, Drawn
-    from hwsweep.sweep.view import StudyView, TrialView
+    from hwsweep.report.study_figures import Drawing, Drawn
+    from hwsweep.sweep.study.view import StudyView, TrialView
 
 UNFINISHED = ("waiting", "running", "interrupted")
 MOST_FOLDED = 12

@@ -6,10 +6,10 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
-from hwsweep.report.words import command, objectives
+from hwsweep.report.naming import command, objectives
 
 if TYPE_CHECKING:
-    from hwsweep.sweep.view import StudyView
+    from hwsweep.sweep.study.view import StudyView
 
 
 def results_csv(view: StudyView) -> str:

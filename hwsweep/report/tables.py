@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from hwsweep.report.naming import best, command, count, finished, number, objectives, short, title, verdict_name
 from hwsweep.report.page import Cell, Failed, Table
-from hwsweep.report.words import best, command, count, finished, number, objectives, short, title, verdict_name
 
 if TYPE_CHECKING:
-    from hwsweep.sweep.view import StudyView, TrialView
+    from hwsweep.sweep.study.view import StudyView, TrialView
 
 RUN_ID_SHOWN = 8
 """Characters of an MLflow run id; the rest is in its title."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from hwsweep.files import write_text
 from hwsweep.report.gather import gather
-from hwsweep.report.pictures import Drawing
 from hwsweep.report.render import render
 from hwsweep.report.results_csv import results_csv
+from hwsweep.report.study_figures import Drawing
 
 if TYPE_CHECKING:
-    from hwsweep.sweep.view import StudyView
+    from hwsweep.sweep.study.view import StudyView
 
 PAGE, TABLE = "report.html", "results.csv"
 
@@ -38,10 +38,3 @@ def write_report(view: StudyView, processes: Executor | None = None) -> Written:
     drawing = Drawing(view, processes)
     page = gather(view, drawing)
     return Written(write_text(view.directory / PAGE, render(page)), table, drawing.paths, drawing.problems)
-
-
-def write_text(path: Path, text: str) -> Path:
-    """The file, with this text; all of it or nothing."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    return part.replace(path)

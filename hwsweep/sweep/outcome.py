@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import time
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+
+from hwsweep import files, run_folder
 
 REASONS = ("diverged", "out-of-memory", "timeout", "invalid-config", "error", "killed")
 INVALID = {"ConfigCompositionException", "MissingConfigException", "OmegaConfBaseException"}
@@ -93,38 +93,17 @@ def _reason(error: BaseException) -> str | None:
     return "invalid-config" if names & INVALID else None
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Put the text under its final name only when all of it is on disk."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
 def write_outcome(directory: Path, outcome: Outcome) -> None:
     """Store the outcome as `outcome.json` in the run's folder."""
     failure = outcome.failure and outcome.failure._asdict()
     fields = outcome._asdict() | {"failure": failure, "ended": time.time()}
-    write_atomically(directory / "outcome.json", json.dumps(fields, indent=2) + "\n")
+    files.write_json(directory / run_folder.OUTCOME, fields)
 
 
 def read_outcome(directory: Path) -> Outcome | None:
     """The outcome stored in the run's folder; None while there is none."""
-    path = directory / "outcome.json"
-    if not path.exists():
+    fields = files.read_json(directory / run_folder.OUTCOME)
+    if fields is None:
         return None
-    fields = json.loads(path.read_text(encoding="utf-8"))
     failure = fields["failure"]
     return Outcome(**{**fields, "failure": failure and Failure(**failure)})
-
-
-def read_result(directory: Path) -> dict[str, Any]:
-    """What the program itself says of the run in `result.json` (run_id, metrics); empty without it."""
-    path = directory / "result.json"
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return result if isinstance(result, dict) else {}

@@ -11,19 +11,18 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from hwsweep.sweep import outcome, view
-from hwsweep.sweep.book import Book
-from hwsweep.sweep.claims import Claims
-from hwsweep.sweep.executor import Ended, Executor
-from hwsweep.sweep.folder import Folder
-from hwsweep.sweep.interrupt import Interrupt
-from hwsweep.sweep.live import Live
-from hwsweep.sweep.plan import Settings, seed_values
-from hwsweep.sweep.process import RECORD
-from hwsweep.sweep.queue import Queue
-from hwsweep.sweep.runs import pruned
-from hwsweep.sweep.summary import lost
-from hwsweep.sweep.worker import Job
+from hwsweep import run_folder
+from hwsweep.signals import StopRequest
+from hwsweep.sweep import outcome
+from hwsweep.sweep.execution.executor import Ended, Executor, Job, lost
+from hwsweep.sweep.live_display import Live
+from hwsweep.sweep.planning import seed_values
+from hwsweep.sweep.queue import Queue, pruned
+from hwsweep.sweep.settings import Settings
+from hwsweep.sweep.study import view
+from hwsweep.sweep.study.folder import Folder
+from hwsweep.sweep.study.ownership import Claims
+from hwsweep.sweep.study.trial_store import Book
 
 PAUSE = 0.5
 """Seconds between two looks at what runs, or at what other processes of the study have left."""
@@ -52,7 +51,7 @@ class Runner:
         self.executor = executor
         self.observer = observer
         self.deaths: Counter[str] = Counter()
-        self.interrupt = Interrupt()
+        self.interrupt = StopRequest()
 
     def run(self) -> None:
         """Run to the total, or until the sweep is stopped or hopeless; the observer hears of its end in every case."""
@@ -119,10 +118,10 @@ class Runner:
     def _settle(self, ended: Ended, live: Live) -> None:
         """Take note of a process that is gone: its outcome, or what its end says."""
         job, directory = ended.job, Path(ended.job.directory)
-        (directory / RECORD).unlink(missing_ok=True)
+        (directory / run_folder.PROCESS).unlink(missing_ok=True)
         result = outcome.read_outcome(directory)
         if ended.stopped is not None and result is not None and result.state == "failed":
-            (directory / "outcome.json").unlink()  # it failed because it was asked to end
+            (directory / run_folder.OUTCOME).unlink()  # it failed because it was asked to end
             result = None
         if result is None:
             if ended.stopped == "stop" and self._stopping:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, TypeAlias
 
-if TYPE_CHECKING:
-    from hwsweep.sweep.axis import Value
+Value: TypeAlias = "str | int | float | bool"
+"""A swept value as Optuna stores it; a string is the text after `key=` in an override."""
 
 
 class TrialPruned(Exception):

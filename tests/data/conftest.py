@@ -13,7 +13,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def own_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hwsweep.data.home._user_cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr("hwsweep.data.locations._user_cache", lambda: tmp_path / "cache")
 
 
 @dataclass

@@ -12,7 +12,7 @@ from PIL import Image
 
 from hwsweep.data import DataError
 from hwsweep.data.folder_cache import decoded_images
-from hwsweep.data.home import decoded_home
+from hwsweep.data.locations import decoded_home
 
 COLOURS = [(10 * i, 20 + i, 250 - i) for i in range(7)]
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from hwsweep.data import DataError, token_cache
-from hwsweep.data.home import tokens_home
+from hwsweep.data.locations import tokens_home
 from hwsweep.data.token_cache import Tokenised, split_now, tokenised
 from hwsweep.data.tokenizers import whitespace
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from hwsweep.analysis.classification import key_share
+from hwsweep.analysis.classifier_metrics import key_share
 from hwsweep.build import build
 from hwsweep.conf_path import conf_path
-from hwsweep.train import evaluate, fit
+from hwsweep.training.loop import evaluate, fit
 
 SMALL = [
     *("model=transformer", "dataset=headlines", "dataset.n_train=3000", "dataset.n_valid=300", "dataset.n_test=4"),

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from omegaconf import OmegaConf
 
-from hwsweep import result
+from hwsweep import run_folder
 from hwsweep.figures import drawing
 from hwsweep.figures.curves import CurvesInfo
 from hwsweep.figures.interpolation import InterpolationInfo
 from hwsweep.figures.reconstructions import ReconstructionsInfo
 from hwsweep.figures.samples import SamplesInfo
-from hwsweep.sweep.view import StudyView, TrialView
+from hwsweep.sweep.study.view import StudyView, TrialView
 
 METRICS = {"test/distortion": 7.0, "test/rate": 3.0, "test/neg_elbo": 10.0}
 
@@ -67,7 +67,7 @@ def study(folder: Path, *trials: TrialView, **changes: Any) -> StudyView:
 
 def note(trial: TrialView, verdict: str, **metrics: float) -> TrialView:
     """Let the trial's run have this verdict, and the trial these metrics."""
-    result.write(trial.directory, "a" * 32, {}, {"verdict": verdict, "why": f"{verdict}: so it is"})
+    run_folder.write_result(trial.directory, "a" * 32, {}, {"verdict": verdict, "why": f"{verdict}: so it is"})
     return trial._replace(metrics={**trial.metrics, **{f"test/{key}": value for key, value in metrics.items()}})
 
 

@@ -11,11 +11,11 @@ from typing import Any
 from PIL import Image
 from planted_studies import draw_curves, draw_images, failed, note, study, trial
 
-from hwsweep import result
+from hwsweep import run_folder
 from hwsweep.report.results_csv import results_csv
 from hwsweep.report.tables import plain, trials_table
 from hwsweep.report.write import write_report
-from hwsweep.sweep.view import StudyView
+from hwsweep.sweep.study.view import StudyView
 
 EVIL = "<script>alert(1)</script>"
 
@@ -56,7 +56,7 @@ def sweep(folder: Path, pictures: bool = False, **changes: Any) -> StudyView:
             draw_images(each)
             draw_curves(each, 3)
         note(each, verdict)
-        result.write_origin(each.directory, {"version.torch": "2.6", "digest": "d1", "seed": each.number})
+        run_folder.write_origin(each.directory, {"version.torch": "2.6", "digest": "d1", "seed": each.number})
     return study(folder, *trials, **changes)
 
 

@@ -25,7 +25,7 @@ from PIL import Image
 from hwsweep.conf_path import conf_path
 from hwsweep.report.__main__ import folder_of, write
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.stored import changes, stored_view
+from hwsweep.sweep.study.stored_view import changes, stored_view
 
 COMMAND = [
     "vae.lambda=tag(log,interval(0.01,100))",

@@ -9,11 +9,12 @@ import pytest
 from planted_studies import METRICS, failed, study, trial
 from rich.console import Console
 
-from hwsweep import result, tracking
-from hwsweep.report.study import log_study, sentences, show_table
-from hwsweep.report.words import verdicts
-from hwsweep.study import Study
-from hwsweep.sweep.view import RunView, StudyView
+from hwsweep import run_folder
+from hwsweep.report.ending import log_study, sentences, show_table
+from hwsweep.report.naming import verdicts
+from hwsweep.report.observer import Study
+from hwsweep.sweep.study.view import RunView, StudyView
+from hwsweep.tracking import runs
 
 
 def shown(view: StudyView) -> str:
@@ -25,7 +26,7 @@ def shown(view: StudyView) -> str:
 
 def test_the_table_has_a_line_per_trial_with_its_numbers_and_run(tmp_path: Path) -> None:
     first = trial(tmp_path, 0, 0)
-    result.write(first.directory, "a" * 32, METRICS, {"verdict": "healthy"})
+    run_folder.write_result(first.directory, "a" * 32, METRICS, {"verdict": "healthy"})
     lines = shown(study(tmp_path, first)).splitlines()
     assert lines[2].split() == ["lambda", "distortion", "rate", "neg_elbo", "verdict", "seconds", "run", "id"]
     assert lines[4].split() == ["0", "7.00", "3.00", "10.00", "healthy", "12.3", "a" * 32]
@@ -42,7 +43,7 @@ def test_the_studys_own_run_is_one_run_with_its_page_however_often_the_study_end
     view = study(folder, trial(folder, 0, 0), failed(folder, 1, 1, "error", "no"))
     page = folder / "report.html"
     page.write_text("<p>", encoding="utf-8")
-    store = tracking.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
+    store = runs.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
     for _ in range(2):
         log_study(view, store, [page], ["lambda = 0: healthy"])
     (run,) = store.client().search_runs([store.experiment("mine")])
@@ -55,7 +56,7 @@ def test_the_studys_own_run_is_one_run_with_its_page_however_often_the_study_end
 def test_every_finished_run_gets_its_sentence(tmp_path: Path) -> None:
     trials = [trial(tmp_path, number, value) for number, value in enumerate((0.0, 1.0, 2.5))]
     for each in trials:
-        result.write(each.directory, "a" * 32, METRICS, {"why": "healthy: all is well"})
+        run_folder.write_result(each.directory, "a" * 32, METRICS, {"why": "healthy: all is well"})
     assert verdicts(study(tmp_path, *trials)) == [
         f"lambda = {value}: healthy: all is well" for value in ("0", "1", "2.5")
     ]
@@ -65,7 +66,7 @@ def test_of_a_point_with_several_seeds_it_is_said_whose_verdict_stands_there(tmp
     runs = [RunView(tmp_path / f"seed_{seed}", None, METRICS, "a" * 32) for seed in range(3)]
     for each in runs:
         each.directory.mkdir()
-    result.write(runs[0].directory, "a" * 32, METRICS, {"why": "healthy: all is well"})
+    run_folder.write_result(runs[0].directory, "a" * 32, METRICS, {"why": "healthy: all is well"})
     view = study(tmp_path, trial(tmp_path, 0, 1, runs=runs))
     assert verdicts(view) == ["lambda = 1 (the first of 3 seeds): healthy: all is well"]
 
@@ -76,7 +77,7 @@ def test_a_page_that_cannot_be_written_is_told_and_the_study_ends_well(
     def broken(view: StudyView, processes: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("hwsweep.study.write_report", broken)
+    monkeypatch.setattr("hwsweep.report.observer.write_report", broken)
     view = study(workplace, trial(workplace, 0, 0))
     view.config.tracking = {"uri": f"sqlite:///{workplace}/mlruns/mlflow.db", "artifacts": "mlruns/artifacts"}
     Study().finished(view)

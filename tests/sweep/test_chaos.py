@@ -35,7 +35,7 @@ def strike(running: subprocess.Popen[bytes], folder: Path, rng: random.Random) -
     """SIGKILL the sweep, a trial's process, or both; then the sweep anyway."""
     victims = rng.choice(["sweep", "worker", "both"])
     if victims != "sweep":
-        for path in folder.glob("outputs/kept/*/worker.json"):
+        for path in folder.glob("outputs/kept/*/process.json"):
             kill_worker(path)
     if victims == "worker":
         with suppress(subprocess.TimeoutExpired):
@@ -46,7 +46,7 @@ def strike(running: subprocess.Popen[bytes], folder: Path, rng: random.Random) -
 
 def kill_worker(path: Path) -> None:
     with suppress(ProcessLookupError, FileNotFoundError):
-        os.kill(json.loads(path.read_text())["pid"], signal.SIGKILL)
+        os.kill(int(json.loads(path.read_text())["process"].split()[-2]), signal.SIGKILL)
 
 
 @pytest.mark.parametrize(

@@ -193,7 +193,7 @@ def interrupt(sweep_folder: Path, number: int, *arguments: str) -> subprocess.Po
     running = subprocess.Popen(
         command(*arguments), cwd=sweep_folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    wait_for(lambda: list(sweep_folder.glob("outputs/*/*/worker.json")))
+    wait_for(lambda: list(sweep_folder.glob("outputs/*/*/process.json")))
     running.send_signal(number)
     running.communicate(timeout=60)
     return running
@@ -218,7 +218,11 @@ def test_once_a_study_has_ended_the_same_command_begins_a_new_one_beside_it(swee
 
 def test_the_processes_of_a_killed_sweep_die_with_it(tmp_path: Path) -> None:
     running = subprocess.Popen(command("how=hang,hang2"), cwd=tmp_path, stdout=subprocess.DEVNULL)
-    worker = wait_for(lambda: [json.loads(p.read_text())["pid"] for p in tmp_path.glob("outputs/*/*/worker.json")])[0]
+    worker = wait_for(
+        lambda: [
+            int(json.loads(p.read_text())["process"].split()[-2]) for p in tmp_path.glob("outputs/*/*/process.json")
+        ]
+    )[0]
     running.kill()
     running.wait()
     wait_for(lambda: not psutil.pid_exists(worker))

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from hwsweep.sweep.outcome import Failure, Outcome, of_error, of_value, read_outcome, read_result, write_outcome
+from hwsweep.run_folder import read_result
+from hwsweep.sweep.outcome import Failure, Outcome, of_error, of_value, read_outcome, write_outcome
 from hwsweep.sweep.trial import TrialPruned
 
 

@@ -12,7 +12,7 @@ import pytest
 from mlflow.entities import Run
 from stub_sweeps import trials
 
-from hwsweep import tracking
+from hwsweep.tracking import runs
 
 TINY = [
     *("dataset.n_train=157", "dataset.n_valid=31", "dataset.n_test=37", "vae.hidden=13", "vae.latent=3"),
@@ -33,13 +33,13 @@ def finish(folder: Path, *arguments: str) -> None:
 
 def tracked(folder: Path) -> list[Run]:
     """The MLflow runs of the study's trials."""
-    store = tracking.open_store(f"sqlite:///{folder}/mlruns/mlflow.db", f"{folder}/mlruns/artifacts")
+    store = runs.open_store(f"sqlite:///{folder}/mlruns/mlflow.db", f"{folder}/mlruns/artifacts")
     found: list[Run] = store.client().search_runs([store.experiment("kept")], "tags.`hwsweep.role` = 'trial'")
     return found
 
 
 def steps(folder: Path, run: Run) -> list[int]:
-    store = tracking.open_store(f"sqlite:///{folder}/mlruns/mlflow.db", f"{folder}/mlruns/artifacts")
+    store = runs.open_store(f"sqlite:///{folder}/mlruns/mlflow.db", f"{folder}/mlruns/artifacts")
     return [metric.step for metric in store.client().get_metric_history(run.info.run_id, "valid/neg_elbo")]
 
 

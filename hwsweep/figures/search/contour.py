@@ -16,7 +16,7 @@ from hwsweep.figures.search.trials import completed, keys, names, objectives, sp
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from hwsweep.sweep.view import StudyView
+    from hwsweep.sweep.study.view import StudyView
 
 PANELS = 1
 _LEAST = 6  # trials; a surface through fewer would be invented

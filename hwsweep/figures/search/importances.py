@@ -14,7 +14,7 @@ from hwsweep.figures.search.trials import completed, keys, names
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from hwsweep.sweep.view import StudyView
+    from hwsweep.sweep.study.view import StudyView
 
 PANELS = 1
 _MOST = 12  # parameters
@@ -32,7 +32,7 @@ class ImportancesInfo(NamedTuple):
 
 def info(view: StudyView) -> ImportancesInfo | None:
     """Shares of at most 12 parameters; None if fewer than two vary or there are too few trials to tell."""
-    from hwsweep.sweep.importance import importances
+    from hwsweep.sweep.study.importance import importances
 
     trials = completed(view)
     if len(keys(trials)) < 2 or not (shares := importances(view)):

@@ -16,7 +16,7 @@ from hwsweep.figures.search.trials import COLOURS, completed, objectives, spiked
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from hwsweep.sweep.view import StudyView
+    from hwsweep.sweep.study.view import StudyView
 
 PANELS = 1
 _MOST_LINES = 300

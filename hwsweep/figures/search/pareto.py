@@ -15,7 +15,7 @@ from hwsweep.figures.search.trials import completed, objectives, spiked
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from hwsweep.sweep.view import StudyView
+    from hwsweep.sweep.study.view import StudyView
 
 PANELS = 1
 _MOST = 3  # objectives, a plot for each pair

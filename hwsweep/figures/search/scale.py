@@ -16,7 +16,7 @@ from hwsweep.figures.search.trials import short
 if TYPE_CHECKING:
     from matplotlib.axis import Axis
 
-    from hwsweep.sweep.view import StudyView, TrialView
+    from hwsweep.sweep.study.view import StudyView, TrialView
 
 _MOST_LISTED = 12  # values with a place of their own; more numbers than that are spread by size
 _MOST_TICKS = 6

@@ -18,7 +18,7 @@ from hwsweep.figures.search.trials import COLOURS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from hwsweep.sweep.view import StudyView
+    from hwsweep.sweep.study.view import StudyView
 
 PANELS = 1
 PAUSE = 60.0

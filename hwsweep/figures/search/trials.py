@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from hwsweep.figures.drawing import BLUE, ORANGE, VERMILLION
 
 if TYPE_CHECKING:
-    from hwsweep.sweep.view import StudyView, TrialView
+    from hwsweep.sweep.study.view import StudyView, TrialView
 
 COLOURS = {"complete": BLUE, "pruned": ORANGE, "failed": VERMILLION}
 """State -> colour, in the order of a legend."""
@@ -50,7 +50,7 @@ def keys(trials: Sequence[TrialView]) -> list[str]:
 
 def most_important(view: StudyView, of: list[str], most: int) -> list[str]:
     """All of these parameters if they are not more than `most`; else the most important ones."""
-    from hwsweep.sweep.importance import importances
+    from hwsweep.sweep.study.importance import importances
 
     if len(of) <= most:
         return of

@@ -13,7 +13,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import Trial
 
 from hwsweep.sweep.outcome import Outcome
-from hwsweep.sweep.view import STATES, RunView, StudyView, TrialView, log_keys
+from hwsweep.sweep.study.view import STATES, RunView, StudyView, TrialView, log_keys
 
 Times = Sequence[tuple[float, float]]
 """Start and end of each run of a trial, in seconds."""

@@ -31,14 +31,14 @@ class _SweeperOnly(Launcher):
 
 
 class RayLauncher(_SweeperOnly):
-    """hydra/launcher=hwsweep_ray; see hwsweep/sweep/ray_executor.py."""
+    """hydra/launcher=hwsweep_ray; see hwsweep/sweep/execution/ray_cluster.py."""
 
     def __init__(self, address: str | None, cpus_per_trial: int, environment: list[str]) -> None:
         """Take what the configuration holds, so that setup can refuse."""
 
 
 class SlurmLauncher(_SweeperOnly):
-    """hydra/launcher=hwsweep_slurm; see hwsweep/sweep/slurm_executor.py."""
+    """hydra/launcher=hwsweep_slurm; see hwsweep/sweep/execution/slurm_cluster.py."""
 
     def __init__(
         self,

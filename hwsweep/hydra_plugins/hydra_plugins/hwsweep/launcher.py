@@ -36,12 +36,15 @@ class HwsweepLauncher(Launcher):
         """
         from hydra.core.singleton import Singleton
 
-        from hwsweep.sweep import SweepError, devices, jobs
+        from hwsweep.sweep import SweepError, hydra_launcher
+        from hwsweep.sweep.execution import devices
 
         try:
             slots = devices.environments(self.n_jobs, self.gpus_per_job)
         except SweepError as error:
             raise SystemExit(str(error).replace("gpus_per_trial", "gpus_per_job")) from error
         threads = max(1, devices.usable_cores() // self.n_jobs)
-        batch = jobs.Batch(self.task_function, self.hydra_context, self.config, Singleton.get_state())
-        return jobs.launch(batch, job_overrides, initial_job_idx, slots, threads, self.timeout, list(self.preload))
+        batch = hydra_launcher.Batch(self.task_function, self.hydra_context, self.config, Singleton.get_state())
+        return hydra_launcher.launch(
+            batch, job_overrides, initial_job_idx, slots, threads, self.timeout, list(self.preload)
+        )

@@ -1,0 +1,94 @@
+"""Files that are there whole or not at all, things that one process makes for all, and the user's cache folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write a file or a folder to; it becomes `path` when the block ends without an error.
+
+    The content is on the disk before it gets its name, so that a process or a machine that stops leaves the old
+    content or the new, never a part. After an error nothing is left and `path` is as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield part
+        _flush(part)
+        part.replace(path)
+    finally:
+        _remove(part)
+
+
+def write_text(path: Path, text: str) -> Path:
+    """`path`, once it holds this text, in UTF-8."""
+    with whole(path) as part:
+        part.write_text(text, encoding="utf-8")
+    return path
+
+
+def write_json(path: Path, value: Any) -> Path:
+    """`path`, once it holds this value as JSON."""
+    return write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The value that the file holds; None if there is no such file.
+
+    Raises:
+        ValueError: the file holds no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def make_once(path: Path, make: Callable[[Path], None]) -> Path:
+    """`path`, made by the first process that asks for it; others that ask meanwhile wait.
+
+    Args:
+        make: writes the file or folder to the temporary path that it is given.
+    """
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        if not path.exists():
+            for leftover in path.parent.glob(f".{path.name}.*.tmp*"):  # of a process that was killed here
+                _remove(leftover)
+            with whole(path) as part:
+                make(part)
+    return path
+
+
+def cache_folder(name: str) -> Path:
+    """The folder of this name in the user's cache: everything in it can be made again."""
+    import platformdirs
+
+    return platformdirs.user_cache_path("hwsweep", appauthor=False) / name
+
+
+def _flush(path: Path) -> None:
+    """Wait until the file, or each file of the folder, is on the disk."""
+    for file in path.rglob("*") if path.is_dir() else [path]:
+        if file.is_file():
+            with file.open("rb+") as opened:
+                os.fsync(opened.fileno())
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Train a run again from what MLflow keeps of it, and compare."""

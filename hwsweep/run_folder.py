@@ -1,0 +1,99 @@
+"""What a run leaves in its folder: the one place that knows the names of its files, for writers and readers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hwsweep import files
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+RESULT = "result.json"
+"""MLflow run id, final metrics and words such as the verdict."""
+ORIGIN = "origin.json"
+"""Versions, commit, machine, data and seed."""
+ARRAYS = "analysis.npz"
+LEXICON = "lexicon.json"
+CONFIG = "config/config.yaml"
+FIGURES = "figures"
+LAST_CHECKPOINT = "checkpoints/last.pt"
+BEST_CHECKPOINT = "checkpoints/best.pt"
+
+OUTCOME = "outcome.json"
+"""How a run of a sweep ended."""
+PROCESS = "process.json"
+"""Which process runs in the folder."""
+OUTPUT = "output.log"
+MESSAGES = "messages.jsonl"
+"""From a run on another machine to its sweep."""
+PRUNED = "pruned"
+"""From the sweep to a run on another machine: end it."""
+
+
+def write_result(folder: Path, run_id: str, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
+    """Store the MLflow run, its final metrics, and words such as its verdict."""
+    files.write_json(folder / RESULT, {"run_id": run_id, "metrics": dict(metrics), **tags})
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """What the program stored of the run; empty without it."""
+    try:
+        result = files.read_json(folder / RESULT)
+    except (OSError, ValueError):
+        return {}
+    return result if isinstance(result, dict) else {}
+
+
+def run_id(folder: Path) -> str | None:
+    """The MLflow run of this folder, if it has one."""
+    return read_tag(folder, "run_id")
+
+
+def read_tag(folder: Path, name: str) -> str | None:
+    """A word that the run stored, such as its verdict; None without it."""
+    word = read_result(folder).get(name)
+    return None if word is None else str(word)
+
+
+def write_origin(folder: Path, origin: Mapping[str, object]) -> None:
+    """Store what the run was made with: versions, commit, data, seed."""
+    files.write_json(folder / ORIGIN, dict(origin))
+
+
+def read_origin(folder: Path) -> dict[str, Any]:
+    """What `write_origin` stored; empty without it."""
+    return dict(files.read_json(folder / ORIGIN) or {})
+
+
+def write_lexicon(folder: Path, lexicon: str) -> Path:
+    """Store what the token ids of texts mean, and return the file."""
+    return files.write_text(folder / LEXICON, lexicon)
+
+
+def write_arrays(folder: Path, arrays: Mapping[str, NDArray[np.float64]]) -> None:
+    """Store what the figures of a study need."""
+    import numpy as np
+
+    with files.whole(folder / ARRAYS) as part, part.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **dict(arrays))
+
+
+def read_arrays(folder: Path) -> dict[str, NDArray[np.float64]]:
+    """What `write_arrays` stored.
+
+    Raises:
+        FileNotFoundError: the run stored none.
+    """
+    import numpy as np
+
+    with np.load(folder / ARRAYS, allow_pickle=False) as stored:
+        return dict(stored)
+
+
+def figures(folder: Path) -> list[Path]:
+    """The PNG files that the run drew, by name."""
+    return sorted((folder / FIGURES).glob("*.png"))

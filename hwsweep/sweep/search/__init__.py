@@ -1,0 +1,1 @@
+"""What to try next: axes, the space, conditions, samplers, and checks of a point."""

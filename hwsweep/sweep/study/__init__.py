@@ -1,0 +1,1 @@
+"""What has been tried, and which process runs it: the study folder and its trials."""

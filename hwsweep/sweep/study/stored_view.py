@@ -1,0 +1,133 @@
+"""A study as its folder and its storage tell it: nothing is run, nothing is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.plugins import Plugins
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from hwsweep.sweep import SweepError
+from hwsweep.sweep.config_snapshot import plain_config
+from hwsweep.sweep.planning import read_space
+from hwsweep.sweep.settings import read_settings
+from hwsweep.sweep.study.folder import flatten, read_record
+from hwsweep.sweep.study.locks import is_running
+from hwsweep.sweep.study.view import StudyView, TrialView, log_keys, trial_view
+
+if TYPE_CHECKING:
+    from optuna import Study
+
+
+def stored_view(directory: Path) -> StudyView:
+    """The study in this folder as it stands; a trial that was running when its sweep died is "interrupted".
+
+    Raises:
+        SweepError: there is no study in the folder, or its storage is gone.
+    """
+    directory = directory.absolute()
+    record = read_record(directory)
+    if record is None or not (directory / "multirun.yaml").exists():
+        raise SweepError(f"{directory} holds no study (study.json and multirun.yaml); see the folders under outputs/")
+    config = stored_config(directory)
+    settings = read_settings(config)
+    space = read_space(settings, record["question"]["command"], _loader(directory), config)
+    study = _load(record["name"], settings.storage, directory, str(config.hydra.runtime.cwd))
+    records = study.get_trials(deepcopy=False)
+    program = record.get("program") or ["python", "-m", str(config.hydra.job.name)]
+    trials = [trial_view(space, trial, directory, program) for trial in records]
+    return StudyView(
+        name=record["name"],
+        directory=directory,
+        command=record.get("argv") or [*program, "-m", *record["question"]["command"]],
+        config=config,
+        axes={axis.key: axis.values for axis in space.axes},
+        trials=trials if is_running(directory) else [_interrupted(trial) for trial in trials],
+        directions=settings.directions,
+        log_keys=log_keys(records) | {axis.key for axis in space.axes if axis.log},
+    )
+
+
+def stored_config(directory: Path) -> DictConfig:
+    """The configuration that the study began with, Hydra's section included."""
+    config = OmegaConf.load(directory / "multirun.yaml")
+    assert isinstance(config, DictConfig)
+    return config
+
+
+def changes(view: StudyView) -> list[tuple[str, str, str]]:
+    """(key, default, the study's value) of every key that the study sets otherwise than the defaults of its day.
+
+    First the choices of config groups (`dataset`), then the single values, compared with those that the choices bring.
+    """
+    name, loader = str(view.config.hydra.job.config_name), _loader(view.directory)
+    default = loader.load_configuration(name, [], RunMode.RUN)
+    groups = _differences(_choices(default), _choices(view.config))
+    if groups:
+        default = loader.load_configuration(name, [f"{group}={choice}" for group, _, choice in groups], RunMode.RUN)
+    return [*groups, *_differences(flatten(plain_config(default)), flatten(plain_config(view.config)))]
+
+
+def _choices(config: DictConfig) -> dict[str, Any]:
+    """What the application's config groups are set to."""
+    chosen = {str(key): value for key, value in config.hydra.runtime.choices.items()}
+    return {key: "null" if value is None else value for key, value in chosen.items() if not key.startswith("hydra/")}
+
+
+def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str, str]]:
+    absent = "(absent)"
+    pairs = [(key, str(before.get(key, absent)), str(after.get(key, absent))) for key in {**before, **after}]
+    return [(key, old, new) for key, old, new in pairs if old != new]
+
+
+def refused(directory: Path) -> list[tuple[int, str]]:
+    """(place in the grid, why) of every point that the program refused before the sweep."""
+    record = read_record(directory) or {}
+    return [(int(index), str(why)) for index, why in record.get("refused") or []]
+
+
+def has_ended(directory: Path) -> bool:
+    """Whether the sweep reached its total or was given up; so too where no sweep has left a study.json."""
+    return (read_record(directory) or {}).get("status") != "open"
+
+
+def _interrupted(trial: TrialView) -> TrialView:
+    return trial._replace(state="interrupted") if trial.state == "running" else trial
+
+
+def _loader(directory: Path) -> ConfigLoader:
+    """Hydra's loader over the copies of the configuration in the study's folder."""
+    Plugins.instance()  # makes Hydra know how to read pkg:// and file://
+    search_path = ConfigSearchPathImpl()
+    search_path.append("hydra", "pkg://hydra.conf")
+    copies = sorted((directory / "conf").glob("*_*"), key=lambda copy: int(copy.name.partition("_")[0]))
+    for copy in copies:
+        search_path.append(copy.name.partition("_")[2], f"file://{copy}")
+    search_path.append("schema", "structured://")
+    return ConfigLoaderImpl(config_search_path=search_path)
+
+
+def _load(name: str, url: str | None, directory: Path, launched_in: str) -> Study:
+    """Optuna's study; unlike the sweep, this reader mends nothing."""
+    import optuna
+    from optuna.storages import JournalStorage, get_storage
+    from optuna.storages.journal import JournalFileBackend
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if url is None:
+        journal = directory / "journal.log"
+        if not journal.exists():
+            raise SweepError(f"{journal} is gone: the trials of study {name!r} stood there")
+        return optuna.load_study(study_name=name, storage=JournalStorage(JournalFileBackend(str(journal))))
+    file = url.removeprefix("sqlite:///")
+    if file != url:
+        path = Path(launched_in, file)
+        if not path.exists():
+            raise SweepError(f"{path} is gone: the trials of study {name!r} stood there")
+        url = f"sqlite:///{path}"
+    return optuna.load_study(study_name=name, storage=get_storage(url))

@@ -1,0 +1,1 @@
+"""MLflow, all of it: the only package that imports mlflow."""

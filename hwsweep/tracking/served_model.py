@@ -1,0 +1,60 @@
+"""A trained model as MLflow serves it: rebuilt from its config and weights, nothing is unpickled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import torch
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+
+class ServedModel(PythonModel):
+    """Images (n, c, h, w), uint8 -> their codes and reconstructions; raw texts -> labels and probabilities."""
+
+    # arrays have no type hint that MLflow could make a schema of (it warns of each): the logged signature is the schema
+    _skip_type_hint_validation = True
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Rebuild the model from the artifacts `config`, `weights` and, of texts, `lexicon`."""
+        from hydra.utils import instantiate
+        from omegaconf import DictConfig, OmegaConf
+
+        from hwsweep.build import build_model
+        from hwsweep.data import Lexicon
+        from hwsweep.training.checkpoint import load
+
+        config = OmegaConf.load(context.artifacts["config"])
+        assert isinstance(config, DictConfig)
+        noted = context.artifacts.get("lexicon")
+        self.lexicon = None if noted is None else Lexicon.from_json(Path(noted).read_text(encoding="utf-8"))
+        self.tokenize = None if noted is None else instantiate(config.dataset.tokenizer)
+        self.model = build_model(config, self.lexicon)
+        self.model.load_state_dict(load(context.artifacts["weights"])["model"])
+        self.model.eval()
+
+    @torch.no_grad()
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+        """`mu`, `log_var` and `reconstruction` of images; `label` and one column a class [probability] of texts."""
+        if self.lexicon is None:
+            outputs = self.model.outputs({"image": torch.from_numpy(np.asarray(model_input))})
+            return {name: values.numpy() for name, values in outputs.items()}
+        return self._classify([str(text) for text in np.asarray(model_input).ravel()])
+
+    def _classify(self, texts: Sequence[str]) -> Any:
+        import pandas as pd
+
+        from hwsweep.data.tokens import encode
+
+        assert self.lexicon is not None and self.tokenize is not None
+        outputs = self.model.outputs(encode(texts, self.tokenize, self.lexicon))
+        classes = list(self.lexicon.classes)
+        table = pd.DataFrame(outputs["probability"].numpy(), columns=classes)
+        table.insert(0, "label", [classes[label] for label in outputs["probability"].argmax(1)])
+        return table
+
+
+mlflow.models.set_model(ServedModel())

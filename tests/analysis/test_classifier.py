@@ -1,0 +1,101 @@
+"""Everything about one small Transformer, put together: keys, arrays and words that agree with each other."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from hwsweep.analysis import Measured
+from hwsweep.analysis.baseline import BaselinePlan
+from hwsweep.analysis.classifier import measure
+from hwsweep.data import Examples, Lexicon, Splits
+from hwsweep.models.embedding import TokenEmbedding
+from hwsweep.models.transformer import Transformer
+from hwsweep.training.loop import evaluate
+
+LEXICON = Lexicon(("<pad>", "<unk>", "goal", "share", "today", "monday"), ("Sports", "Business/Money"), 5)
+PLAN = BaselinePlan(ngrams=1, min_texts=1, inverse_penalty=10.0, max_iter=200)
+
+
+def split(n: int, seed: int, key: bool) -> tuple[Examples, list[str]]:
+    """The second word tells the class."""
+    generator = torch.Generator().manual_seed(seed)
+    label = torch.randint(0, 2, (n,), generator=generator)
+    token = torch.randint(4, 6, (n, 5), generator=generator, dtype=torch.int32)
+    token[:, 1] = label + 2
+    length = torch.randint(2, 6, (n,), generator=generator, dtype=torch.int32)
+    token[torch.arange(5) >= length[:, None]] = 0
+    examples = {"token": token, "length": length, "label": label}
+    if key:
+        examples["key"] = (torch.arange(5) == 1).expand(n, 5).clone()
+    return examples, [" ".join(LEXICON.words[word] for word in row if word) for row in token.tolist()]
+
+
+def splits(key: bool = True) -> Splits:
+    made = {name: split(n, seed, key) for seed, (name, n) in enumerate({"train": 83, "valid": 7, "test": 61}.items())}
+    examples = {name: values for name, (values, _) in made.items()}
+    return Splits(**examples, lexicon=LEXICON, texts={name: texts for name, (_, texts) in made.items()})
+
+
+def model() -> Transformer:
+    torch.manual_seed(3)
+    embedding = partial(TokenEmbedding, dim=None, frozen=False, sparse=False)
+    return Transformer(
+        LEXICON.shapes,
+        embedding=embedding,
+        width=6,
+        heads=3,
+        layers=2,
+        hidden=5,
+        dropout=0.1,
+        positions="learned",
+        norm="pre",
+        pooling="cls",
+    ).eval()
+
+
+def measured(key: bool = True) -> Measured:
+    return measure(model(), splits(key), "digest", calibration_bins=15, unigrams=PLAN, bigrams=PLAN)
+
+
+def test_accuracy_is_what_the_models_own_error_says_and_what_the_confusions_count() -> None:
+    found, losses = measured(), evaluate(model(), splits().test)
+    assert found.metrics["test/accuracy"] == pytest.approx(1 - losses["error"])
+    confusion = found.arrays["confusion"]
+    assert np.trace(confusion) / confusion.sum() == pytest.approx(1 - losses["error"])
+    assert confusion.sum(1).tolist() == torch.bincount(splits().test["label"]).tolist()
+    assert found.arrays["calibration_n_texts"].sum() == 61
+
+
+def test_a_model_that_names_one_class_is_at_chance_though_the_words_tell_the_class() -> None:
+    silent = model()
+    torch.nn.init.zeros_(silent.classify.weight)
+    found = measure(silent, splits(), "digest", calibration_bins=15, unigrams=PLAN, bigrams=PLAN)
+    assert found.metrics["baseline/accuracy"] == found.metrics["baseline/bigram_macro_f1"] == 1
+    assert found.metrics["test/above_baseline"] == pytest.approx(found.metrics["test/accuracy"] - 1)
+    assert found.tags["verdict"] == "chance"
+    assert found.sentences[0] == found.tags["why"]
+    bias = float(
+        silent.classify.bias.detach().softmax(0).max()
+    )  # all that is left of it is how sure it is of that class
+    assert found.metrics["test/overconfidence"] == pytest.approx(bias - found.metrics["test/accuracy"], rel=1e-5)
+    assert found.metrics["test/ece"] == pytest.approx(abs(found.metrics["test/overconfidence"]))
+
+
+def test_names_of_classes_are_parts_of_keys() -> None:
+    assert "test/class/Business-Money/recall" in measured().metrics
+
+
+def test_even_attention_is_told_only_where_it_is_known_what_decides() -> None:
+    lengths = splits().test["length"].double()
+    assert measured().metrics["test/key_share"] == pytest.approx(float((1 / (lengths + 1)).mean()))
+    assert "test/key_share" not in measured(key=False).metrics
+
+
+def test_a_data_set_without_texts_is_refused() -> None:
+    images = Splits({}, {}, {})
+    with pytest.raises(ValueError, match="this data set has no texts"):
+        measure(model(), images, "digest", calibration_bins=15, unigrams=PLAN, bigrams=PLAN)

@@ -1,0 +1,64 @@
+"""Measured beside predicted, where a remedy or a learned variance changes what the two have in common."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+
+from hwsweep.analysis import Measured
+from hwsweep.analysis.features import FeaturePlan
+from hwsweep.analysis.vae import measure
+from hwsweep.analysis.vae_metrics import AnalysisPlan
+from hwsweep.data import Splits
+from hwsweep.models.kl_terms import Constant, FreeBits
+from hwsweep.models.networks import fully_connected
+from hwsweep.models.vae import VAE
+
+
+def examples(n: int, seed: int) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return {"image": torch.randint(0, 256, (n, 1, 3, 7), generator=generator, dtype=torch.uint8)}
+
+
+SPLITS = Splits(examples(211, 0), examples(97, 1), examples(101, 2))
+
+
+def measured(**changes: Any) -> Measured:
+    """Of an untrained linear VAE."""
+    settings: dict[str, Any] = {
+        "networks": partial(fully_connected, hidden=[]),
+        "latent": 3,
+        "likelihood": "gaussian",
+        "sigma2": 0.05,
+        "kl_weight": 1.0,
+        "kl_term": Constant(),
+        "log_var_limit": 10.0,
+    }
+    torch.manual_seed(1)
+    model = VAE({"image": (1, 3, 7)}, **(settings | changes))
+    if changes.get("sigma2") == "learned":
+        model.load_state_dict(model.state_dict() | {"likelihood.sigma2": torch.tensor(0.05)})
+    plan = AnalysisPlan(0, 0.01, 50, 3, 5, 3, 53)
+    features = FeaturePlan(n_features=4, n_steps=1, batch_size=50, learning_rate=1e-2, seed=0)
+    return measure(model.eval(), SPLITS, "digest", plan=plan, features=features, tolerance=0.01)
+
+
+def test_an_untrained_model_is_called_under_trained_but_not_where_a_remedy_holds_the_loss_up() -> None:
+    assert "under_trained" in measured().tags
+    assert "under_trained" not in measured(kl_term=FreeBits(free_nats=0.1)).tags
+
+
+def test_a_learned_variance_only_moves_distortions_by_its_log_term() -> None:
+    fixed, learned = measured(), measured(sigma2="learned")
+    log_term = 21 / 2 * math.log(0.05)
+    moved = {"test/distortion", "test/neg_elbo", "test/iw_bound", "predicted/distortion", "predicted/objective"}
+    assert fixed.metrics.keys() == learned.metrics.keys()
+    for name, value in fixed.metrics.items():
+        # single precision
+        assert learned.metrics[name] == pytest.approx(value + log_term * (name in moved), rel=1e-5, abs=1e-5), name
+    for name in ("verdict", "effective_beta", "under_trained"):
+        assert learned.tags[name] == fixed.tags[name]

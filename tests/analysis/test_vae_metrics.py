@@ -1,0 +1,149 @@
+"""The whole analysis on models with planted behaviour."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from hwsweep.analysis.features import FeaturePlan, feature_network
+from hwsweep.analysis.vae_metrics import Analysis, AnalysisPlan, analyse
+from hwsweep.data import Splits
+from hwsweep.models.kl_terms import Constant
+from hwsweep.models.networks import fully_connected
+from hwsweep.models.vae import VAE
+
+LATENT = 5
+PLAN = AnalysisPlan(
+    seed=0,
+    active_threshold=0.01,
+    mixture_samples=100,
+    importance_samples=3,
+    probe_neighbours=5,
+    ball_neighbours=3,
+    set_images=53,
+)
+KEYS = [
+    *("test/distortion", "test/rate", "test/neg_elbo", "test/active_units", "test/mutual_information"),
+    *("test/aggregate_kl", "test/iw_bound", "test/permuted_distortion", "test/reconstruction_spread"),
+    *("test/probe_accuracy", "test/frechet", "test/precision", "test/recall", "test/density", "test/coverage"),
+]
+
+
+def examples(n: int, seed: int) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    label = torch.arange(n) % 3
+    image = torch.randint(0, 60, (n, 1, 3, 7), generator=generator, dtype=torch.uint8)
+    image[torch.arange(n), 0, label] += 180
+    return {"image": image, "label": label, "factors": image[:, 0, 0, :2].float()}
+
+
+SPLITS = Splits(examples(211, 0), examples(97, 1), examples(101, 2))
+
+
+def planted(mu_scale: float, dead: list[int]) -> VAE:
+    """A linear model whose code is a few rows' brightness, but for `dead` latents: encoder the prior, decoder zero."""
+    torch.manual_seed(1)
+    model = VAE(
+        {"image": (1, 3, 7)},
+        networks=partial(fully_connected, hidden=[]),
+        latent=LATENT,
+        likelihood="gaussian",
+        sigma2=0.1,
+        kl_weight=1.0,
+        kl_term=Constant(),
+        log_var_limit=10.0,
+    )
+    encoder, decoder = model.encoder[1], model.decoder[0]
+    assert isinstance(encoder, nn.Linear) and isinstance(decoder, nn.Linear)
+    with torch.no_grad():
+        mixed = torch.linalg.qr(torch.randn(21, LATENT)).Q
+        encoder.weight[:LATENT] = mu_scale * mixed.T
+        encoder.bias[:LATENT] = -mu_scale * mixed.T @ (SPLITS.train["image"].flatten(1).float().mean(0) / 255)
+        encoder.weight[LATENT:], encoder.bias[LATENT:] = 0, -2
+        decoder.weight.copy_(mixed / mu_scale)
+        decoder.weight[:, dead] = 0
+        for row in [*dead, *(LATENT + k for k in dead)]:
+            encoder.weight[row], encoder.bias[row] = 0, 0
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Analysis]:
+    plan = FeaturePlan(n_features=4, n_steps=30, batch_size=50, learning_rate=1e-2, seed=0)
+    network = feature_network(SPLITS.train, plan, tmp_path_factory.mktemp("features"), "digest")
+    models = {
+        "some": planted(2.0, [0, 3]),
+        "all": planted(2.0, list(range(LATENT))),
+        "wide": planted(60.0, []),
+        "faint": planted(1e-4, []),
+    }
+    return {name: analyse(model, SPLITS, network, PLAN) for name, model in models.items()}
+
+
+def test_planted_dead_latents_and_only_those_are_inactive(found: dict[str, Analysis]) -> None:
+    analysis = found["some"]
+    assert (analysis.active_unit_statistic <= 0.01).nonzero().flatten().tolist() == [0, 3]
+    assert (analysis.kl_per_latent == 0).nonzero().flatten().tolist() == [0, 3]
+    assert analysis.metrics["test/active_units"] == 3
+    assert analysis.verdict.label == "partly collapsed (2 of 5 latents)"
+
+
+def test_with_every_latent_dead_all_that_codes_could_tell_is_nothing(found: dict[str, Analysis]) -> None:
+    metrics = found["all"].metrics
+    assert found["all"].verdict.label == "collapsed"
+    for quantity in ("rate", "mutual_information", "aggregate_kl", "permuted_distortion", "reconstruction_spread"):
+        assert metrics[f"test/{quantity}"] == pytest.approx(0, abs=1e-6)
+    # the decoder does not see z: all weights are the same, and the bound is the negative ELBO
+    assert metrics["test/iw_bound"] == pytest.approx(metrics["test/neg_elbo"], rel=1e-6)
+    assert metrics["test/iw_effective_samples"] == pytest.approx(3, rel=1e-4)
+    # 101 images of 3 labels by chance: standard deviation 0.047, four of them
+    assert metrics["test/probe_accuracy_sampled"] == pytest.approx(1 / 3, abs=0.19)
+    assert metrics["test/factor_r2"] <= 0
+
+
+def test_codes_far_wider_than_the_prior_are_unregularised_and_at_the_cap(found: dict[str, Analysis]) -> None:
+    metrics = found["wide"].metrics
+    assert found["wide"].verdict.label == "unregularised"
+    assert metrics["test/mutual_information"] == pytest.approx(math.log(101), abs=1e-3)
+    assert metrics["test/probe_accuracy"] == 1
+
+
+def test_a_trace_below_the_noise_is_read_from_the_mean_of_a_code_but_not_from_a_sample(
+    found: dict[str, Analysis],
+) -> None:
+    metrics = found["faint"].metrics
+    assert metrics["test/active_units"] == 0
+    assert metrics["test/probe_accuracy"] == 1
+    # by chance: see above
+    assert metrics["test/probe_accuracy_sampled"] == pytest.approx(1 / 3, abs=0.19)
+    assert metrics["test/factor_r2"] < 0.01
+
+
+def test_every_metric_is_there_and_finite_and_the_parts_add_up(found: dict[str, Analysis]) -> None:
+    for analysis in found.values():
+        metrics = analysis.metrics
+        assert all(math.isfinite(value) for value in metrics.values())
+        assert metrics["test/neg_elbo"] == metrics["test/distortion"] + metrics["test/rate"]
+        assert metrics["test/rate"] == pytest.approx(metrics["test/mutual_information"] + metrics["test/aggregate_kl"])
+        assert (
+            metrics["test/gaussian_kl"] <= metrics["test/aggregate_kl"] + 4 * metrics["test/mutual_information_error"]
+        )
+        assert set(KEYS) <= metrics.keys()
+
+
+def test_the_analysis_repeats_and_leaves_the_global_noise_alone(tmp_path: Path) -> None:
+    unlabelled = Splits(*({"image": split["image"]} for split in (SPLITS.train, SPLITS.valid, SPLITS.test)))
+    network = feature_network(unlabelled.train, FeaturePlan(4, 1, 1, 0.1, 0), tmp_path, "digest")
+    model = planted(2.0, [])
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    first = analyse(model, unlabelled, network, PLAN)
+    torch.testing.assert_close(torch.rand(3), expected, rtol=0, atol=0)
+    assert analyse(model, unlabelled, network, PLAN).metrics == first.metrics
+    assert not any("probe" in key or "factor" in key for key in first.metrics)

@@ -1,0 +1,41 @@
+"""What a study foretells from the training images alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+
+from hwsweep.build import build
+from hwsweep.conf_path import conf_path
+from hwsweep.report.observer import foretold
+from hwsweep.sweep.study.view import StudyView
+
+Values = tuple[float | int | str | bool, ...] | None
+
+
+def view(weights: Values, *overrides: str) -> StudyView:
+    with initialize_config_dir(str(conf_path()), version_base="1.3"):
+        cfg = compose("config", ["vae.likelihood=gaussian", *overrides])
+    return StudyView("mine", Path(), [], cfg, {"vae.lambda": weights}, [])
+
+
+def test_total_collapse_is_foretold_just_above_the_largest_eigenvalue_and_not_below() -> None:
+    small = "dataset.n_train=331"
+    train = build(view(None, small).config).dataset.splits(0).train["image"].flatten(1).numpy() / 255
+    largest = float(np.linalg.eigvalsh(np.cov(train.T, bias=True))[-1])
+    below, above = foretold(view((largest * 0.999, largest * 1.001), small))
+    assert "1 of 20 latents active predicted" in below
+    assert "total collapse predicted" in above
+
+
+@pytest.mark.parametrize("weights", [(-1.0,), ("big",), None])
+def test_nothing_is_foretold_of_what_no_model_can_be_or_of_an_interval(weights: Values) -> None:
+    assert foretold(view(weights, "dataset.n_train=331")) == []
+
+
+def test_a_missing_data_set_ends_the_sweep_before_its_first_trial() -> None:
+    with pytest.raises(SystemExit, match=r"hwsweep: .*tibetan_mnist"):
+        foretold(view((1,), "dataset=tibetan_mnist"))

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from hwsweep.sweep import SweepError
+from hwsweep.sweep.execution import devices
+from hwsweep.sweep.execution.devices import environments, shares
+
+
+@pytest.mark.parametrize(
+    ("devices", "n_jobs", "each", "expected"),
+    [
+        (["0", "1"], 2, 1, [["0"], ["1"]]),
+        (["4", "7"], 4, 0.5, [["4"], ["4"], ["7"], ["7"]]),
+        (["0"], 3, 1 / 3, [["0"], ["0"], ["0"]]),
+        (["0", "1", "2", "3"], 2, 2, [["0", "1"], ["2", "3"]]),
+        (["0", "1"], 3, 0.4, [["0"], ["0"], ["1"]]),  # two fit on a device, not 2.5
+    ],
+)
+def test_slots_share_the_devices(devices: list[str], n_jobs: int, each: float, expected: list[list[str]]) -> None:
+    assert shares(devices, n_jobs, each) == expected
+
+
+def test_more_devices_than_there_are_is_refused_with_the_numbers() -> None:
+    with pytest.raises(SweepError, match="n_jobs=3 with gpus_per_trial=1 needs 3 GPUs, but 2 are visible"):
+        shares(["0", "1"], 3, 1)
+    with pytest.raises(SweepError, match="above 0"):
+        shares(["0"], 1, 0)
+
+
+def test_the_devices_of_a_slot_come_from_those_visible_to_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-b, 3")
+    assert environments(2, 1) == [{"CUDA_VISIBLE_DEVICES": "GPU-b"}, {"CUDA_VISIBLE_DEVICES": "3"}]
+    assert environments(2, None) == [{}, {}]
+
+
+@pytest.mark.parametrize(
+    ("n_runs", "cores", "gibibytes", "gpus", "expected"),
+    [
+        (100, 4, 64, "", 5),  # one more than cores: while a run waits for the disk, another computes
+        (3, 4, 64, "", 3),
+        (100, 64, 256, "", 8),
+        (100, 4, 7, "", 3),
+        (100, 4, 1, "", 1),
+        (100, 4, 64, "0", 1),
+    ],
+)
+def test_as_many_runs_at_once_as_cores_and_memory_carry(
+    monkeypatch: pytest.MonkeyPatch, n_runs: int, cores: int, gibibytes: int, gpus: str, expected: int
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr(devices, "usable_cores", lambda: cores)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=gibibytes * 2**30))
+    assert devices.jobs_that_pay(n_runs) == expected

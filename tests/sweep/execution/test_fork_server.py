@@ -1,0 +1,62 @@
+"""The fork server: what it loads, and who may use it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+import pytest
+from hydra import compose, initialize_config_dir
+
+from hwsweep.conf_path import conf_path
+
+
+@pytest.mark.filterwarnings("ignore:The version_base parameter is deprecated")  # Hydra 1.4
+def test_what_the_configuration_preloads_is_there() -> None:
+    """The fork server passes over a module that it cannot import: each trial would do without, and be slower."""
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_path())):
+        config = compose("config", return_hydra_config=True)
+    assert len(config.hydra.sweeper.preload) > 0
+    assert [name for name in config.hydra.sweeper.preload if find_spec(name) is None] == []
+
+
+HELPED = """
+import os, signal, sys
+from hwsweep.sweep.execution.fork_server import helpers, start_server
+
+if __name__ == "__main__":
+    with helpers(2) as processes:
+        print(processes)
+    start_server(["json"], 1)
+    with helpers(0) as processes:
+        print(processes)
+    with helpers(2) as processes:
+        print(processes.submit(os.getpid).result(), flush=True)
+        if "killed" in sys.argv:
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_helpers_come_from_the_fork_server_and_only_where_it_runs(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(HELPED, encoding="utf-8")
+    command = [sys.executable, str(tmp_path / "program.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split()[:2] == ["None", "None"]
+    assert not psutil.pid_exists(int(done.stdout.split()[2]))
+
+
+def test_helpers_end_with_a_program_that_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(HELPED, encoding="utf-8")
+    command = [sys.executable, str(tmp_path / "program.py"), "killed"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    helper = int(done.stdout.split()[2])
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(helper):
+        assert time.monotonic() < deadline, f"{helper} lives on"
+        time.sleep(0.05)

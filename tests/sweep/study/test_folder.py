@@ -1,0 +1,96 @@
+"""Which folder a command goes on in, without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize
+
+from hwsweep.sweep import SweepError
+from hwsweep.sweep.study.folder import Folder, open_folder
+
+pytestmark = pytest.mark.filterwarnings("ignore:The version_base parameter is deprecated")  # Hydra 1.4
+Opens = Callable[..., Folder]
+
+
+@pytest.fixture
+def opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opens]:
+    """opens("x=1,2", hidden=400): the folder of a sweep with this command and configuration, in an empty place."""
+    monkeypatch.chdir(tmp_path)
+    opened: list[Folder] = []
+
+    def make(*command: str, name: str | None = None, **config: Any) -> Folder:
+        with initialize(version_base="1.3", config_path="../stub_conf"):
+            composed = compose("config", return_hydra_config=True)
+        composed.hydra.sweeper.study_name = name
+        record = {"question": {"command": list(command), "config": config}, "grid": True}
+        opened.append(open_folder(composed, record))
+        return opened[-1]
+
+    yield make
+    for folder in opened:
+        folder.lock.release()
+
+
+def died(folder: Folder) -> Path:
+    """The folder of a sweep that was killed: the kernel frees its lock."""
+    folder.lock.release()
+    return folder.path
+
+
+def test_the_same_command_goes_on_in_the_folder_of_the_interrupted_sweep(opens: Opens) -> None:
+    left = died(opens("x=1,2", hidden=400))
+    again = opens("x=1,2", hidden=400)
+    assert (again.path, again.resumed) == (left, True)
+
+
+def test_another_command_begins_a_study_of_its_own(opens: Opens) -> None:
+    left = died(opens("x=1,2"))
+    other = opens("x=1,3")
+    assert other.path != left
+    assert not other.resumed
+
+
+def test_once_a_study_has_ended_the_same_command_begins_a_new_one(opens: Opens) -> None:
+    first = opens("x=1,2")
+    first.end()
+    left = died(first)
+    assert opens("x=1,2").path != left
+
+
+def test_an_unnamed_command_with_another_configuration_begins_a_new_study_and_shows_the_difference(
+    opens: Opens, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left = died(opens("x=1,2", vae={"hidden": 400}))
+    assert opens("x=1,2", vae={"hidden": 500}).path != left
+    assert "a new study begins\n  config.vae.hidden: 400 -> 500\n" in capsys.readouterr().out
+
+
+def test_a_named_study_is_refused_for_another_question(opens: Opens) -> None:
+    died(opens("x=1,2", name="night", seed=7))
+    with pytest.raises(SweepError, match=r"(?s)'night' was begun with another config.*config\.seed: 7 -> 8"):
+        opens("x=1,2", name="night", seed=8)
+    with pytest.raises(SweepError, match=r"command: \['x=1,2'\] -> \['x=1,3'\]"):
+        opens("x=1,3", name="night", seed=7)
+
+
+def test_a_study_that_runs_is_left_alone(opens: Opens) -> None:
+    running = opens("x=1,2", name="night")
+    with pytest.raises(SweepError, match="'night' is running in another process"):
+        opens("x=1,2", name="night")
+    running.end()
+
+
+def test_two_unnamed_sweeps_of_one_second_have_two_folders(opens: Opens) -> None:
+    assert len({opens("x=1,2").path for _ in range(3)}) == 3
+
+
+def test_a_folder_with_other_files_is_not_taken(opens: Opens, tmp_path: Path) -> None:
+    (tmp_path / "outputs" / "mine").mkdir(parents=True)
+    (tmp_path / "outputs" / "mine" / "thesis.txt").write_text("dear")
+    with pytest.raises(SweepError, match=r"holds other files \(thesis\.txt"):
+        opens("x=1,2", name="mine")
+    assert (tmp_path / "outputs" / "mine" / "thesis.txt").read_text() == "dear"

@@ -1,0 +1,64 @@
+"""A classifier of texts to take away: loaded from MLflow in a fresh process that has no data."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from hwsweep.build import build_model
+from hwsweep.data import Lexicon
+from hwsweep.training import checkpoint
+
+TINY = ["model=transformer", "dataset=headlines", "dataset.n_train=157", "dataset.n_valid=31", "dataset.n_test=37"]
+SMALL = ["epochs=2", "transformer.width=12", "transformer.heads=3", "transformer.layers=1", "transformer.hidden=17"]
+
+LOAD_AND_PREDICT = """
+import json, sys, mlflow
+mlflow.set_tracking_uri("sqlite:///mlruns/mlflow.db")
+model = mlflow.pyfunc.load_model("runs:/" + sys.argv[1] + "/model")
+texts = json.load(open("texts.json"))
+together, alone = model.predict(texts), model.predict(texts[:1])
+assert list(together.iloc[0]) == list(alone.iloc[0]) or abs(together.iloc[0, 1:] - alone.iloc[0, 1:]).max() < 1e-5
+together.to_json("predicted.json", orient="split")
+"""
+
+
+@pytest.mark.slow
+def test_the_logged_classifier_takes_raw_texts_in_a_fresh_process_without_data(
+    hwsweep: Callable[..., subprocess.CompletedProcess[str]], workplace: Path
+) -> None:
+    done = hwsweep(*TINY, *SMALL, "hydra.run.dir=run")
+    assert done.returncode == 0, done.stderr
+    folder = workplace / "run"
+    lexicon = Lexicon.from_json((folder / "lexicon.json").read_text(encoding="utf-8"))
+    known = [word for word in lexicon.words if word.isalpha()]
+    texts = [" ".join(known[:7]), known[8].upper(), "", f"{known[9]} zzzunknownzzz"]
+    (workplace / "texts.json").write_text(json.dumps(texts))
+    environment = {**os.environ, "HWSWEEP_DATA": str(workplace / "nowhere")}
+    run_id = json.loads((folder / "result.json").read_text())["run_id"]
+    command = [sys.executable, "-W", "ignore", "-c", LOAD_AND_PREDICT, run_id]
+    loaded = subprocess.run(command, cwd=workplace, env=environment, capture_output=True, text=True)
+    assert loaded.returncode == 0, loaded.stderr
+    table = json.loads((workplace / "predicted.json").read_text())
+    assert table["columns"] == ["label", *lexicon.classes]
+    # by hand: lower case, split at spaces, unknown words and the empty text are <unk> (1), padded with 0
+    ids = [[lexicon.words.index(word) for word in known[:7]], [lexicon.words.index(known[8])], [1]]
+    ids.append([lexicon.words.index(known[9]), 1])
+    token = torch.tensor([row + [0] * (lexicon.max_length - len(row)) for row in ids], dtype=torch.int32)
+    batch = {"token": token, "length": torch.tensor([len(row) for row in ids], dtype=torch.int32)}
+    model = build_model(OmegaConf.load(folder / "config" / "config.yaml"), lexicon)
+    model.load_state_dict(checkpoint.load(folder / "checkpoints" / "best.pt")["model"])
+    with torch.no_grad():
+        expected = model.eval().outputs(batch)["probability"]
+    for row, probability in zip(table["data"], expected, strict=True):
+        assert row[0] == lexicon.classes[int(probability.argmax())]
+        assert row[1:] == pytest.approx(probability.tolist(), abs=1e-5)
+        assert sum(row[1:]) == pytest.approx(1, abs=1e-5)

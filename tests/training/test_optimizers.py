@@ -1,0 +1,90 @@
+"""Optimizers of dense and sparse gradients against torch's own on each part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from hwsweep.models.embedding import TokenEmbedding
+from hwsweep.training.optimizers import DenseAndRows, adam, adamw, sgd
+
+SETTINGS: list[tuple[Callable[..., Any], dict[str, Any], type[torch.optim.Optimizer]]] = [
+    (adam, {"lr": 0.01, "betas": [0.8, 0.9], "weight_decay": 0.0, "fused": True}, torch.optim.Adam),
+    (adamw, {"lr": 0.01, "betas": [0.8, 0.9], "weight_decay": 0.1, "fused": True}, torch.optim.AdamW),
+    (sgd, {"lr": 0.01, "momentum": 0.9, "weight_decay": 0.1, "fused": True}, torch.optim.SGD),
+]
+
+
+def network(sparse: bool = True) -> nn.Module:
+    torch.manual_seed(0)
+    embedding = TokenEmbedding(7, 5, dim=None, frozen=False, sparse=sparse)
+    return nn.Sequential(embedding, nn.Linear(5, 3))
+
+
+def train(model: nn.Module, optimizer: torch.optim.Optimizer, steps: int, token: list[int]) -> None:
+    for _ in range(steps):
+        optimizer.zero_grad(set_to_none=True)
+        model(torch.tensor([token])).square().sum().backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+
+@pytest.mark.parametrize(("build", "settings", "reference"), SETTINGS)
+def test_without_a_sparse_table_it_is_the_optimizer_of_torch(
+    build: Callable[..., Any], settings: dict[str, Any], reference: type
+) -> None:
+    optimizer = build(network(sparse=False).parameters(), **settings)
+    assert type(optimizer) is reference
+    [group] = optimizer.param_groups
+    assert {name: list(group[name]) if name == "betas" else group[name] for name in settings} == settings
+
+
+def test_adam_on_rows_that_every_step_touches_equals_dense_adam_with_the_gradient_clipped() -> None:
+    every_word = [1, 2, 2, 3, 4, 5, 6]
+    sparse, dense = network(), network(sparse=False)
+    train(sparse, adam(sparse.parameters(), **SETTINGS[0][1]), 5, every_word)
+    train(dense, torch.optim.Adam(dense.parameters(), lr=0.01, betas=(0.8, 0.9)), 5, every_word)
+    for ours, theirs in zip(sparse.parameters(), dense.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize(("build", "settings", "reference"), SETTINGS)
+def test_a_step_moves_only_the_rows_of_its_words(
+    build: Callable[..., Any], settings: dict[str, Any], reference: type
+) -> None:
+    model = network()
+    before = model[0].table.detach().clone()
+    optimizer = build(model.parameters(), **settings)
+    train(model, optimizer, 1, [2, 3])
+    train(model, optimizer, 2, [5, 0])
+    moved = (model[0].table != before).any(1)
+    assert moved.tolist() == [False, False, True, True, False, True, False]
+
+
+def test_training_that_was_cut_goes_on_to_the_same_weights() -> None:
+    whole, cut = network(), network()
+    train(whole, adam(whole.parameters(), **SETTINGS[0][1]), 5, [2, 3])
+    first = adam(cut.parameters(), **SETTINGS[0][1])
+    train(cut, first, 2, [2, 3])
+    second = adam(cut.parameters(), **SETTINGS[0][1])
+    second.load_state_dict(first.state_dict())
+    train(cut, second, 3, [2, 3])
+    for ours, theirs in zip(cut.parameters(), whole.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_the_learning_rate_of_both_kinds_is_set_through_the_groups_also_after_loading() -> None:
+    model = network()
+    optimizer = adam(model.parameters(), **SETTINGS[0][1])
+    assert isinstance(optimizer, DenseAndRows)
+    optimizer.load_state_dict(optimizer.state_dict())
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+    train(model, optimizer, 1, [2, 3])
+    assert len(optimizer.param_groups) == 2
+    assert all(torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True))
