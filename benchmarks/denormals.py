@@ -1,10 +1,10 @@
-"""What numbers near zero cost: training a VAE with and without `flush_denormals`, in turn.
+"""The cost of numbers near zero: training a VAE without and with `flush_denormals`, in turn.
 
     HWSWEEP_DATA=... python benchmarks/denormals.py [--repeats 3] [overrides of hwsweep ...]
 
-Pixels that are black in every image and latents that have collapsed have no gradient. Adam's averages of such
-gradients fade by a tenth at every step, and after some 800 steps they are smaller than a processor computes with at
-full speed. Each run is a process of its own, on one thread.
+Pixels that are black in every image and collapsed latents have no gradient. Adam's averages of such gradients decay by
+a tenth at every step. After about 800 steps they are so small that the processor computes more slowly with them. Each
+run is its own process, with one thread.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-WAYS = ("kept", "flushed")
+WAYS = ("denormals", "flushed")
 EPOCHS = 10
 
 
 def train(way: str, overrides: list[str]) -> None:
-    """Print the milliseconds of a step of each epoch."""
+    """Print the milliseconds per step, one line per epoch."""
     import torch
     from hydra import compose, initialize_config_dir
 
@@ -44,10 +44,10 @@ def train(way: str, overrides: list[str]) -> None:
 
 
 def main() -> None:
-    """Print the median step of the first and the last three epochs, with and without."""
+    """Print the median time of a step in the first and the last three epochs, without and with it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--way", choices=WAYS, help="train so, once, and print each epoch's step")
+    parser.add_argument("--way", choices=WAYS, help="train once in this way, print each epoch's step")
     chosen, overrides = parser.parse_known_args()
     if chosen.way:
         train(chosen.way, overrides)
@@ -56,14 +56,14 @@ def main() -> None:
     for _ in range(chosen.repeats):
         for way in WAYS:
             command = [sys.executable, __file__, "--way", way, *overrides]
-            said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            steps[way].append([float(line) for line in said.split()])
+            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            steps[way].append([float(line) for line in output.split()])
     for way, runs in steps.items():
         first, last = ([median(run[part]) for run in runs] for part in (slice(3), slice(-3, None)))
-        told = (
+        times = (
             f"{median(values):5.2f} ms a step (from {min(values):.2f} to {max(values):.2f})" for values in (first, last)
         )
-        print(f"{way:8} first three epochs {next(told)}, last three of {EPOCHS} {next(told)}")
+        print(f"{way:9} first three epochs {next(times)}, last three of {EPOCHS} {next(times)}")
 
 
 if __name__ == "__main__":

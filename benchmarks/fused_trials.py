@@ -1,15 +1,15 @@
-"""Does it pay to train points that differ only in lambda as one stacked model? CPU time, against one by one.
+"""CPU time of training points that differ only in lambda as one stacked model, compared with one by one.
 
     python benchmarks/fused_trials.py
     HWSWEEP_DATA=... python benchmarks/fused_trials.py dataset=tibetan_mnist batch_size=100
 
-Both ways take the same batches, the same noise and the same initial weights: one by one with `fit`'s step, and fused
-with `torch.func.stack_module_state` and `vmap`, where each product becomes one of stacked matrices and Adam has one
-tensor for all models. The two must end with the same parameters but for rounding; then the times are compared.
+Both ways use the same batches, the same noise and the same initial weights. One by one uses the step of `fit`. Fused
+uses `torch.func.stack_module_state` and `vmap`: each product becomes a product of stacked matrices, and Adam has one
+tensor for all models. Both must end with the same parameters, up to rounding; then the times are compared.
 
-It does not pay on a CPU: the products fill a core at batch 128 already, and fused trials took 1.3 times the processor
-time of single ones (three points, the default VAE, two cores of an AMD EPYC). So there is no launcher that fuses
-trials: each has a process, a folder and an end of its own.
+Fusing is slower on a CPU, because the products use a core fully at batch 128 already: fused trials took 1.3 times the
+processor time of single ones (three points, the default VAE, two cores of an AMD EPYC). So hwsweep has no launcher that
+fuses trials.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ LAMBDAS = (0.0, 1.0, 100.0)
 STEPS = 60
 REPEATS = 5
 TOLERANCE = 2e-3
-"""Of the same weight after all steps: Adam turns a rounding of a tiny gradient into a part of its step, 1e-3."""
+"""Largest difference of a weight after all steps: one step of Adam may be 1e-3 large for a rounding error."""
 
 
 class Pixels(Bernoulli):
-    """The Bernoulli likelihood in functions of torch's, which vmap knows."""
+    """The Bernoulli likelihood in torch functions that vmap supports."""
 
     def distortion(self, output: Tensor, image: Tensor) -> Tensor:
         """Cross-entropy in nats per image."""
@@ -46,7 +46,7 @@ class Pixels(Bernoulli):
 
 
 def one_by_one(points: list[Parts], batches: list[Examples]) -> list[dict[str, Tensor]]:
-    """The parameters of each point, trained after the other."""
+    """The parameters of each point, trained one after the other."""
     for point in points:
         torch.manual_seed(0)
         for batch in batches:
@@ -66,22 +66,22 @@ def fused(points: list[Parts], batches: list[Examples]) -> list[dict[str, Tensor
         list(parameters.values()), lr=settings["lr"], betas=settings["betas"], fused=settings["fused"]
     )
 
-    def loss(own: dict[str, Tensor], kept: dict[str, Tensor], weight: Tensor, image: Tensor) -> Tensor:
-        losses = functional_call(skeleton, (own, kept), ({"image": image},))
+    def loss(parameter: dict[str, Tensor], buffer: dict[str, Tensor], weight: Tensor, image: Tensor) -> Tensor:
+        losses = functional_call(skeleton, (parameter, buffer), ({"image": image},))
         mean: Tensor = (losses["distortion"] + weight * losses["rate"]).mean()
         return mean
 
-    every = vmap(loss, in_dims=(0, 0, 0, None), randomness="same")
+    all_losses = vmap(loss, in_dims=(0, 0, 0, None), randomness="same")
     torch.manual_seed(0)
     for batch in batches:
         optimizer.zero_grad(set_to_none=True)
-        every(parameters, buffers, weights, batch["image"]).sum().backward()
+        all_losses(parameters, buffers, weights, batch["image"]).sum().backward()
         optimizer.step()
     return [{name: stacked[i] for name, stacked in parameters.items()} for i in range(len(points))]
 
 
 def largest_difference(first: list[dict[str, Tensor]], second: list[dict[str, Tensor]]) -> float:
-    """Largest difference of a weight between two ways to train the same points."""
+    """Largest absolute difference of a weight between two ways to train the same points."""
     return max(
         float((mine[name] - yours[name]).detach().abs().max())
         for mine, yours in zip(first, second, strict=True)
@@ -90,7 +90,7 @@ def largest_difference(first: list[dict[str, Tensor]], second: list[dict[str, Te
 
 
 def main() -> None:
-    """Print medians and spread of the processor's time, and how well the two ways agree."""
+    """Print median and spread of the processor time, and the largest difference of the weights."""
     with initialize_config_dir(str(conf_path()), version_base="1.3"):
         settings = ["device=cpu", *sys.argv[1:]]
         configs = [compose("config", [*settings, f"vae.lambda={weight}"]) for weight in LAMBDAS]
@@ -103,7 +103,7 @@ def main() -> None:
         for name, way in (("one by one", one_by_one), ("fused", fused)):
             points = [build(config) for config in configs]
             for point in points:
-                point.model.forward = point.model.losses  # what functional_call calls
+                point.model.forward = point.model.losses  # functional_call calls forward
                 point.model.likelihood = Pixels()
             started = time.process_time()
             ends.append(way(points, batches))
@@ -111,7 +111,7 @@ def main() -> None:
                 seconds[name].append(time.process_time() - started)
         apart = largest_difference(*ends)
         if apart > TOLERANCE:
-            raise SystemExit(f"fused trials must end as single ones do, but a weight is {apart:.2g} off")
+            raise SystemExit(f"fused and single trials must end with the same weights, but one differs by {apart:.2g}")
     print(
         f"{len(LAMBDAS)} points, {len(batches)} steps, batch {configs[0].batch_size}, {REPEATS} repeats; "
         f"torch {torch.__version__}, {torch.get_num_threads()} threads; weights agree to {apart:.1e}"

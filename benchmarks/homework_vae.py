@@ -1,10 +1,10 @@
-# ruff: noqa: D102, D103, PTH118  # as a student writes it
-"""A VAE as a homework has it: one script per lambda, nothing of hwsweep in it.
+# ruff: noqa: D102, D103, PTH118  # written as a student writes it
+"""A VAE as in a homework: one script run per lambda, without hwsweep.
 
     python benchmarks/homework_vae.py IMAGES.npz LAMBDA FOLDER [EPOCHS]
 
-`Dataset` + `ToTensor` + `DataLoader`, the model in one class, losses as floats at every step, the test loss after each
-epoch, figures by pyplot: the curve of the losses, images with their reconstructions, samples, interpolations.
+It uses `Dataset` + `ToTensor` + `DataLoader`, one class for the model, `loss.item()` at every step, the test loss after
+each epoch, and pyplot for the figures: loss curves, images with their reconstructions, samples, interpolations.
 """
 
 import os
@@ -23,7 +23,7 @@ BATCH, HIDDEN, LATENT = 100, 400, 20
 
 
 class TibetanMNIST(Dataset):
-    """Images one by one, as a DataLoader asks for them."""
+    """Returns one image at a time to the DataLoader."""
 
     def __init__(self, images, transform):
         self.images, self.transform = images, transform
@@ -36,7 +36,7 @@ class TibetanMNIST(Dataset):
 
 
 class VAE(nn.Module):
-    """784-400-20 and back."""
+    """Encoder 784-400-20, decoder 20-400-784."""
 
     def __init__(self):
         super().__init__()
@@ -65,7 +65,7 @@ def loss_of(model, x, weight):
 
 
 def save(folder, name, images):
-    """A picture of images, ten in a row."""
+    """Write a grid of images, ten per row."""
     plt.figure(figsize=(8, 8))
     plt.imshow(make_grid(images.view(-1, 1, 28, 28), nrow=10).permute(1, 2, 0).numpy())
     plt.axis("off")

@@ -1,13 +1,13 @@
-"""How long slots stand idle: 8 trials of alternately 0.3 s and 3 s on 2 slots, through the real engine.
+"""Idle time of slots: 8 trials of alternately 0.3 s and 3 s on 2 slots, with the real engine.
 
     python benchmarks/idle_slots.py [--repeats 3]
 
-13.2 s of work on 2 slots take 6.6 s at best. A slot that is free takes the next trial in line, which ends after 6.9 s
-in this order; what is above that is the engine: a fresh process, composing, the journal. The limit is 1.15 x 6.6 s =
-7.59 s. An engine with a barrier after each batch of two needs 12 s.
+13.2 s of work on 2 slots take at least 6.6 s. If each free slot takes the next trial, this order takes 6.9 s. The rest
+is the engine's time: a fresh process, composing, the journal. The limit is 1.15 x 6.6 s = 7.59 s. An engine with a
+barrier after each batch of two needs 12 s.
 
-Measured from the first trial's start to the last one's end, and in total, with the start of Python and of the fork
-server and with the table at the end.
+Two times are measured: from the first trial's start to the last one's end, and in total. The total includes the start
+of Python and of the fork server, and the table at the end.
 """
 
 from __future__ import annotations

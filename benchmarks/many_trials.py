@@ -1,18 +1,18 @@
-"""What the engine itself costs per trial up to the 10,000th, its memory, the resume and the page of such a study.
+"""Cost of the engine per trial up to the 10,000th, its memory, and the time of a resume and of the page.
 
     python benchmarks/many_trials.py
     python benchmarks/many_trials.py grid tpe --trials 2000
 
-The whole of `python -m hwsweep -m ...` runs as it does for a user, but an executor that trains nothing stands where
-the processes are: a run is over as soon as it is submitted, its files are those of a trained VAE without figures. So
-what is measured is the sweep's own process: the sampler, the check of the point, the journal, the table, the page.
+`python -m hwsweep -m ...` runs completely as for a user, but an executor that trains nothing replaces the processes. A
+run ends as soon as it is submitted, with the files of a trained VAE without figures. So the benchmark measures the
+sweep's own process: the sampler, the check of the point, the journal, the table, the page.
 
-* grid: 100 lambdas x seeds, first to last;
+* grid: 100 lambdas x seeds, in order;
 * list: one axis with as many values as there are trials;
-* random, tpe: two continuous axes; all: TPE that looks at all trials (hydra.sweeper.history=null).
+* random, tpe: two continuous axes; all: TPE that sees all trials (hydra.sweeper.history=null).
 
-The study is interrupted 10 trials before its end and gone on with; the resume lasts from the start of Python to the
-first new trial. Trials are timed in processor time, as the machine may be busy; resume and page in seconds.
+The study is interrupted 10 trials before its end and then resumed. The resume lasts from the start of Python to the
+first new trial. Trials are measured in processor time, since the machine may be busy; resume and page in seconds.
 """
 
 from __future__ import annotations
@@ -25,17 +25,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from hwsweep.sweep.execution.executor import Ended, Job
+from hwsweep.sweep.execution.executor import Answer, Job, JobEnd
 
 FIRST, EARLY, LAST = slice(5, 15), slice(205, 255), slice(-50, None)
-"""Trials whose medians are shown: around the 10th; after the points that are checked in advance; the last."""
+"""Trials with printed medians: around the 10th; after the points that are checked in advance; the last."""
 REST = 10
-"""Trials that are left for after the interruption."""
+"""Number of trials after the interruption."""
 TIMES = "times.json"
 BOTH = ["vae.lambda=interval(0,100)", "optimizer.lr=tag(log,interval(1e-5,1e-1))"]
 TPE = "hydra/sweeper/sampler=tpe"
@@ -54,7 +53,7 @@ def ways(n: int) -> dict[str, list[str]]:
 
 
 class Nothing:
-    """An executor whose runs are over at once."""
+    """An executor whose runs end at once."""
 
     def __init__(self, *_: object) -> None:
         self.jobs: list[Job] = []
@@ -64,32 +63,32 @@ class Nothing:
 
     @property
     def free(self) -> bool:
-        """Whether the one slot waits."""
+        """Whether the only slot is free."""
         return not self.jobs
 
     def prepare(self, job: Job) -> None:
-        """Compose nothing: that costs the same for every trial, and waits for no slot."""
+        """Compose nothing: its cost is the same for every trial."""
 
     def submit(self, job: Job) -> None:
-        """Write what a run leaves behind."""
+        """Write the files of a run."""
         self.started = self.started or time.time()
         now = time.process_time()
         self.costs.append(now - self.cpu)
         self.cpu = now
         weight = float(job.params.get("vae.lambda", 1.0))
         rate = 30 / (1 + weight)
-        metrics = {f"test/{key}": rate + place for place, key in enumerate(("neg_elbo", "rate", "distortion", "loss"))}
+        metrics = {f"test/{key}": rate + i for i, key in enumerate(("neg_elbo", "rate", "distortion", "loss"))}
         metrics["valid/neg_elbo"] = 100 + abs(weight - 1) + job.trial % 7
         outcome = {"state": "complete", "values": [metrics["valid/neg_elbo"]], "failure": None, "seconds": 1.0}
-        said = {"verdict": "healthy (20 of 20 units)", "why": "20 of 20 latent units are active"}
-        result = {"run_id": f"{job.trial:032x}", "metrics": metrics, **said}
+        verdict = {"verdict": "healthy (20 of 20 units)", "why": "20 of 20 latent units are active"}
+        result = {"run_id": f"{job.trial:032x}", "metrics": metrics, **verdict}
         for name, content in (("outcome.json", outcome), ("result.json", result)):
             (Path(job.directory) / name).write_text(json.dumps(content))
         self.jobs = [job]
 
-    def wait(self, answer: Callable[[Job, tuple[Any, ...]], bool | None], seconds: float) -> list[Ended]:
+    def wait(self, answer: Answer, seconds: float) -> list[JobEnd]:
         """The run that was submitted."""
-        ended, self.jobs = [Ended(job, 0, None, 0.0) for job in self.jobs], []
+        ended, self.jobs = [JobEnd(job, 0, None, 0.0) for job in self.jobs], []
         if len(self.costs) == int(os.environ["STOP_AFTER"]):
             os.kill(os.getpid(), signal.SIGINT)
         return ended
@@ -98,27 +97,27 @@ class Nothing:
         """Nothing runs."""
 
     def kill(self) -> None:
-        """Nothing runs; the loop has ended, what follows is table and page."""
+        """Store the costs; the loop has ended, the table and the page follow."""
         times = {"costs": self.costs, "started": self.started, "ended": time.time(), "memory": memory()}
         Path(TIMES).write_text(json.dumps(times))
 
 
 def memory() -> float:
-    """Megabytes that this process holds now."""
+    """Resident memory of this process in megabytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
 
 def child() -> None:
-    """hwsweep's command line, without processes of trials."""
+    """Run hwsweep's command line without processes of trials."""
     from hwsweep.__main__ import program
-    from hwsweep.sweep import engine
+    from hwsweep.sweep.execution import choice
 
-    engine.ProcessPool = Nothing  # type: ignore[assignment,misc]
+    choice.ProcessPool = Nothing  # type: ignore[assignment,misc]
     program()
 
 
-class Half(NamedTuple):
+class Start(NamedTuple):
     """One start of the command."""
 
     costs: list[float]
@@ -131,8 +130,8 @@ class Half(NamedTuple):
     """Megabytes after the last trial."""
 
 
-def start(folder: Path, arguments: list[str], stop_after: int) -> Half:
-    """Run the command in the folder; interrupted after so many trials."""
+def start(folder: Path, arguments: list[str], stop_after: int) -> Start:
+    """Run the command in the folder; interrupt it after `stop_after` trials."""
     command = [sys.executable, __file__, "child", "-m", *arguments, "hydra.sweeper.study_name=many"]
     environment = {**os.environ, "STOP_AFTER": str(stop_after), "MLFLOW_DISABLE_TELEMETRY": "true"}
     began = time.time()
@@ -141,32 +140,32 @@ def start(folder: Path, arguments: list[str], stop_after: int) -> Half:
     if done.returncode not in (0, 130):
         raise SystemExit(done.stderr)
     times = json.loads((folder / TIMES).read_text())
-    return Half(times["costs"], times["started"] - began, over - times["ended"], times["memory"])
+    return Start(times["costs"], times["started"] - began, over - times["ended"], times["memory"])
 
 
 def measure(name: str, arguments: list[str], n: int) -> None:
-    """Print one line on a study of n trials."""
-    with tempfile.TemporaryDirectory() as place:
-        first = start(Path(place), arguments, n - REST)
-        second = start(Path(place), arguments, -1)
-        page = Path(place, "outputs/many/report.html").stat().st_size / 1e6
-        journal = Path(place, "outputs/many/journal.log").stat().st_size / 1e6
-    few = start_few(arguments)
+    """Print one line about a study of n trials."""
+    with tempfile.TemporaryDirectory() as folder:
+        first = start(Path(folder), arguments, n - REST)
+        second = start(Path(folder), arguments, -1)
+        page = Path(folder, "outputs/many/report.html").stat().st_size / 1e6
+        journal = Path(folder, "outputs/many/journal.log").stat().st_size / 1e6
+    early_memory = memory_of_100(arguments)
     assert len(first.costs) + len(second.costs) == n, (len(first.costs), len(second.costs))
     tenth, early, late = (1000 * median(first.costs[some]) for some in (FIRST, EARLY, LAST))
     print(
-        f"{name:6} {n} trials: the engine's share of trial 10 {tenth:.1f} ms, of trial 230 {early:.1f} ms, "
+        f"{name:6} {n} trials: the engine's time for trial 10 {tenth:.1f} ms, of trial 230 {early:.1f} ms, "
         f"of trial {n:,} {late:.1f} ms; "
         f"resume {second.waited:.1f} s, table and page {second.after:.1f} s ({page:.1f} MB); journal {journal:.1f} MB; "
-        f"memory {first.memory:.0f} MB (after 100 trials {few:.0f} MB)",
+        f"memory {first.memory:.0f} MB (after 100 trials {early_memory:.0f} MB)",
         flush=True,
     )
 
 
-def start_few(arguments: list[str]) -> float:
-    """Megabytes after 100 trials."""
-    with tempfile.TemporaryDirectory() as place:
-        return start(Path(place), arguments, 100).memory
+def memory_of_100(arguments: list[str]) -> float:
+    """Memory of the sweep's process after 100 trials, in megabytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        return start(Path(folder), arguments, 100).memory
 
 
 def main() -> None:

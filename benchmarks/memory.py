@@ -1,10 +1,11 @@
-"""Peak memory of a sweep: its own process, what all trials are copies of, and each trial.
+"""Peak memory of a sweep: its own process, the fork server that all trials start from, and each trial.
 
     HWSWEEP_DATA=... python benchmarks/memory.py
 
-Every tenth of a second the processes of a sweep of two are looked at. A page that several share (all that the fork
-server has loaded) counts in each with its share (PSS), so that the numbers add up to what the machine must have; beside
-it stands what a process has alone (USS). The homework's script for one lambda is measured the same way.
+The benchmark reads the memory of all processes of a sweep with two trials every 0.1 s. A page that several processes
+share (everything that the fork server has loaded) counts in each process with its share (PSS), so the numbers add up to
+the memory that the machine needs. "alone" is the memory that a process does not share (USS). The homework's script for
+one lambda is measured in the same way.
 """
 
 from __future__ import annotations
@@ -32,15 +33,16 @@ PAUSE = 0.1
 
 
 class Peak(NamedTuple):
-    """Of one process, in bytes."""
+    """Peak memory of one process, in bytes."""
 
     shared: int
-    """With its share of what it has in common with others."""
+    """Proportional set size (PSS): own pages, and a share of the shared ones."""
     alone: int
+    """Unique set size (USS): own pages only."""
 
 
 def watch(process: subprocess.Popen[bytes]) -> tuple[dict[int, Peak], int]:
-    """The peaks of the process and all that it started, by pid, and that of all together; returns when it has ended."""
+    """The peaks of the process and its descendants, by pid, and the peak of their sum in bytes; waits until it ends."""
     peaks: dict[int, Peak] = defaultdict(lambda: Peak(0, 0))
     together = 0
     own = psutil.Process(process.pid)
@@ -58,25 +60,25 @@ def watch(process: subprocess.Popen[bytes]) -> tuple[dict[int, Peak], int]:
     return peaks, together
 
 
-def told(peak: Peak) -> str:
-    """The peak in megabytes."""
+def in_megabytes(peak: Peak) -> str:
+    """The peak as text, in megabytes."""
     return f"{peak.shared / 1e6:.0f} MB ({peak.alone / 1e6:.0f} alone)"
 
 
 def sweep(name: str, overrides: list[str]) -> None:
-    """Print the peaks of a sweep of two trials, both at once."""
+    """Print the peaks of a sweep of two trials that run at once."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "hwsweep", "-m", *overrides, "hydra.sweeper.n_jobs=2"]
         command.append("hydra.sweeper.study_name=memory")
-        with Path(folder, "told").open("wb") as file:
+        with Path(folder, "output").open("wb") as file:
             process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=subprocess.STDOUT)
             peaks, together = watch(process)
         if process.returncode:
-            raise SystemExit(Path(folder, "told").read_text())
+            raise SystemExit(Path(folder, "output").read_text())
     main = peaks.pop(process.pid)
     server, *trials = sorted(peaks.values(), reverse=True, key=lambda peak: peak.shared)[:3]
-    described = ", ".join(told(peak) for peak in (server, *trials))
-    print(f"{name}: the sweep {told(main)}; its largest processes {described}; all at once {together / 1e6:.0f} MB")
+    others = ", ".join(in_megabytes(peak) for peak in (server, *trials))
+    print(f"{name}: sweep {in_megabytes(main)}; largest other processes {others}; all at once {together / 1e6:.0f} MB")
 
 
 def main() -> None:
@@ -93,7 +95,7 @@ def main() -> None:
             command = [sys.executable, str(HOMEWORK), str(images), "1", folder, "1"]
             process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
             peaks, _ = watch(process)
-        print(f"homework, one script: {told(peaks[process.pid])}")
+        print(f"homework, one script: {in_megabytes(peaks[process.pid])}")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""hwsweep against hydra-optuna-sweeper 1.4.0rc3 with Hydra's basic launcher and with joblib's: trials, slots, resume.
+"""hwsweep and hydra-optuna-sweeper 1.4.0rc3 with Hydra's basic launcher and joblib's: trials, slots, resume.
 
     python benchmarks/peer.py
     python benchmarks/peer.py empty idle resume --trials 40
 
-The peer gets a virtual environment of its own, made for this and removed; its study lies in SQLite. Hydra's basic
-launcher runs the trials in the sweep's own process, one after the other, joblib's in worker processes that it keeps;
-hwsweep gives each trial a fresh process that may be killed alone.
+hydra-optuna-sweeper runs in a temporary virtual environment, with its study in SQLite. Hydra's basic launcher runs the
+trials one after the other in the sweep's own process. joblib's launcher reuses worker processes. hwsweep gives each
+trial a fresh process that can be killed alone.
 
-* empty: milliseconds of a trial that does nothing but open and end an MLflow run;
-* idle: seconds of eight trials of alternately 0.3 s and 3 s on two slots, 6.9 s if no slot ever waits;
-* resume: half of the trials run, the sweep is killed (SIGKILL), the same command is given again: how many trials have
-  run to their end when it is done, and the seconds from the command to the first new trial.
+* empty: milliseconds of a trial that only opens and ends an MLflow run;
+* idle: seconds of eight trials of alternately 0.3 s and 3 s on two slots; 6.9 s if no slot ever waits;
+* resume: half of the trials run, the sweep is killed (SIGKILL), and the same command is given again. Printed are the
+  number of trials that have ended in total, and the seconds from the command to the first new trial.
 """
 
 from __future__ import annotations
@@ -76,23 +76,24 @@ class Way(NamedTuple):
     python: str
     defaults: str
     arguments: list[str]
-    """For one slot."""
+    """Command-line arguments for one slot."""
     two_slots: list[str]
+    """Further arguments for two slots; empty if the launcher has one slot only."""
     logs: str
-    """What opens and ends an MLflow run."""
+    """Code that opens and ends an MLflow run."""
 
 
 class Trials(NamedTuple):
-    """When the trials of a sweep ran, in seconds since 1970."""
+    """Times of the trials of a sweep, in seconds since 1970."""
 
     began: float
-    """When the command was given."""
+    """Start of the command."""
     starts: list[float]
     ends: list[float]
 
 
 def ways(python: str) -> dict[str, Way]:
-    """The engines, the peer in an environment whose interpreter is `python`."""
+    """The engines by name; `python` is the interpreter of hydra-optuna-sweeper's environment."""
     own = ["hydra.sweeper.study_name=peer", PRELOAD]
     stored = ["hydra.sweeper.study_name=peer", "hydra.sweeper.storage=sqlite:///study.db"]
     joblib = [*stored, "hydra/launcher=joblib"]
@@ -108,17 +109,17 @@ def ways(python: str) -> dict[str, Way]:
 
 
 def begin(way: Way, folder: Path, body: str, n_trials: int, further: list[str]) -> subprocess.Popen[str]:
-    """The sweep over number = 0, 1, ... in the folder, in a process group of its own."""
+    """Start the sweep over number = 0, 1, ... in the folder, in its own process group."""
     if not (folder / "app.py").exists():
         (folder / "conf").mkdir()
         (folder / "conf" / "config.yaml").write_text(f"defaults: [_self_, {way.defaults}]\nnumber: 0\n")
         (folder / "app.py").write_text(APPLICATION.format(body=body))
         runs.open_store(f"sqlite:///{folder}/mlruns/mlflow.db", str(folder / "mlruns" / "artifacts"))
     numbers = ",".join(map(str, range(n_trials)))
-    told = [f"number={numbers}", f"hydra.sweeper.n_trials={n_trials}", *way.arguments, *further]
+    overrides = [f"number={numbers}", f"hydra.sweeper.n_trials={n_trials}", *way.arguments, *further]
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "TIMES": str(folder / "times")}
     return subprocess.Popen(
-        [way.python, "app.py", "-m", *told],
+        [way.python, "app.py", "-m", *overrides],
         cwd=folder,
         env=environment,
         stdout=subprocess.DEVNULL,
@@ -129,24 +130,24 @@ def begin(way: Way, folder: Path, body: str, n_trials: int, further: list[str]) 
 
 
 def whole(way: Way, folder: Path, body: str, n_trials: int, further: list[str]) -> Trials:
-    """The sweep run to its end."""
+    """Run the sweep to its end and return its times."""
     began = time.time()
     process = begin(way, folder, body, n_trials, further)
-    _, told = process.communicate()
+    _, errors = process.communicate()
     if process.returncode:
-        raise SystemExit(told)
+        raise SystemExit(errors)
     return Trials(began, *times(folder))
 
 
 def times(folder: Path) -> tuple[list[float], list[float]]:
-    """Starts and ends of the trials that have ended, by their ends."""
+    """Starts and ends of the trials that have ended, in the order of their ends."""
     path = folder / "times"
     rows = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
     return [float(start) for start, _ in rows], [float(end) for _, end in rows]
 
 
 def empty(way: Way, n_trials: int) -> str:
-    """What a trial costs, from one's end to the next one's end."""
+    """Median and quartiles of the time from one trial's end to the next one's end."""
     with tempfile.TemporaryDirectory() as folder:
         ends = whole(way, Path(folder), way.logs, n_trials, []).ends
     costs = [1000 * (after - before) for before, after in pairwise(ends)]
@@ -155,7 +156,7 @@ def empty(way: Way, n_trials: int) -> str:
 
 
 def idle(way: Way, n_trials: int) -> str:
-    """How long eight uneven trials take on two slots."""
+    """Time of eight trials of different length on two slots."""
     if not way.two_slots:
         return "runs one trial at a time"
     with tempfile.TemporaryDirectory() as folder:
@@ -165,7 +166,7 @@ def idle(way: Way, n_trials: int) -> str:
 
 
 def resume(way: Way, n_trials: int) -> str:
-    """What a killed sweep does when its command is given again."""
+    """Numbers of trials before and after a kill, and the time to the first new trial."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         process = begin(way, folder, BRIEF, n_trials, [])
@@ -173,7 +174,7 @@ def resume(way: Way, n_trials: int) -> str:
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        time.sleep(2)  # processes of trials that outlive their sweep for a moment
+        time.sleep(2)  # trials may outlive their sweep for a moment
         before = len(times(folder)[1])
         after = whole(way, folder, BRIEF, n_trials, [])
     wait = after.starts[before] - after.began if len(after.starts) > before else float("nan")
@@ -190,9 +191,9 @@ def main() -> None:
     parser.add_argument("questions", nargs="*", default=list(questions), metavar="|".join(questions))
     parser.add_argument("--trials", type=int, default=40)
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        venv.create(place, with_pip=True)
-        python = str(Path(place) / "bin" / "python")
+    with tempfile.TemporaryDirectory() as folder:
+        venv.create(folder, with_pip=True)
+        python = str(Path(folder) / "bin" / "python")
         subprocess.run([python, "-m", "pip", "install", "--quiet", "--quiet", *PACKAGES], check=True)
         for question in chosen.questions:
             for name, way in ways(python).items():

@@ -1,11 +1,11 @@
-"""Runs every benchmark and writes docs/benchmarks.md: what each printed, the command, the machine, the versions.
+"""Runs every benchmark and writes docs/benchmarks.md: output, command, machine and versions.
 
     HWSWEEP_DATA=... python benchmarks/run_all.py            # three quarters of an hour
     HWSWEEP_DATA=... python benchmarks/run_all.py --quick    # a quarter of an hour
     python benchmarks/run_all.py --only peer many
 
-Run it on a machine that does nothing else. What was measured before and is not run now (--only) stays in the file. A
-benchmark that fails is told in its place, and the exit code is 1.
+Run it on a machine without other work. With --only, the other sections of the file stay as they are. If a benchmark
+fails, its section says so and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+from hwsweep.files import write_text
+
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 PACKAGES = ("hwsweep", "torch", "torchvision", "hydra-core", "optuna", "mlflow", "numpy", "matplotlib")
 HEADLINE = re.compile(r"^<!-- (\w+) -->$", re.MULTILINE)
-"""Begins the section of one benchmark."""
+"""The first line of a benchmark's section."""
 
 
 class Benchmark(NamedTuple):
@@ -35,8 +37,8 @@ class Benchmark(NamedTuple):
 
     name: str
     title: str
-    told: str
-    """What is compared, and what was aimed at."""
+    description: str
+    """What is compared, and the aim."""
     command: str
     quick: str
 
@@ -45,97 +47,97 @@ BENCHMARKS = [
     Benchmark(
         "sweep",
         "The whole sweep against three homework scripts",
-        "`vae.lambda=0,1,100` on TibetanMNIST, 10 epochs, batches of 100, 400 hidden units, 20 latents; figures, "
-        "analysis and page included. Aim: half the time of three plain PyTorch scripts "
-        "(`homework_vae.py`), one after the other.",
+        "`vae.lambda=0,1,100` on TibetanMNIST, 10 epochs, batches of 100, 400 hidden units, 20 latents; with figures, "
+        "analysis and page. The homework is three plain PyTorch scripts (`homework_vae.py`), one after the other. "
+        "Aim: half of its time.",
         "whole_sweep.py --repeats 5",
         "whole_sweep.py --repeats 1",
     ),
     Benchmark(
         "images",
         "Training throughput, images",
-        "A VAE trained by a `Dataset` with `ToTensor` and a `DataLoader` (homework), by a loop over tensors in memory "
-        "that does nothing else (bare), and by hwsweep.",
+        "A VAE trained with a `Dataset` with `ToTensor` and a `DataLoader` (homework), with only a loop over tensors "
+        "in memory (bare), and with hwsweep.",
         "train_throughput.py dataset=tibetan_mnist batch_size=100",
         "train_throughput.py dataset=tibetan_mnist batch_size=100",
     ),
     Benchmark(
         "steps",
-        "What makes a step faster",
-        "One option at a time against the default: what torch does by itself (MKL), `precision=bfloat16`, channels "
+        "Options that may make a step faster",
+        "One option at a time, compared with the default: torch's own products (MKL), `precision=bfloat16`, channels "
         "last, `torch.compile` with the seconds until its first step.",
         "step_options.py",
         "step_options.py --steps 10",
     ),
     Benchmark(
         "denormals",
-        "What numbers near zero cost",
-        "A VAE with lambda = 100 on TibetanMNIST, on one thread, with numbers below 1.2e-38 kept and taken for zero, "
-        "as hwsweep does: where gradients stay 0, Adam's averages of them fade to such numbers.",
+        "The cost of numbers near zero",
+        "A VAE with lambda = 100 on TibetanMNIST, on one thread, with numbers below 1.2e-38 as they are, and with such "
+        "numbers set to zero as in hwsweep. Where gradients stay 0, Adam's averages of them decay to such numbers.",
         "denormals.py dataset=tibetan_mnist batch_size=100 vae.lambda=100",
         "denormals.py --repeats 1 dataset=tibetan_mnist batch_size=100 vae.lambda=100",
     ),
     Benchmark(
         "fused",
         "Three points as one stacked model",
-        "Points that differ only in lambda, trained with `torch.func` on shared batches and noise, against one by one: "
-        "it does not pay on a CPU, so there is no launcher that does it.",
+        "Points that differ only in lambda, trained together with `torch.func` on the same batches and noise, compared "
+        "with one by one. It is slower on a CPU, so hwsweep has no launcher for it.",
         "fused_trials.py",
         "fused_trials.py",
     ),
     Benchmark(
         "memory",
         "Peak memory",
-        "Two trials at once. With its share of what it has in common with others (PSS), and what a process has alone: "
-        "the fork server is the one that all trials begin as a copy of.",
+        "Two trials at once. For each process, its memory with a share of shared pages (PSS), and the memory that it "
+        "does not share (alone). Each trial starts as a copy of the fork server, which is one of the processes.",
         "memory.py",
         "memory.py",
     ),
     Benchmark(
         "text",
         "Training throughput, texts",
-        "A Transformer on AG News: every text padded to the longest and `nn.TransformerEncoder` (homework), against "
-        "texts of like length together.",
+        "A Transformer on AG News. Homework: every text is padded to the longest, with `nn.TransformerEncoder`. "
+        "hwsweep: batches of texts of similar length.",
         "text_throughput.py",
         "text_throughput.py",
     ),
     Benchmark(
         "trials",
-        "One more trial, with its process",
-        "A trial that only opens and ends an MLflow run, composing and a fresh process included. Aims: median at most "
-        "250 ms; the last trials cost at most 1.3 times the first.",
+        "The cost of an empty trial",
+        "A trial that only opens and ends an MLflow run, with composing and a fresh process. Aims: the median is at "
+        "most 250 ms; the last trials cost at most 1.3 times the first.",
         "trial_overhead.py grid random --trials 1000",
         "trial_overhead.py grid random --trials 300",
     ),
     Benchmark(
         "later",
-        "Trial 10,000, with its process",
-        "The first 100 and the last 100 trials of a search of 10,000 by TPE over two axes; those between are put into "
-        "the journal and into MLflow as if they had been run. Aim: at most 1.3 times.",
+        "The cost of trial 10,000",
+        "The first 100 and the last 100 trials of a search of 10,000 with TPE over two axes. The trials between are "
+        "written to the journal and to MLflow without a run. Aim: the last cost at most 1.3 times the first.",
         "trial_overhead.py tpe --trials 10000 --fill",
         "trial_overhead.py tpe --trials 2000 --fill",
     ),
     Benchmark(
         "many",
         "10,000 trials: the engine, its memory, resume and page",
-        "The sweep's own process, in front of an executor that trains nothing. Aims: flat to the last trial; resume "
-        "and page within a minute each. TPE's own cost grows with the trials it looks at; `hydra.sweeper.history` "
-        "(500) bounds them: `many_trials.py all` shows what it costs without.",
+        "The sweep's own process with an executor that trains nothing. Aims: no rise up to the last trial; resume and "
+        "page within a minute each. TPE's own cost grows with the number of trials that it sees, at most "
+        "`hydra.sweeper.history` (500); `many_trials.py all` measures it without that limit.",
         "many_trials.py grid tpe",
         "many_trials.py grid tpe --trials 3000",
     ),
     Benchmark(
         "idle",
         "Idle slots",
-        "Eight trials of alternately 0.3 s and 3 s on two slots. A greedy engine needs 6.9 s, one with a barrier 12 s.",
+        "Eight trials of alternately 0.3 s and 3 s on two slots. A greedy engine needs 6.9 s, one with barriers 12 s.",
         "idle_slots.py --repeats 5",
         "idle_slots.py --repeats 1",
     ),
     Benchmark(
         "peer",
-        "Against hydra-optuna-sweeper 1.4.0rc3",
-        "Hydra's basic launcher runs trials in the sweep's own process, joblib's in workers that it keeps: an empty "
-        "trial is cheaper there. hwsweep gives each a fresh process, so that a trial that dies takes nothing with it.",
+        "Comparison with hydra-optuna-sweeper 1.4.0rc3",
+        "Hydra's basic launcher runs trials in the sweep's own process, joblib's in workers that it reuses, so an "
+        "empty trial is cheaper there. hwsweep gives each trial a fresh process, so a trial that dies harms no other.",
         "peer.py --trials 100",
         "peer.py --trials 20",
     ),
@@ -143,39 +145,38 @@ BENCHMARKS = [
 
 
 def run(benchmark: Benchmark, quick: bool) -> tuple[str, bool]:
-    """The section of one benchmark, and whether it went well."""
+    """The section of one benchmark, and whether it succeeded."""
     command = benchmark.quick if quick else benchmark.command
     print(f"{benchmark.title}: {command}", flush=True)
     began = time.monotonic()
     script, *arguments = shlex.split(command)
     done = subprocess.run([sys.executable, str(HERE / script), *arguments], capture_output=True, text=True, check=False)
     took = time.monotonic() - began
-    said = done.stdout.rstrip()
+    output = done.stdout.rstrip()
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        said = f"{said}\nfailed with exit code {done.returncode}: {last}".strip()
-    print(f"{said}\n({took:.0f} s)\n", flush=True)
-    shown = without_places(said)
+        output = f"{output}\nfailed with exit code {done.returncode}: {last}".strip()
+    print(f"{output}\n({took:.0f} s)\n", flush=True)
     lines = [
         f"<!-- {benchmark.name} -->",
         f"## {benchmark.title}",
-        benchmark.told,
+        benchmark.description,
         f"    python benchmarks/{command}",
-        f"```text\n{shown}\n```",
+        f"```text\n{without_folders(output)}\n```",
         f"{machine()}; {date.today().isoformat()}; took {took:.0f} s.",
     ]
     return "\n\n".join(lines) + "\n", done.returncode == 0
 
 
-def without_places(text: str) -> str:
-    """The text without this machine's folders."""
-    for place in sorted({str(HERE.parent), str(Path.home()), os.environ.get("HWSWEEP_DATA") or "\0"}, key=len)[::-1]:
-        text = text.replace(place, "...")
+def without_folders(text: str) -> str:
+    """The text without the names of this machine's folders."""
+    for folder in sorted({str(HERE.parent), str(Path.home()), os.environ.get("HWSWEEP_DATA") or "\0"}, key=len)[::-1]:
+        text = text.replace(folder, "...")
     return text
 
 
 def machine() -> str:
-    """Processor, cores, memory and what ran beside, in one line."""
+    """Processor, cores, memory and load average, in one line."""
     model = platform.processor() or platform.machine()
     information = Path("/proc/cpuinfo")
     if information.exists() and (found := re.search(r"model name\s*: (.+)", information.read_text())):
@@ -185,47 +186,45 @@ def machine() -> str:
 
 
 def versions() -> str:
-    """The versions of what is measured."""
-    listed = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    return f"Python {platform.python_version()}, {listed}; {platform.system()} {platform.release().partition('-')[0]}"
+    """The versions of Python, of the packages and of the system, in one line."""
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return f"Python {platform.python_version()}, {packages}; {platform.system()} {platform.release().partition('-')[0]}"
 
 
 def sections(page: str) -> dict[str, str]:
-    """The sections that stand in the page, by the names of their benchmarks."""
+    """The sections of the page, by the names of their benchmarks."""
     _, *parts = HEADLINE.split(page)
     return {name: f"<!-- {name} -->{text.rstrip()}\n" for name, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
 def write(measured: dict[str, str]) -> None:
-    """Put the page in place, whole."""
+    """Write the page, atomically."""
     head = (
         "# Benchmarks\n\n"
-        "Written by `python benchmarks/run_all.py`; each figure is what the command above it printed. Ways that are "
-        "compared take turns; medians are shown with their spread.\n\n"
+        "`python benchmarks/run_all.py` writes this page. Each block is the output of the command above it. Compared "
+        "variants take turns; each median has its range.\n\n"
         f"{versions()}.\n"
     )
-    told = [measured[benchmark.name] for benchmark in BENCHMARKS if benchmark.name in measured]
-    part = PAGE.with_name(f".{PAGE.name}.{os.getpid()}")
-    part.write_text("\n".join([head, *told]), encoding="utf-8")
-    part.replace(PAGE)
+    parts = [measured[benchmark.name] for benchmark in BENCHMARKS if benchmark.name in measured]
+    write_text(PAGE, "\n".join([head, *parts]))
 
 
 def main() -> None:
-    """Run and write; after each benchmark, so that nothing is lost."""
+    """Run the benchmarks, and write the page after each, so that an interruption loses nothing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [benchmark.name for benchmark in BENCHMARKS]
     parser.add_argument("--quick", action="store_true", help="fewer repeats and trials")
-    parser.add_argument("--only", nargs="+", choices=names, default=names, help="these benchmarks")
+    parser.add_argument("--only", nargs="+", choices=names, default=names, help="run these benchmarks only")
     chosen = parser.parse_args()
     measured = sections(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else {}
-    well = True
+    all_succeeded = True
     for benchmark in BENCHMARKS:
         if benchmark.name in chosen.only:
-            measured[benchmark.name], went_well = run(benchmark, chosen.quick)
-            well = well and went_well
+            measured[benchmark.name], succeeded = run(benchmark, chosen.quick)
+            all_succeeded = all_succeeded and succeeded
             write(measured)
     print(PAGE)
-    raise SystemExit(0 if well else 1)
+    raise SystemExit(0 if all_succeeded else 1)
 
 
 if __name__ == "__main__":

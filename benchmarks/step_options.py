@@ -1,17 +1,17 @@
-"""What makes a step of training faster on this processor: each option alone against what hwsweep does by default.
+"""Options that may make a training step faster on this processor, each compared with hwsweep's default.
 
     HWSWEEP_DATA=... python benchmarks/step_options.py
     HWSWEEP_DATA=... python benchmarks/step_options.py vae_conv --steps 20 --threads 1
 
-The default VAE on TibetanMNIST (batch 100), the convolutional one on anime faces, and the Transformer on AG News (or on
-the program's own images and headlines, where data is missing). The options take turns, on the same batches:
+The models are the default VAE on TibetanMNIST (batch 100), the convolutional VAE on anime faces, and the Transformer on
+AG News (or, without these data, on the program's own images and headlines). The options take turns on the same batches:
 
 * default: float32, products by oneDNN where they are exact (hwsweep/training/precision.py);
-* MKL: what torch does by itself with products in float32;
+* MKL: torch's own products in float32;
 * bfloat16: `precision=bfloat16`;
-* channels_last: images and weights of convolutions with the channels innermost;
-* compiled: `torch.compile` of the model's losses. The seconds until its first step is done are told beside, with an
-  empty cache, as a study's first trial has it: so much must be saved before it pays.
+* channels_last: images and weights of convolutions in channels-last memory format;
+* compiled: `torch.compile` of the model's losses. The benchmark also prints the seconds until the end of its first
+  step, with an empty cache as in a study's first trial. Compiling pays only if it saves more than that.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Way:
             self.parts.optimizer.step()
 
     def measure(self, batches: list[Examples]) -> None:
-        """Note the milliseconds of a step, over these batches."""
+        """Append the mean milliseconds per step over these batches."""
         began = time.perf_counter()
         for batch in batches:
             self.step(batch)
@@ -77,30 +77,30 @@ class Way:
 
 
 def objects(model: str, splits: Splits | None, overrides: list[str]) -> Parts:
-    """The model and its optimizer, the same for every option."""
+    """The model and its optimizer, with the same initial weights for every option."""
     with initialize_config_dir(str(conf_path()), version_base="1.3"):
         cfg = compose("config", [f"model={model}", "device=cpu", *overrides])
     return build(cfg, splits)
 
 
-def measured(model: str, steps: int, threads: int) -> None:
-    """Print a line per option."""
+def measure(model: str, steps: int, threads: int) -> None:
+    """Print one line per option."""
     real, own, overrides = MODELS[model]
     folder = Path(os.environ.get("HWSWEEP_DATA", "none"), real)
     dataset = real if folder.is_dir() else own
-    asked = [f"dataset={dataset}", *overrides]
-    first = objects(model, None, asked)
+    overrides = [f"dataset={dataset}", *overrides]
+    first = objects(model, None, overrides)
     splits = first.dataset.splits(0)
     rows = training_batches(splits.train, first.plan.batch_size, torch.Generator().manual_seed(0))[:steps]
     batches = [{name: values.index_select(0, chosen) for name, values in splits.train.items()} for chosen in rows]
     names = ["default", "MKL", "bfloat16", *["channels_last"] * (model == "vae_conv"), "compiled"]
-    ways = {name: Way(name, objects(model, splits, asked)) for name in names}
+    ways = {name: Way(name, objects(model, splits, overrides)) for name in names}
     starts = {}
     for name, way in ways.items():
         began = time.perf_counter()
         way.step(batches[0])
         starts[name] = time.perf_counter() - began
-        way.measure(batches)  # warms up: every length of a text is new once
+        way.measure(batches)  # warm-up: each new length of a text is slow once
     for _ in range(REPEATS):
         for way in ways.values():
             way.measure(batches)
@@ -126,7 +126,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache
         for model in chosen.models:
-            measured(model, chosen.steps, chosen.threads)
+            measure(model, chosen.steps, chosen.threads)
 
 
 if __name__ == "__main__":

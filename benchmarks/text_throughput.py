@@ -1,17 +1,18 @@
-"""Tokens per second of training a Transformer: hwsweep's loop against the way a homework does it.
+"""Tokens per second of training a Transformer: hwsweep's loop compared with a homework.
 
-    HWSWEEP_DATA=... python benchmarks/text_throughput.py                          # AG News; headlines without the data
+    HWSWEEP_DATA=... python benchmarks/text_throughput.py                          # AG News; without its data headlines
     HWSWEEP_DATA=... python benchmarks/text_throughput.py embedding=glove optimizer.lr=1e-4 transformer.heads=10 ...
-    HWSWEEP_DATA=... python benchmarks/text_throughput.py accuracy epochs=3        # both ways to the end, once
+    HWSWEEP_DATA=... python benchmarks/text_throughput.py accuracy epochs=3        # both ways, all epochs, once
 
-The same texts, tokens, sizes, batch size and learning rate two ways, taken in turn and repeated:
+Two ways with the same texts, tokens, sizes, batch size and learning rate; they take turns and are repeated:
 
-* homework: every text padded to the longest of all + 10, `DataLoader(shuffle=True)`, `nn.TransformerEncoder` with a
-  padding mask, a dense embedding of the whole vocabulary, Adam as torch gives it, losses as floats at every step;
-* hwsweep: texts of like length together, padded to the longest of their batch, the package's model and optimizer.
+* homework: every text padded to the longest text + 10, `DataLoader(shuffle=True)`, `nn.TransformerEncoder` with a
+  padding mask, a dense embedding of the whole vocabulary, torch's default Adam, `loss.item()` at every step;
+* hwsweep: batches of texts of similar length, padded to the longest text of the batch, the package's model and
+  optimizer.
 
-Rates count tokens that are no padding. A round trains on some of the texts, as the homework's way takes long;
-`accuracy` trains each way on all of them and compares the classes of the test texts.
+Rates do not count padding. A round trains on a part of the texts, because the homework is slow. `accuracy` trains each
+way on all texts and compares the test accuracies.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ TEXTS = 640
 
 
 class Homework(nn.Module):
-    """A classifier of `torch.nn` layers, as a tutorial has it."""
+    """A classifier of `torch.nn` layers, as in a tutorial."""
 
     def __init__(self, cfg: DictConfig, n_words: int, longest: int, n_classes: int) -> None:
         super().__init__()
@@ -63,7 +64,7 @@ class Homework(nn.Module):
         self.classify = nn.Linear(sizes.width, n_classes)
 
     def forward(self, token: Tensor) -> Tensor:
-        """Logits of the classes, from padded texts."""
+        """Logits of the classes for padded texts."""
         padding = token == 0
         x = self.dropout(self.map(self.embedding(token)) + self.positions)
         x = self.encoder(x, src_key_padding_mask=padding).masked_fill(padding[..., None], 0)
@@ -71,7 +72,7 @@ class Homework(nn.Module):
 
 
 def homework(cfg: DictConfig, parts: Parts, train: Examples, table: Tensor, epochs: int) -> tuple[float, nn.Module]:
-    """Seconds of training with a DataLoader and torch's layers, and the model."""
+    """Seconds of training with a DataLoader and torch's layers, and the trained model."""
     longest = train["token"].shape[1]
     model = Homework(cfg, len(table), longest, parts.model.classify.out_features)
     model.embedding.weight.data.copy_(table)
@@ -101,24 +102,24 @@ def hwsweep(parts: Parts, train: Examples, epochs: int) -> float:
         return sum(row["time/train_seconds"] for row in rows)
 
 
-def prepared(cfg: DictConfig, splits: Splits) -> tuple[Parts, Tensor]:
-    """The objects of a run, word vectors in place, and a copy of the table that both ways start from."""
+def prepare(cfg: DictConfig, splits: Splits) -> tuple[Parts, Tensor]:
+    """The objects of a run with word vectors loaded, and a copy of the embedding table, the start of both ways."""
     parts = build(cfg, splits)
     instantiate(cfg.initialise)(parts.model, splits)
     return parts, parts.model.embedding.table.detach().clone()
 
 
 def throughput(cfg: DictConfig, splits: Splits) -> None:
-    """Print medians and spread of repeated rounds on some of the texts."""
+    """Print median and spread of repeated rounds on a part of the texts."""
     some = torch.randperm(len(splits.train["length"]), generator=torch.Generator().manual_seed(0))[:TEXTS]
     train = {name: values[some] for name, values in splits.train.items()}
     n_tokens = int(train["length"].sum())
     rates: dict[str, list[float]] = {"homework": [], "hwsweep": []}
     for repeat in range(REPEATS + 1):
-        parts, table = prepared(cfg, splits)
+        parts, table = prepare(cfg, splits)
         seconds = {"homework": homework(cfg, parts, train, table, 1)[0], "hwsweep": hwsweep(parts, train, 1)}
         for way, values in rates.items():
-            values += [n_tokens / seconds[way]] if repeat > 0 else []  # the first round warms up
+            values += [n_tokens / seconds[way]] if repeat > 0 else []  # the first round is the warm-up
     whole = int(splits.train["length"].sum())
     batches = training_batches(splits.train, cfg.batch_size, torch.Generator().manual_seed(0))
     bucketed = sum(len(rows) * int(splits.train["length"][rows].max()) for rows in batches)
@@ -135,8 +136,8 @@ def throughput(cfg: DictConfig, splits: Splits) -> None:
 
 
 def accuracy(cfg: DictConfig, splits: Splits) -> None:
-    """Print the test accuracy of both ways after the same number of epochs on all training texts."""
-    parts, table = prepared(cfg, splits)
+    """Print the test accuracy of both ways, after the same number of epochs on all training texts."""
+    parts, table = prepare(cfg, splits)
     seconds, model = homework(cfg, parts, splits.train, table, cfg.epochs)
     model.eval()
     with torch.no_grad():
@@ -149,11 +150,11 @@ def accuracy(cfg: DictConfig, splits: Splits) -> None:
 
 
 def main() -> None:
-    """Compose the run, read the texts, compare."""
+    """Compose the run, read the texts and compare both ways."""
     overrides = sys.argv[1:]
     measure = accuracy if "accuracy" in overrides else throughput
-    there = (Path(os.environ.get("HWSWEEP_DATA", "")) / "ag_news" / "train.csv").is_file()
-    data = "dataset=ag_news" if there else "dataset=headlines"
+    has_ag_news = (Path(os.environ.get("HWSWEEP_DATA", "")) / "ag_news" / "train.csv").is_file()
+    data = "dataset=ag_news" if has_ag_news else "dataset=headlines"
     chosen = [override for override in overrides if override != "accuracy"]
     with initialize_config_dir(str(conf_path()), version_base="1.3"):
         cfg = compose("config", ["model=transformer", data, "device=cpu", *chosen])

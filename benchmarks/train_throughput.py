@@ -1,17 +1,17 @@
-"""Images per second of training: `fit` with logging on, against the way a homework does it and a bare loop.
+"""Images per second of training: `fit` with logging, compared with a homework and with a bare loop.
 
     python benchmarks/train_throughput.py
     HWSWEEP_DATA=... python benchmarks/train_throughput.py dataset=tibetan_mnist
 
-The same model, batch size and number of steps three ways, taken in turn and repeated:
+Three ways with the same model, batch size and number of steps; they take turns and are repeated:
 
-* homework: `Dataset` + `ToTensor` + `DataLoader(shuffle=True)` in the main process, Adam as torch gives it (not fused),
-  losses as floats at every step;
-* bare: the same step with nothing around it, on preloaded float tensors;
-* hwsweep: `fit` with shuffling, validation, checkpoints and an MLflow run that gets every epoch.
+* homework: `Dataset` + `ToTensor` + `DataLoader(shuffle=True)` in the main process, torch's default Adam (not fused),
+  `loss.item()` at every step;
+* bare: only the same step, on preloaded float tensors;
+* hwsweep: `fit` with shuffling, validation, checkpoints and an MLflow run that logs every epoch.
 
-Rates count training images only; the time of hwsweep is all that passes between the first epoch's start and the last
-one's end, so validation, checkpoints and logging slow it down.
+Rates count training images only. hwsweep's time lasts from the first epoch's start to the last one's end, so it
+includes validation, checkpoints and logging.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ EPOCHS = 3
 
 
 class Homework(Dataset[torch.Tensor]):
-    """Images as a homework keeps them: NumPy arrays, made into tensors one by one."""
+    """NumPy images, converted to tensors one by one as in a homework."""
 
     def __init__(self, images: np.ndarray) -> None:
         self.images = images
@@ -56,7 +56,7 @@ class Homework(Dataset[torch.Tensor]):
 
 
 def step(model: Model, optimizer: torch.optim.Optimizer, image: torch.Tensor) -> torch.Tensor:
-    """One step of training on a batch; its loss, summed over the batch."""
+    """Train one step on a batch and return the sum of its losses."""
     loss = model.losses({"image": image})["loss"]
     optimizer.zero_grad(set_to_none=True)
     loss.mean().backward()
@@ -78,7 +78,7 @@ def homework(parts: Parts, splits: Splits) -> float:
 
 
 def bare(parts: Parts, splits: Splits) -> float:
-    """Seconds of the same steps on float tensors in memory, and nothing else."""
+    """Seconds of the same steps alone, on float tensors in memory."""
     batches = (splits.train["image"].float() / 255).split(parts.plan.batch_size)
     started = time.perf_counter()
     for _ in range(EPOCHS):
@@ -88,19 +88,19 @@ def bare(parts: Parts, splits: Splits) -> float:
 
 
 def hwsweep(parts: Parts, splits: Splits) -> float:
-    """Seconds of `fit`, with everything around it that a run has."""
+    """Seconds of `fit` with an MLflow run, as in a run."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         store = runs.open_store(f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts"))
         with runs.open_run(store, "benchmark", "run", {}, {}) as run:
             started = time.perf_counter()
             for row in fit(parts.model, splits, parts.optimizer, parts.schedule, parts.plan, folder):
-                run.metrics(row, int(row["epoch"]))
+                run.log_metrics(row, int(row["epoch"]))
             return time.perf_counter() - started
 
 
 def main() -> None:
-    """Print medians and spread."""
+    """Print median and spread of each way."""
     with initialize_config_dir(str(conf_path()), version_base="1.3"):
         cfg = compose("config", [f"epochs={EPOCHS}", "device=cpu", *sys.argv[1:]])
     splits = build(cfg).dataset.splits(cfg.seed)
@@ -110,7 +110,7 @@ def main() -> None:
     for repeat in range(REPEATS + 1):
         for way in ways:
             rate = n_images / way(build(cfg), splits)
-            if repeat > 0:  # the first round warms up
+            if repeat > 0:  # the first round is the warm-up
                 rates[way.__name__].append(rate)
     print(
         f"{cfg.dataset.get('name', 'tibetan_strokes')}, batch {cfg.batch_size}, {n_images // EPOCHS} images, "

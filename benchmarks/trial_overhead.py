@@ -1,20 +1,21 @@
-"""What an empty trial costs, everything included: compose, fresh process, journal, an MLflow run opened and ended.
+"""The cost of an empty trial: composing, a fresh process, the journal, an MLflow run that opens and ends.
 
     python benchmarks/trial_overhead.py
     python benchmarks/trial_overhead.py grid --trials 2000
     python benchmarks/trial_overhead.py random tpe --trials 10000 --fill
 
-One slot; the cost of a trial is the time from its start to the next one's. Three ways (peer.py has other engines):
+With one slot, the cost of a trial is the time from its start to the next start. Three ways (peer.py measures other
+engines):
 
-* grid: hwsweep over a list, as most sweeps are;
-* random: hwsweep with Optuna's random sampler over two axes, so that nothing can be composed ahead;
-* tpe: the same with TPE, which looks at what the trials before have found.
+* grid: a list, as in most sweeps;
+* random: Optuna's random sampler over two axes, so that nothing can be composed in advance;
+* tpe: the same with TPE, which uses the results of earlier trials.
 
-With --fill only the first 100 and the last 100 trials are run: those between are put into the journal and into MLflow
-as if they had been, which takes a fifth of the time. The first and the last ones then show what a trial costs in a
-study of that length.
+With --fill only the first 100 and the last 100 trials run. The trials between are written to the journal and to MLflow
+without a run; the benchmark then needs a fifth of the time. The first and last trials then show the cost in a study of
+that length.
 
-Aims: median at most 250 ms, and at the last trials at most 1.3 times that of the first.
+Aims: the median is at most 250 ms, and that of the last trials at most 1.3 times that of the first.
 """
 
 from __future__ import annotations
@@ -50,16 +51,16 @@ if __name__ == "__main__":
     main()
 """
 PRELOAD = (
-    "hwsweep.tracking.runs,mlflow.store.tracking.sqlalchemy_workspace_store"  # what MLflow imports at its first call
+    "hwsweep.tracking.runs,mlflow.store.tracking.sqlalchemy_workspace_store"  # MLflow imports it at its first call
 )
 ENDS = 50
-"""How many trials count as the first ones, and as the last ones."""
+"""Number of trials that count as first ones, and as last ones."""
 RUN = 100
-"""How many are run at each end of a filled study."""
+"""Number of trials that run at each end of a filled study."""
 
 
 def prepare(folder: Path) -> None:
-    """The application, and MLflow's store, whose tables cost seconds once."""
+    """Write the application, and create MLflow's tables, which takes seconds once."""
     (folder / "conf").mkdir()
     defaults = "defaults: [_self_, override hydra/sweeper: hwsweep]"
     (folder / "conf" / "config.yaml").write_text(f"{defaults}\nnumber: 0\nother: 0\n")
@@ -68,9 +69,9 @@ def prepare(folder: Path) -> None:
 
 
 def sweep(folder: Path, arguments: list[str]) -> None:
-    """Run the study, or go on with it."""
-    told = ["hydra.sweeper.study_name=overhead", "hydra.sweeper.n_jobs=1", f"hydra.sweeper.preload=[{PRELOAD}]"]
-    command = [sys.executable, "app.py", "-m", *arguments, *told]
+    """Run the study, or continue it."""
+    settings = ["hydra.sweeper.study_name=overhead", "hydra.sweeper.n_jobs=1", f"hydra.sweeper.preload=[{PRELOAD}]"]
+    command = [sys.executable, "app.py", "-m", *arguments, *settings]
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, env=environment)
 
@@ -81,13 +82,13 @@ def study_of(folder: Path) -> optuna.Study:
 
 
 def costs(trials: list[FrozenTrial]) -> list[float]:
-    """Milliseconds of each of these trials but the last, in order."""
+    """Milliseconds of each of these trials except the last, in order."""
     starts = [trial.datetime_start.timestamp() for trial in trials if trial.datetime_start is not None]
     return [1000 * (after - before) for before, after in pairwise(starts)]
 
 
 def fill(folder: Path, n: int) -> None:
-    """Put n more trials into both books, complete, with points at random."""
+    """Write n more complete trials with random points to the journal and to MLflow."""
     study, chance = study_of(folder), random.Random(0)
     first = study.trials[0]
     store = runs.open_store(f"sqlite:///{folder}/mlruns/mlflow.db", str(folder / "mlruns" / "artifacts"))
@@ -98,31 +99,31 @@ def fill(folder: Path, n: int) -> None:
         client.set_terminated(client.create_run(experiment, run_name="between").info.run_id)
 
 
-def ours(way: str, n_trials: int, filled: bool) -> list[float]:
-    """Milliseconds of each trial, or of the first and the last ones."""
+def milliseconds(way: str, n_trials: int, filled: bool) -> list[float]:
+    """Milliseconds of each trial, or only of the first and the last ones."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder)
         if way == "grid":
             sweep(folder, [f"number=range(0,{n_trials})"])
             return costs(study_of(folder).trials)
-        asked = ["number=interval(0,1)", "other=interval(0,1)", f"hydra/sweeper/sampler={way}"]
+        search = ["number=interval(0,1)", "other=interval(0,1)", f"hydra/sweeper/sampler={way}"]
         if not filled:
-            sweep(folder, [*asked, f"hydra.sweeper.n_trials={n_trials}"])
+            sweep(folder, [*search, f"hydra.sweeper.n_trials={n_trials}"])
             return costs(study_of(folder).trials)
-        sweep(folder, [*asked, f"hydra.sweeper.n_trials={RUN}"])
+        sweep(folder, [*search, f"hydra.sweeper.n_trials={RUN}"])
         fill(folder, n_trials - 2 * RUN)
-        sweep(folder, [*asked, f"hydra.sweeper.n_trials={n_trials}"])
+        sweep(folder, [*search, f"hydra.sweeper.n_trials={n_trials}"])
         trials = study_of(folder).trials
         return [*costs(trials[:RUN]), *costs(trials[-RUN:])]
 
 
-def show(name: str, n_trials: int, milliseconds: list[float]) -> None:
+def report(name: str, n_trials: int, times: list[float]) -> None:
     """Print median and quartiles of all trials, and the medians of the first and the last ones."""
-    lower, _, upper = quantiles(milliseconds, n=4)
-    first, last = median(milliseconds[:ENDS]), median(milliseconds[-ENDS:])
+    lower, _, upper = quantiles(times, n=4)
+    first, last = median(times[:ENDS]), median(times[-ENDS:])
     print(
-        f"{name:6} {n_trials:6,} trials: median {median(milliseconds):.0f} ms "
+        f"{name:6} {n_trials:6,} trials: median {median(times):.0f} ms "
         f"(quartiles {lower:.0f}, {upper:.0f}); first {ENDS}: {first:.0f} ms, last {ENDS}: {last:.0f} ms "
         f"(x {last / first:.2f}); load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
         flush=True,
@@ -137,7 +138,7 @@ def main() -> None:
     parser.add_argument("--fill", action="store_true", help="run the first and the last 100 trials only")
     chosen = parser.parse_args()
     for way in chosen.ways:
-        show(way, chosen.trials, ours(way, chosen.trials, chosen.fill))
+        report(way, chosen.trials, milliseconds(way, chosen.trials, chosen.fill))
 
 
 if __name__ == "__main__":

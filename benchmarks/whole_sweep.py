@@ -1,10 +1,10 @@
-"""The whole sweep over lambda = 0, 1, 100 on TibetanMNIST against three homework scripts, one after the other.
+"""The whole sweep over lambda = 0, 1, 100 on TibetanMNIST, compared with three homework scripts one after the other.
 
     HWSWEEP_DATA=... python benchmarks/whole_sweep.py [--repeats 3] [--epochs 10] [overrides of hwsweep ...]
 
-Batches of 100, 400 hidden units, 20 latents, Adam at 1e-3. Both ways start in an empty folder, as a user starts them,
-and everything is included: Python, reading the data, training, the figures; of hwsweep also the analysis, MLflow, the
-page. The two take turns. The aim is half the time.
+Batches of 100, 400 hidden units, 20 latents, Adam at 1e-3. Both ways start in an empty folder, as a user starts them.
+The time includes Python's start, reading the data, training and figures; for hwsweep also the analysis, MLflow and the
+page. The two ways take turns. The aim is half the time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SETTINGS = ["dataset=tibetan_mnist", "batch_size=100", "vae.hidden=400", "vae.la
 
 
 def homework(epochs: int, _: list[str]) -> float:
-    """Seconds of three scripts."""
+    """Seconds of the three scripts."""
     images = Path(os.environ["HWSWEEP_DATA"], "tibetan_mnist", "TibetanMNIST.npz")
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
@@ -35,33 +35,35 @@ def homework(epochs: int, _: list[str]) -> float:
 
 
 def hwsweep(epochs: int, further: list[str]) -> float:
-    """Seconds of one command."""
+    """Seconds of the one command."""
     sweep = [f"vae.lambda={','.join(LAMBDAS)}", *SETTINGS, f"epochs={epochs}", *further]
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
         run([sys.executable, "-m", "hwsweep", "-m", *sweep], Path(folder))
         seconds = time.monotonic() - began
         assert len(list(Path(folder).glob("outputs/*/report.html"))) == 1
-        ended = [json.loads(path.read_text())["state"] for path in Path(folder).glob("outputs/*/*/outcome.json")]
-        assert ended == ["complete"] * len(LAMBDAS), ended
+        states = [json.loads(path.read_text())["state"] for path in Path(folder).glob("outputs/*/*/outcome.json")]
+        assert states == ["complete"] * len(LAMBDAS), states
         return seconds
 
 
 def run(command: list[str], folder: Path) -> None:
-    """Run it in the folder, with its own caches; what it says is shown only if it fails."""
+    """Run the command in the folder; show its output only if it fails."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{done.stdout}{done.stderr}")
 
 
 def main() -> None:
-    """Print each repeat, medians and spread."""
+    """Print median and spread of each way and of their ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=10)
     chosen, further = parser.parse_known_args()
     if not Path(os.environ.get("HWSWEEP_DATA", ""), "tibetan_mnist", "TibetanMNIST.npz").is_file():
-        raise SystemExit("no TibetanMNIST: python -m hwsweep.data fetch tibetan_mnist, and HWSWEEP_DATA says where")
+        raise SystemExit(
+            "HWSWEEP_DATA must contain TibetanMNIST: set it and run python -m hwsweep.data fetch tibetan_mnist"
+        )
     ways = {"homework": homework, "hwsweep": hwsweep}
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(chosen.repeats):
