@@ -1,11 +1,9 @@
-"""A Hydra launcher's jobs, each in a process of its own: hydra/launcher=hwsweep, for programs with another sweeper."""
+"""hydra/launcher=hwsweep, for programs with another sweeper: each job of a Hydra launcher in a process of its own."""
 
 from __future__ import annotations
 
 import logging
-import os
 import pickle
-import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
@@ -21,21 +19,20 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from hwsweep import files
-from hwsweep.processes import end_with_parent
-from hwsweep.sweep.execution import process
-from hwsweep.sweep.execution.executor import Ended, Job, how_it_ended
+from hwsweep.sweep.execution.executor import Job, JobEnd, describe
 from hwsweep.sweep.execution.process_pool import ProcessPool
 
-RETURNED = "returned.pickle"
+JOB_RETURN = "job_return.pickle"
+"""The file in a job's temporary folder."""
 log = logging.getLogger(__name__)
 
 
-class Lost(RuntimeError):
-    """What the sweeper gets for a job whose process died, or whose result cannot be carried to it."""
+class JobError(RuntimeError):
+    """The sweeper gets it for a job whose process died, or whose result cannot be pickled."""
 
 
-class Batch(NamedTuple):
-    """What every process needs to run one of the launcher's jobs."""
+class LauncherProgram(NamedTuple):
+    """The program of a launcher's jobs."""
 
     task: TaskFunction
     context: HydraContext
@@ -44,12 +41,34 @@ class Batch(NamedTuple):
     singletons: Any
 
     def compose(self, overrides: list[str]) -> DictConfig:
-        """The configuration of a job."""
         return self.context.config_loader.load_sweep_config(self.config, overrides)
+
+    def run(self, job: Job, config: bytes | None, connection: Connection) -> None:
+        with files.whole(Path(job.directory, JOB_RETURN)) as part:
+            part.write_bytes(_pickled(self._job_return(job, config)))
+
+    def _job_return(self, job: Job, pickled: bytes | None) -> JobReturn:
+        setup_globals()
+        Singleton.set_state(self.singletons)
+        try:
+            config = self.compose(job.overrides) if pickled is None else pickle.loads(pickled)  # noqa: S301
+            with open_dict(config.hydra.job):
+                config.hydra.job.id = f"{config.hydra.job.name}_{job.trial}"
+                config.hydra.job.num = job.trial
+            HydraConfig.instance().set_config(config)
+            return run_job(
+                hydra_context=self.context,
+                task_function=self.task,
+                config=config,
+                job_dir_key="hydra.sweep.dir",
+                job_subdir_key="hydra.sweep.subdir",
+            )
+        except Exception as error:  # an override that does not compose; run_job itself stores what the task raises
+            return _failed(job.overrides, error)
 
 
 def launch(
-    batch: Batch,
+    program: LauncherProgram,
     job_overrides: Sequence[Sequence[str]],
     first: int,
     slots: list[dict[str, str]],
@@ -57,24 +76,29 @@ def launch(
     timeout: float | None,
     preload: list[str],
 ) -> list[JobReturn]:
-    """What each job returned, in order; a job that failed says so in its own entry."""
-    configure_log(batch.config.hydra.hydra_logging, batch.config.hydra.verbose)
-    Path(str(batch.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
+    """Hydra's record of each job, in order; that of a failed job holds its error.
+
+    Args:
+        first: the number of the first job.
+        slots: the environment variables of each slot.
+    """
+    configure_log(program.config.hydra.hydra_logging, program.config.hydra.verbose)
+    Path(str(program.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
     log.info("Launching %d jobs in %d processes", len(job_overrides), len(slots))
-    returned: dict[int, JobReturn] = {}
+    returns: dict[int, JobReturn] = {}
     with TemporaryDirectory(prefix="hwsweep-") as folder:
         jobs = [Job(n, str(n), f"{folder}/{n}", list(lines), {}) for n, lines in enumerate(job_overrides, first)]
-        pool = ProcessPool(main, batch, slots, threads, timeout, preload)
+        pool = ProcessPool(program, slots, threads, timeout, preload, output=None)
         try:
-            for ended in _run(pool, jobs):
-                returned[ended.job.trial] = _returned(ended, timeout)
+            for end in _run(pool, jobs):
+                returns[end.job.trial] = _read_return(end, timeout)
         finally:
             pool.kill()
-    return [returned[job.trial] for job in jobs]
+    return [returns[job.trial] for job in jobs]
 
 
-def _run(pool: ProcessPool, jobs: list[Job]) -> Iterator[Ended]:
-    """The jobs as they end; a free slot gets the next one at once."""
+def _run(pool: ProcessPool, jobs: list[Job]) -> Iterator[JobEnd]:
+    """Run all jobs and give each as it ends; a free slot gets the next one at once."""
     waiting = deque(jobs)
     while waiting or pool.jobs:
         while waiting and pool.free:
@@ -87,69 +111,33 @@ def _run(pool: ProcessPool, jobs: list[Job]) -> Iterator[Ended]:
         yield from pool.wait(lambda job, message: None, seconds=0.5)
 
 
-def _returned(ended: Ended, timeout: float | None) -> JobReturn:
-    """What the job's process stored; a failure if it did not live to do so."""
-    path = Path(ended.job.directory, RETURNED)
-    if path.exists():
-        stored: JobReturn = pickle.loads(path.read_bytes())  # noqa: S301  # written by a process of ours
-        return stored
-    return _failed(ended.job, Lost(f"job {ended.job.trial}: {how_it_ended(ended, timeout)}"))
+def _read_return(end: JobEnd, timeout: float | None) -> JobReturn:
+    """The record that the job's process stored; a failure if it stored none."""
+    path = Path(end.job.directory, JOB_RETURN)
+    if not path.exists():
+        return _failed(end.job.overrides, JobError(f"job {end.job.trial}: {describe(end, timeout)}"))
+    stored: JobReturn = pickle.loads(path.read_bytes())  # noqa: S301  # a process of ours wrote it
+    return stored
 
 
-def _failed(job: Job, error: Exception) -> JobReturn:
-    return JobReturn(overrides=job.overrides, status=JobStatus.FAILED, _return_value=error)
-
-
-def main(
-    connection: Connection, program: bytes, job: Job, config: bytes | None, environment: dict[str, str], threads: int
-) -> None:
-    """Run one job in this new process and store what it returned."""
-    process.begin()
-    end_with_parent()
-    os.environ.update(environment)
-    batch: Batch = cloudpickle.loads(program)
-    process.use_threads(threads)
+def _pickled(job_return: JobReturn) -> bytes:
+    """The record of a job; an error or a value that cannot be pickled and read again is replaced by a JobError."""
     try:
-        returned = run(batch, job, config)
-    except KeyboardInterrupt:  # it was asked to end
-        os._exit(130)
-    with files.whole(Path(job.directory, RETURNED)) as part:
-        part.write_bytes(_portable(returned))
-    sys.stdout.flush()
-    connection.send(("done",))
-
-
-def run(batch: Batch, job: Job, prepared: bytes | None) -> JobReturn:
-    """The job, run in this process."""
-    setup_globals()
-    Singleton.set_state(batch.singletons)
-    try:
-        config = batch.compose(job.overrides) if prepared is None else pickle.loads(prepared)  # noqa: S301
-        with open_dict(config.hydra.job):
-            config.hydra.job.id = f"{config.hydra.job.name}_{job.trial}"
-            config.hydra.job.num = job.trial
-        HydraConfig.instance().set_config(config)
-        return run_job(
-            hydra_context=batch.context,
-            task_function=batch.task,
-            config=config,
-            job_dir_key="hydra.sweep.dir",
-            job_subdir_key="hydra.sweep.subdir",
-        )
-    except Exception as error:  # run_job keeps what the task raises: this is an override that does not compose
-        return _failed(job, error)
-
-
-def _portable(returned: JobReturn) -> bytes:
-    """The job's return, pickled; an exception or a value that cannot be unpickled is told in words instead."""
-    try:
-        pickled: bytes = cloudpickle.dumps(returned)
+        pickled: bytes = cloudpickle.dumps(job_return)
         pickle.loads(pickled)  # noqa: S301
+        return pickled
     except Exception as error:
-        value = returned._return_value
-        if not isinstance(value, Exception):
-            value = f"the returned {type(value).__name__} cannot be pickled: {error}"
-            returned.status = JobStatus.FAILED
-        returned._return_value = Lost(f"{type(value).__name__}: {value}" if isinstance(value, Exception) else value)
-        pickled = cloudpickle.dumps(returned)
-    return pickled
+        try:
+            name = type(job_return.return_value).__name__
+            message = f"the returned {name} cannot be pickled: {error}"
+        except Exception as failure:
+            message = f"{type(failure).__name__}: {failure}"
+        job_return.return_value = JobError(message)
+        job_return.status = JobStatus.FAILED
+        return cloudpickle.dumps(job_return)  # type: ignore[no-any-return]
+
+
+def _failed(overrides: list[str], error: Exception) -> JobReturn:
+    job_return = JobReturn(overrides=overrides, status=JobStatus.FAILED)
+    job_return.return_value = error
+    return job_return

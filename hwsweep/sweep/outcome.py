@@ -1,11 +1,11 @@
-"""How a run ended: its values, or why it failed. Written by the run's own process, so that nothing else can lose it."""
+"""How a run ended: its values, or why it failed. The run's own process stores it, so that nothing else can lose it."""
 
 from __future__ import annotations
 
 import math
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -14,6 +14,10 @@ from hwsweep import files, run_folder
 REASONS = ("diverged", "out-of-memory", "timeout", "invalid-config", "error", "killed")
 INVALID = {"ConfigCompositionException", "MissingConfigException", "OmegaConfBaseException"}
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "unable to allocate")
+"""In the messages of torch's RuntimeErrors; without them a trial that lacks memory fails with reason "error".
+
+torch has a class, OutOfMemoryError, for CUDA only. Its CPU allocator raises a plain RuntimeError.
+"""
 
 
 class Failure(NamedTuple):
@@ -34,57 +38,67 @@ class Outcome(NamedTuple):
     """One per objective if complete, else empty."""
     failure: Failure | None
     seconds: float
-    ended: float | None = None
-    """When it was written down, in seconds since 1970."""
+    end_time: float | None = None
+    """When it was stored, in seconds since 1970."""
 
 
-def failed(reason: str, message: str, seconds: float, trace: str = "") -> Outcome:
+def from_call(function: Callable[[], Any], n_objectives: int) -> Outcome:
+    """The outcome of a run that consists of this call: by the value that it returns, or the error that it raises."""
+    start = time.monotonic()
+    try:
+        value = function()
+    except Exception as error:
+        return from_error(error, time.monotonic() - start)
+    return from_value(value, n_objectives, time.monotonic() - start)
+
+
+def from_failure(reason: str, message: str, seconds: float, trace: str = "") -> Outcome:
     """The outcome of a failed run."""
     return Outcome("failed", [], Failure(reason, message, trace), seconds)
 
 
-def of_value(value: Any, n_objectives: int, seconds: float) -> Outcome:
+def from_value(value: Any, n_objectives: int, seconds: float) -> Outcome:
     """The outcome of a run whose task function returned `value`: a number, or one per objective."""
     values = list(value.values()) if isinstance(value, Mapping) else value
     values = values if isinstance(values, (list, tuple)) else [values]
     try:
         numbers = [float(number) for number in values]
     except (TypeError, ValueError):
-        return failed("error", f"the objective must be a number, but the task returned {value!r}", seconds)
+        return from_failure("error", f"the objective must be a number, but the task returned {value!r}", seconds)
     if len(numbers) != n_objectives:
         message = f"the task must return {n_objectives} objectives (see direction), but returned {value!r}"
-        return failed("error", message, seconds)
+        return from_failure("error", message, seconds)
     if not all(map(math.isfinite, numbers)):
-        return failed("diverged", f"the objective must be finite, but is {value!r}", seconds)
+        return from_failure("diverged", f"the objective must be finite, but is {value!r}", seconds)
     return Outcome("complete", numbers, None, seconds)
 
 
-def of_error(error: BaseException, seconds: float) -> Outcome:
-    """The outcome of a run that raised: pruned, or failed for the reason that the error tells."""
+def from_error(error: BaseException, seconds: float) -> Outcome:
+    """The outcome of a run that raised this error: pruned, or failed for a reason that the error or its cause has."""
     trace = "".join(traceback.format_exception(error))
     reason = "error"
     for cause in _causes(error):
         if type(cause).__name__ == "TrialPruned":
             return Outcome("pruned", [], None, seconds)
-        if told := _reason(cause):
-            reason, error = told, cause
+        if (known := _failure_reason(cause)) is not None:
+            reason, error = known, cause
             break
     message = ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
-    return failed(reason, message, seconds, trace)
+    return from_failure(reason, message, seconds, trace)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what it was raised from: Hydra's instantiate wraps what a constructor raises."""
+    """The error and its chain of causes: Hydra's instantiate wraps the error of a constructor."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
-def _reason(error: BaseException) -> str | None:
-    """The class of the failure, if this error tells it."""
-    told = getattr(error, "failure_reason", None)
-    if told in REASONS:
-        return str(told)
+def _failure_reason(error: BaseException) -> str | None:
+    """One of REASONS for an error that names it (`failure_reason`) or whose class or message is known; else None."""
+    reason = getattr(error, "failure_reason", None)
+    if reason in REASONS:
+        return str(reason)
     names = {kind.__name__ for kind in type(error).__mro__}
     if names & {"MemoryError", "OutOfMemoryError"}:
         return "out-of-memory"
@@ -96,7 +110,7 @@ def _reason(error: BaseException) -> str | None:
 def write_outcome(directory: Path, outcome: Outcome) -> None:
     """Store the outcome as `outcome.json` in the run's folder."""
     failure = outcome.failure and outcome.failure._asdict()
-    fields = outcome._asdict() | {"failure": failure, "ended": time.time()}
+    fields = outcome._asdict() | {"failure": failure, "end_time": time.time()}
     files.write_json(directory / run_folder.OUTCOME, fields)
 
 

@@ -1,4 +1,4 @@
-"""What a training program may ask of the sweep it runs in. Light: it imports nothing."""
+"""The sweep as a training program sees it: its trial, reports, pruning. It imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Value: TypeAlias = "str | int | float | bool"
 
 
 class TrialPruned(Exception):
-    """Raised by the program to end a trial that should_prune() gave up."""
+    """The program raises it to end a trial after should_prune() returned True."""
 
 
 class Trial(NamedTuple):
@@ -23,10 +23,11 @@ class Trial(NamedTuple):
     report: Callable[[float, int], None]
     """report(value, step): an intermediate value of the objective, for the pruner and the live view.
 
-    A run that goes on from a checkpoint reports its earlier steps again: the last may have been lost with its process.
+    A run that continues from a checkpoint reports its earlier steps again: the last report of a killed process may be
+    lost.
     """
     should_prune: Callable[[], bool]
-    """Whether the pruner gives this trial up, judged by what was reported."""
+    """Whether the pruner ends this trial, given the values reported so far."""
 
 
 _current: Trial | None = None
@@ -37,7 +38,7 @@ def current_trial() -> Trial | None:
     return _current
 
 
-def enter(trial: Trial | None) -> None:
-    """Make the trial the current one of this process (for the engine)."""
+def set_current(trial: Trial | None) -> None:
+    """Make this the trial of this process; only the process that runs a job calls it."""
     global _current
     _current = trial

@@ -1,4 +1,4 @@
-"""A Hydra application with a checkpoint: counts to `epochs`, and goes on from where it was when it is run again."""
+"""A Hydra application with a checkpoint: it counts to `epochs` and continues from its checkpoint when it runs again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from hwsweep.sweep.outcome import write_atomically
+from hwsweep.files import write_text
 from hwsweep.sweep.trial import TrialPruned, current_trial
 
 
@@ -22,7 +22,7 @@ def main(cfg: DictConfig) -> float:
     print(f"from epoch {done}", flush=True)
     for epoch in range(1, cfg.epochs + 1):
         if epoch > done:
-            write_atomically(checkpoint, str(epoch))
+            write_text(checkpoint, str(epoch))
             time.sleep(cfg.seconds)  # whenever it is killed, the last epoch in the checkpoint was not reported
         trial.report(cfg.x / epoch, epoch)
         if trial.should_prune():

@@ -1,4 +1,4 @@
-"""Hands jobs of the stub application to hydra/launcher=hwsweep, as any sweeper does; prints what came back."""
+"""Hands jobs of the stub application to hydra/launcher=hwsweep, as any sweeper does; prints what it returns."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hydra import compose, initialize
 from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
 from hydra.types import HydraContext
 from stub_app import main as application
 
@@ -26,13 +27,17 @@ def launch(overrides: list[str], jobs: list[list[str]]) -> list[dict[str, Any]]:
         )
         returned = launcher.launch(jobs, initial_job_idx=7)
     return [
-        {
-            "status": job.status.name,
-            "value": str(job._return_value),
-            "overrides": list(job.overrides or []),
-        }
+        {"status": job.status.name, "value": str(value(job)), "overrides": list(job.overrides or [])}
         for job in returned
     ]
+
+
+def value(job: JobReturn) -> object:
+    """What the task returned or raised."""
+    try:
+        return job.return_value
+    except Exception as error:
+        return error
 
 
 if __name__ == "__main__":

@@ -14,16 +14,16 @@ from hydra import compose, initialize
 from stub_sweeps import APP
 
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.execution.launcher_executor import chosen
+from hwsweep.sweep.execution.choice import executor_kind
 
 SCRIPT = Path(__file__).with_name("launch_jobs.py")
 
 
 def launch(folder: Path, overrides: list[str], *jobs: str) -> list[dict[str, Any]]:
-    """What came back of each job."""
-    told = json.dumps([["hydra.sweep.dir=swept", *overrides], [[job] for job in jobs]])
+    """What the launcher returned for each job."""
+    request = json.dumps([["hydra.sweep.dir=swept", *overrides], [[job] for job in jobs]])
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), told], cwd=folder, check=True, capture_output=True, text=True, timeout=120
+        [sys.executable, str(SCRIPT), request], cwd=folder, check=True, capture_output=True, text=True, timeout=120
     )
     returned: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
     return returned
@@ -55,7 +55,7 @@ def test_each_slot_has_its_device_and_its_share_of_the_cores(tmp_path: Path, mon
 
 
 @pytest.mark.slow
-def test_hydras_own_sweeper_runs_all_jobs_and_then_tells_the_failure(tmp_path: Path) -> None:
+def test_hydras_own_sweeper_runs_all_jobs_and_then_reports_the_failure(tmp_path: Path) -> None:
     arguments = ["-m", "hydra/sweeper=basic", "hydra/launcher=hwsweep", "hydra.sweep.dir=swept", "how=exit,well"]
     done = subprocess.run(
         [sys.executable, str(APP), *arguments], cwd=tmp_path, check=False, capture_output=True, text=True, timeout=120
@@ -70,9 +70,11 @@ def test_hydras_own_sweeper_runs_all_jobs_and_then_tells_the_failure(tmp_path: P
 def test_with_our_own_sweeper_it_means_our_own_processes() -> None:
     with initialize(version_base="1.3", config_path="stub_conf"):
         ours = compose("config", ["hydra/launcher=hwsweep"], return_hydra_config=True)
-        told = compose("config", ["hydra/launcher=hwsweep", "hydra.launcher.n_jobs=2"], return_hydra_config=True)
+        with_settings = compose(
+            "config", ["hydra/launcher=hwsweep", "hydra.launcher.n_jobs=2"], return_hydra_config=True
+        )
         basic = compose("config", ["hydra/launcher=basic"], return_hydra_config=True)
         default = compose("config", return_hydra_config=True)
-    assert [chosen(config) for config in (ours, basic, default)] == [False, True, False]
+    assert [executor_kind(config) for config in (ours, basic, default)] == ["processes", "launcher", "processes"]
     with pytest.raises(SweepError, match=r"ignores hydra\.launcher\.n_jobs=2; see hydra\.sweeper\.n_jobs"):
-        chosen(told)
+        executor_kind(with_settings)

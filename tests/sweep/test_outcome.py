@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hwsweep.run_folder import read_result
-from hwsweep.sweep.outcome import Failure, Outcome, of_error, of_value, read_outcome, write_outcome
+from hwsweep.sweep.outcome import Failure, Outcome, from_error, from_value, read_outcome, write_outcome
 from hwsweep.sweep.trial import TrialPruned
 
 
@@ -24,7 +24,7 @@ class OutOfMemoryError(RuntimeError):
     [(3, 1, [3.0]), (True, 1, [1.0]), ((1, 2.5), 2, [1.0, 2.5]), ({"a": 1, "b": 2}, 2, [1.0, 2.0]), ([4], 1, [4.0])],
 )
 def test_numbers_are_the_outcome(value: Any, n_objectives: int, values: list[float]) -> None:
-    assert of_value(value, n_objectives, 2.0) == Outcome("complete", values, None, 2.0)
+    assert from_value(value, n_objectives, 2.0) == Outcome("complete", values, None, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_numbers_are_the_outcome(value: Any, n_objectives: int, values: list[flo
     ],
 )
 def test_what_is_no_number_is_a_failure(value: Any, n_objectives: int, reason: str, message: str) -> None:
-    failure = of_value(value, n_objectives, 2.0).failure
+    failure = from_value(value, n_objectives, 2.0).failure
     assert failure is not None
     assert failure.reason == reason
     assert message in failure.message
@@ -55,7 +55,7 @@ def test_what_is_no_number_is_a_failure(value: Any, n_objectives: int, reason: s
     ],
 )
 def test_an_exception_tells_its_reason(error: Exception, reason: str) -> None:
-    failure = of_error(error, 1.0).failure
+    failure = from_error(error, 1.0).failure
     assert failure is not None
     assert failure.reason == reason
 
@@ -63,14 +63,14 @@ def test_an_exception_tells_its_reason(error: Exception, reason: str) -> None:
 def test_the_reason_is_found_behind_an_exception_that_wraps_it() -> None:
     wrapped = RuntimeError("Error in call to target")
     wrapped.__cause__ = Diverged("loss is nan at epoch 3\nand more")
-    failure = of_error(wrapped, 1.0).failure
+    failure = from_error(wrapped, 1.0).failure
     assert failure is not None
     assert (failure.reason, failure.message) == ("diverged", "Diverged: loss is nan at epoch 3")
     assert "Error in call to target" in failure.traceback
 
 
 def test_a_pruned_trial_is_no_failure() -> None:
-    assert of_error(TrialPruned(), 1.0) == Outcome("pruned", [], None, 1.0)
+    assert from_error(TrialPruned(), 1.0) == Outcome("pruned", [], None, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_an_outcome_is_read_back_as_it_was_written(tmp_path: Path, outcome: Outc
     before = time.time()
     write_outcome(tmp_path, outcome)
     read = read_outcome(tmp_path)
-    assert read is not None and read._replace(ended=None) == outcome
-    assert read.ended is not None and before <= read.ended <= time.time()
+    assert read is not None and read._replace(end_time=None) == outcome
+    assert read.end_time is not None and before <= read.end_time <= time.time()
     assert [path.name for path in tmp_path.iterdir()] == ["outcome.json"]
 
 

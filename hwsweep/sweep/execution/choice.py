@@ -1,53 +1,80 @@
-"""Which cluster the command asks for, checked before any work."""
+"""Which executor runs the trials, decided by the Hydra launcher that the command names."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any
+from typing import Literal, TypeAlias
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from hwsweep import run_folder
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.execution.cluster_executor import Cluster, ClusterRuns
-from hwsweep.sweep.execution.trial_process import Program
-from hwsweep.sweep.settings import Settings
+from hwsweep.sweep.execution.cluster_executor import Cluster, ClusterExecutor
+from hwsweep.sweep.execution.executor import Executor
+from hwsweep.sweep.execution.launcher_executor import LauncherExecutor
+from hwsweep.sweep.execution.process_pool import ProcessPool
+from hwsweep.sweep.execution.trial_process import TrialProgram
+from hwsweep.sweep.settings import Settings, section_values
 
-LIBRARIES = {"hwsweep_ray": ("ray", "ray"), "hwsweep_slurm": ("slurm", "submitit")}
-"""The extra of this package and the library it brings, by launcher."""
+Kind: TypeAlias = Literal["processes", "launcher", "ray", "slurm"]
+"""Our own processes on this machine, a Hydra launcher, or a cluster."""
+LIBRARIES: dict[Kind, str] = {"ray": "ray", "slurm": "submitit"}
+"""The library that each cluster needs. The cluster's name is also that of the extra that installs it."""
 
 
-def cluster_asked(config: DictConfig) -> str | None:
-    """The launcher that names a cluster; None if the command asks for none.
+def executor_kind(config: DictConfig) -> Kind:
+    """What runs the trials. Hydra's default launcher, basic, counts only if the command line names it.
 
     Raises:
-        SweepError: its library is not installed.
+        SweepError: our own launcher is given settings, or the library of a cluster is not installed.
     """
-    choice = config.hydra.runtime.choices.get("hydra/launcher")
-    if choice not in LIBRARIES:
-        return None
-    extra, library = LIBRARIES[choice]
-    if find_spec(library) is None:
-        raise SweepError(f"hydra/launcher={choice} needs {library}: pip install 'hwsweep[{extra}]'")
-    return str(choice)
+    launcher = config.hydra.runtime.choices.get("hydra/launcher")
+    overrides = config.hydra.overrides.hydra
+    if launcher == "hwsweep":  # the sweeper itself runs trials as this launcher would
+        if ignored := [line for line in overrides if line.lstrip("+").startswith("hydra.launcher.")]:
+            raise SweepError(f"the sweeper runs its own processes and ignores {ignored[0]}; see hydra.sweeper.n_jobs")
+        return "processes"
+    for kind, library in LIBRARIES.items():
+        if launcher == f"hwsweep_{kind}":
+            if find_spec(library) is None:
+                raise SweepError(f"hydra/launcher={launcher} needs {library}: pip install 'hwsweep[{kind}]'")
+            return kind
+    named = any(line.startswith("hydra/launcher=") for line in overrides)
+    return "launcher" if named or launcher not in (None, "basic") else "processes"
 
 
-def cluster_runs(program: Program, config: DictConfig, settings: Settings) -> ClusterRuns:
-    """The executor over the cluster that the command asks for.
+def make_executor(
+    kind: Kind,
+    program: TrialProgram,
+    config: DictConfig,
+    settings: Settings,
+    slots: list[dict[str, str]],
+    threads: int,
+) -> Executor:
+    """The executor of this kind.
+
+    Args:
+        slots: the environment variables of each slot of this machine.
+        threads: how many threads each process of this machine may compute with.
 
     Raises:
         SweepError: there is no such cluster, or it cannot give what a trial needs.
     """
-    return ClusterRuns(_cluster(config, settings, program.snapshot.study), program, settings)
+    if kind == "processes":
+        preload = list(settings.preload)
+        return ProcessPool(program, slots, threads, settings.timeout, preload, run_folder.OUTPUT)
+    if kind == "launcher":
+        return LauncherExecutor(program, config, settings.concurrency)
+    return ClusterExecutor(_cluster(kind, config, settings, program.snapshot.study), program, settings)
 
 
-def _cluster(config: DictConfig, settings: Settings, study: str) -> Cluster:
-    node = OmegaConf.to_container(config.hydra.launcher, resolve=True)
-    assert isinstance(node, dict)
-    wanted: dict[str, Any] = {str(key): value for key, value in node.items() if key != "_target_"}
-    if cluster_asked(config) == "hwsweep_ray":
+def _cluster(kind: Kind, config: DictConfig, settings: Settings, study: str) -> Cluster:
+    if kind == "ray":
         from hwsweep.sweep.execution.ray_cluster import RayCluster, RaySettings
 
-        return RayCluster(RaySettings(**wanted), settings.gpus_per_trial)
+        ray_settings = RaySettings(**section_values(config, "hydra.launcher", RaySettings._fields))
+        return RayCluster(ray_settings, settings.gpus_per_trial)
     from hwsweep.sweep.execution.slurm_cluster import SlurmCluster, SlurmSettings
 
-    return SlurmCluster(SlurmSettings(**wanted), settings.gpus_per_trial, study)
+    slurm_settings = SlurmSettings(**section_values(config, "hydra.launcher", SlurmSettings._fields))
+    return SlurmCluster(slurm_settings, settings.gpus_per_trial, study)

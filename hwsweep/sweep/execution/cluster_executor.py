@@ -1,70 +1,69 @@
-"""Runs on a cluster: the contract of what places them there (Ray, Slurm), and the executor over it."""
+"""Jobs on a cluster: the contract of a cluster (Ray, Slurm), and the executor that uses it."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from hwsweep.sweep import outcome
 from hwsweep.sweep.execution import pickling
-from hwsweep.sweep.execution.cluster_node import Finished, Work
-from hwsweep.sweep.execution.executor import Ended, Job
+from hwsweep.sweep.execution.cluster_node import NodeRequest, NodeResult, node_lost
+from hwsweep.sweep.execution.executor import Answer, Job, JobEnd
+from hwsweep.sweep.execution.job_process import JobProgram
 from hwsweep.sweep.execution.mailbox import Mailbox
-from hwsweep.sweep.execution.trial_process import Program
+from hwsweep.sweep.outcome import read_outcome, write_outcome
 from hwsweep.sweep.settings import Settings
 
 PAUSE = 0.1
-"""Seconds between two looks at what runs."""
+"""Seconds between two checks of the running jobs."""
 GRACE = 60.0
-"""Seconds a cluster has to end a run; then the sweep ends without it."""
+"""Seconds that a cluster has to end a cancelled job; then the sweep ends without it."""
 
 
-class Placed(Protocol):
-    """A run that a cluster was given."""
+class ClusterJob(Protocol):
+    """A job in a cluster's hands, queued or running."""
 
-    def finished(self) -> Finished | None:
-        """How it ended; None while it has not, or waits in the cluster's queue."""
+    def poll(self) -> NodeResult | None:
+        """The result; None while the job is queued or runs."""
 
     def cancel(self) -> None:
-        """Ask it to end, soon; take it out of the queue."""
+        """Ask the cluster to end the job, or to take it out of its queue. Returns at once."""
 
 
 class Cluster(Protocol):
-    """What places runs on machines."""
+    """Runs jobs on its machines."""
 
     environment: dict[str, str]
-    """Variables that a run is to find, beside those of its node."""
+    """Variables that a job gets in addition to those of its node."""
     cpus_per_trial: int
 
-    def find(self, job: Job) -> Placed | None:
-        """The run of this job that an earlier sweep left in the cluster, if it has not ended."""
+    def reattach(self, job: Job) -> ClusterJob | None:
+        """The same job, if an earlier sweep has submitted it and it has not ended."""
 
-    def place(self, work: Work) -> Placed:
-        """Put the work in the cluster's queue."""
+    def submit(self, request: NodeRequest) -> ClusterJob:
+        """Put the job in the cluster's queue."""
 
     def close(self) -> None:
-        """Let go of the cluster."""
+        """Disconnect from the cluster."""
 
 
 @dataclass
 class _Run:
     job: Job
-    placed: Placed
-    box: Mailbox
-    began: float = field(default_factory=time.monotonic)
-    give_up_at: float | None = None
-    """When a run that was asked to end counts as ended (time.monotonic)."""
+    cluster_job: ClusterJob
+    mailbox: Mailbox
+    start: float = field(default_factory=time.monotonic)
+    deadline: float | None = None
+    """When a cancelled job counts as ended (time.monotonic); None if it was not cancelled."""
 
 
-class ClusterRuns:
-    """An executor that hands up to n_jobs runs at once to a cluster; the folders are on storage that all share."""
+class ClusterExecutor:
+    """An executor that gives a cluster up to n_jobs jobs at once. All machines share the storage of the folders."""
 
-    def __init__(self, cluster: Cluster, program: Program, settings: Settings) -> None:
+    def __init__(self, cluster: Cluster, program: JobProgram, settings: Settings) -> None:
         self.cluster = cluster
         self.program: bytes = pickling.dumps(program)
         self.settings = settings
@@ -72,60 +71,54 @@ class ClusterRuns:
 
     @property
     def free(self) -> bool:
-        """Whether fewer than n_jobs runs are in the cluster."""
-        return len(self.runs) < self.settings.at_once
+        return len(self.runs) < self.settings.concurrency
 
     @property
     def jobs(self) -> list[Job]:
-        """The jobs in the cluster, queued or running."""
         return [run.job for run in self.runs]
 
     def prepare(self, job: Job) -> None:
-        """Do nothing: the node composes."""
+        pass  # the node composes the configuration
 
     def submit(self, job: Job) -> None:
-        """Place the job, unless an earlier sweep has and it goes on."""
-        box = Mailbox(Path(job.directory))
-        placed = self.cluster.find(job)
-        if placed is None:
-            box.clear()
-            placed = self.cluster.place(self._work(job))
-        self.runs.append(_Run(job, placed, box))
+        mailbox = Mailbox(Path(job.directory))
+        cluster_job = self.cluster.reattach(job)
+        if cluster_job is None:
+            mailbox.clear()
+            cluster_job = self.cluster.submit(self._request(job))
+        self.runs.append(_Run(job, cluster_job, mailbox))
 
-    def wait(self, answer: Callable[[Job, tuple[Any, ...]], bool | None], seconds: float) -> list[Ended]:
-        """The runs that ended; their outcomes lie in their folders."""
-        ended = []
+    def wait(self, answer: Answer, seconds: float) -> list[JobEnd]:
+        ends = []
         for run in list(self.runs):
-            finished = _finished(run)
-            for message in run.box.read():
+            result = _poll(run)
+            for message in run.mailbox.read():
                 if answer(run.job, message):
-                    run.box.pruned.touch()
-            if finished is not None:
+                    run.mailbox.pruned.touch()
+            if result is not None:
                 self.runs.remove(run)
-                ended.append(_settled(run, finished))
-        if not ended:
+                ends.append(_collect(run, result))
+        if not ends:
             time.sleep(min(seconds, PAUSE))
-        return ended
+        return ends
 
     def stop(self) -> None:
-        """Ask every run to end."""
         for run in self.runs:
-            if run.give_up_at is None:
-                run.give_up_at = time.monotonic() + GRACE
-                run.placed.cancel()
+            if run.deadline is None:
+                run.deadline = time.monotonic() + GRACE
+                run.cluster_job.cancel()
 
     def kill(self) -> None:
-        """Ask every run to end, wait for none, and let go of the cluster."""
         self.stop()
         self.runs.clear()
         self.cluster.close()
 
-    def _work(self, job: Job) -> Work:
-        return Work(
+    def _request(self, job: Job) -> NodeRequest:
+        return NodeRequest(
             program=self.program,
             job=job,
-            directory=str(Path.cwd()),
-            search_path=[os.path.abspath(path) for path in sys.path],  # noqa: PTH100  # also "", which is here
+            working_directory=str(Path.cwd()),
+            search_path=[os.path.abspath(path) for path in sys.path],  # noqa: PTH100  # "" is the working directory
             environment=self.cluster.environment,
             threads=self.cluster.cpus_per_trial,
             timeout=self.settings.timeout,
@@ -133,29 +126,19 @@ class ClusterRuns:
         )
 
 
-def _finished(run: _Run) -> Finished | None:
-    """How the run ended; lost, if it was asked to end and the cluster has not said so for GRACE seconds."""
-    finished = run.placed.finished()
-    if finished is None and run.give_up_at is not None and time.monotonic() > run.give_up_at:
-        return lost(run.job)
-    return finished
+def _poll(run: _Run) -> NodeResult | None:
+    """The result of the job; a job that the cluster did not end in GRACE seconds counts as lost."""
+    result = run.cluster_job.poll()
+    if result is None and run.deadline is not None and time.monotonic() > run.deadline:
+        return node_lost(run.job)
+    return result
 
 
-def _settled(run: _Run, finished: Finished) -> Ended:
-    """The end of the run, once its outcome can be read here and the mailbox is gone."""
+def _collect(run: _Run, result: NodeResult) -> JobEnd:
+    """The end of the job, once its outcome can be read here and the mailbox is empty."""
     directory = Path(run.job.directory)
-    if finished.outcome is not None and outcome.read_outcome(directory) is None:
-        outcome.write_outcome(directory, finished.outcome)
-    run.box.clear()
-    stopped = finished.ended.stopped if run.give_up_at is None else "stop"
-    return finished.ended._replace(job=run.job, stopped=stopped, seconds=time.monotonic() - run.began)
-
-
-def lost(job: Job) -> Finished:
-    """The end of a run whose node is gone: as of a process that was killed from outside, it is started again."""
-    return Finished(Ended(job, -9, None, 0.0), None)
-
-
-def refused(job: Job, why: outcome.Outcome) -> Finished:
-    """The end of a run that the cluster itself ended."""
-    return Finished(Ended(job, 1, None, 0.0), why)
+    if result.outcome is not None and read_outcome(directory) is None:
+        write_outcome(directory, result.outcome)
+    run.mailbox.clear()
+    stop_reason = result.end.stop_reason if run.deadline is None else "stop"
+    return result.end._replace(job=run.job, stop_reason=stop_reason, seconds=time.monotonic() - run.start)

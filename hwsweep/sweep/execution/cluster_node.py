@@ -1,4 +1,4 @@
-"""A job on a node of a cluster: in a fresh process of our own pool there, as if the sweep ran on that machine."""
+"""A job on a node of a cluster: it runs there in a process pool of its own, as on the sweep's machine."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cloudpickle  # type: ignore[import-untyped]
 
-from hwsweep.sweep import outcome
-from hwsweep.sweep.execution import trial_process
-from hwsweep.sweep.execution.executor import Ended, Job
+from hwsweep import run_folder
+from hwsweep.sweep.execution.executor import AskedToPrune, Job, JobEnd, Message
+from hwsweep.sweep.execution.job_process import JobProgram
 from hwsweep.sweep.execution.mailbox import Mailbox
 from hwsweep.sweep.execution.process_pool import ProcessPool
+from hwsweep.sweep.outcome import Outcome, read_outcome
 
 
-class Work(NamedTuple):
+class NodeRequest(NamedTuple):
     """A job as it is sent to a node, with what it needs there."""
 
     program: bytes
-    """A pickled trial_process.Program."""
+    """A pickled JobProgram."""
     job: Job
-    directory: str
+    working_directory: str
     """Where the sweep was started."""
     search_path: list[str]
     """The sweep's sys.path."""
@@ -36,55 +37,68 @@ class Work(NamedTuple):
     preload: list[str]
 
 
-class Finished(NamedTuple):
-    """What comes back from a node."""
+class NodeResult(NamedTuple):
+    """What a node sends back."""
 
-    ended: Ended
-    outcome: outcome.Outcome | None
-    """It lies in the run's folder, too; the sweep may not see it there yet."""
+    end: JobEnd
+    outcome: Outcome | None
+    """Also in the job's folder, where the sweep may not see it yet; None if the job stored none."""
 
 
-def host(work: Work) -> Finished:
-    """How the job ended that was run on this node."""
-    folder = Path(work.job.directory)
-    if (stored := outcome.read_outcome(folder)) is not None:  # it was lost only from sight
-        return Finished(Ended(work.job, 0, None, stored.seconds), stored)
+def node_lost(job: Job) -> NodeResult:
+    """The result for a job whose node died: as after SIGKILL, the sweep runs the job again."""
+    return NodeResult(JobEnd(job, -signal.SIGKILL, None, 0.0), None)
+
+
+def cluster_failure(job: Job, outcome: Outcome) -> NodeResult:
+    """The result for a job that the cluster itself ended for good."""
+    return NodeResult(JobEnd(job, 1, None, 0.0), outcome)
+
+
+def run_on_node(request: NodeRequest) -> NodeResult:
+    """Run the job on this node, unless it has an outcome."""
+    job = request.job
+    if (stored := read_outcome(Path(job.directory))) is not None:  # the job ran, but the sweep could not see its end
+        return NodeResult(JobEnd(job, 0, None, stored.seconds), stored)
     with suppress(ValueError):  # not the main thread
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a cluster begun in the background may ignore it
-    os.chdir(work.directory)
-    sys.path += [path for path in work.search_path if path not in sys.path]
-    program: trial_process.Program = cloudpickle.loads(work.program)
+    os.chdir(request.working_directory)
+    sys.path += [path for path in request.search_path if path not in sys.path]
+    program: JobProgram = cloudpickle.loads(request.program)
     devices = {name: os.environ[name] for name in ("CUDA_VISIBLE_DEVICES",) if name in os.environ}
-    slot = {**work.environment, **devices}
-    pool = ProcessPool(trial_process.main, program, [slot], work.threads, work.timeout, work.preload)
+    slots = [{**request.environment, **devices}]
+    pool = ProcessPool(program, slots, request.threads, request.timeout, request.preload, run_folder.OUTPUT)
     try:
-        ended = _run(pool, work.job)
+        end = _run(pool, job)
     finally:
         pool.kill()
-    return Finished(ended, outcome.read_outcome(folder))
+    return NodeResult(end, read_outcome(Path(job.directory)))
 
 
-def _run(pool: ProcessPool, job: Job) -> Ended:
-    """Run the job; the cluster's wish to end it comes as KeyboardInterrupt, and the process may end by itself."""
-    box = Mailbox(Path(job.directory))
+def _run(pool: ProcessPool, job: Job) -> JobEnd:
+    """Run the job to its end. KeyboardInterrupt, by which a cluster cancels it, stops the job first."""
+    mailbox = Mailbox(Path(job.directory))
 
-    def answer(job: Job, message: tuple[Any, ...]) -> bool | None:
-        box.post(message)
-        return box.pruned.exists() if message[0] == "should_prune" else None
+    def answer(job: Job, message: Message) -> bool | None:
+        mailbox.post(message)
+        return mailbox.pruned.exists() if isinstance(message, AskedToPrune) else None
 
-    with _no_main():
+    with _empty_main_module():
         pool.submit(job)
     while True:
         try:
-            if done := pool.wait(answer, seconds=0.5):
-                return done[0]
+            if ends := pool.wait(answer, seconds=0.5):
+                return ends[0]
         except KeyboardInterrupt:
             pool.stop()
 
 
 @contextmanager
-def _no_main() -> Iterator[None]:
-    """A process started inside does not load the program that runs here: the cluster's, which takes Ray a second."""
+def _empty_main_module() -> Iterator[None]:
+    """Hide `__main__` from a process that starts inside, which would import it again.
+
+    Here `__main__` is the cluster's own program: Ray's takes about a second to import, for each trial.
+    """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:

@@ -1,10 +1,10 @@
-"""What runs jobs: the contract of our own processes (pool) and of Hydra's launchers (launcher)."""
+"""The contract of what runs jobs, and the messages between a job's process and the sweep."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from hwsweep.sweep import outcome
 from hwsweep.sweep.trial import Value
@@ -23,55 +23,81 @@ class Job(NamedTuple):
     """The swept values, and the seed if the trial is repeated with several."""
 
 
-class Ended(NamedTuple):
-    """A process that is gone."""
+class Reported(NamedTuple):
+    """Message of a job: an intermediate value of its objective."""
+
+    value: float
+    step: int
+
+
+class AskedToPrune(NamedTuple):
+    """Message of a job: it asks whether to end. The answer is True or False."""
+
+
+class Done(NamedTuple):
+    """Last message of a job's process: the result is stored."""
+
+
+Message: TypeAlias = "Reported | AskedToPrune"
+Answer: TypeAlias = Callable[[Job, Message], "bool | None"]
+"""Is called with each message of a running job; what it returns, unless None, is sent back to the job."""
+
+
+class JobEnd(NamedTuple):
+    """How a job's process ended."""
 
     job: Job
     exit_code: int
     """As multiprocessing gives it: -9 is SIGKILL."""
-    stopped: str | None
-    """Why the pool ended it: "timeout" or "stop"; None if it ended by itself."""
+    stop_reason: Literal["timeout", "stop"] | None
+    """Why the executor ended it; None if it ended by itself or was killed from outside."""
     seconds: float
 
 
 class Executor(Protocol):
-    """Runs jobs somewhere: the processes below, or a Hydra launcher."""
+    """Runs jobs: in processes of this machine, on a cluster, or through a Hydra launcher."""
 
     @property
     def free(self) -> bool:
-        """Whether a job may be submitted."""
+        """Whether `submit` may be called."""
 
     @property
     def jobs(self) -> list[Job]:
-        """What was submitted and has not ended."""
+        """The jobs that were submitted and that `wait` has not returned yet."""
 
     def prepare(self, job: Job) -> None:
-        """Do what can be done ahead for a job that will be submitted soon; called while all that is free is taken."""
+        """Do ahead what this job will need, such as composing its config. Called while the executor is not free.
+
+        `submit` also works for a job that was never prepared.
+        """
 
     def submit(self, job: Job) -> None:
-        """Take the job; its folder exists."""
+        """Start the job or put it in a queue. Its folder exists, and the executor is free."""
 
-    def wait(self, answer: Callable[[Job, tuple[Any, ...]], bool | None], seconds: float) -> list[Ended]:
-        """The jobs that ended; their outcomes lie in their folders."""
+    def wait(self, answer: Answer, seconds: float) -> list[JobEnd]:
+        """The jobs that have ended since the last call; their outcomes lie in their folders.
+
+        Returns as soon as a job ends, and otherwise after at most this many seconds, often with an empty list.
+        """
 
     def stop(self) -> None:
-        """Ask all that runs to end."""
+        """Ask all jobs to end. `wait` still returns each of them."""
 
     def kill(self) -> None:
-        """End all that runs at once."""
+        """End all jobs now, wait for none, and release everything that the executor holds."""
 
 
-def lost(ended: Ended, timeout: float | None) -> outcome.Outcome:
-    """The outcome of a run whose process left none."""
-    if ended.stopped == "timeout":
-        return outcome.failed("timeout", how_it_ended(ended, timeout), ended.seconds)
-    return outcome.failed("killed", f"{how_it_ended(ended, timeout)}; see output.log", ended.seconds)
+def missing_outcome(end: JobEnd, timeout: float | None) -> outcome.Outcome:
+    """The outcome of a job whose process stored none."""
+    if end.stop_reason == "timeout":
+        return outcome.from_failure("timeout", describe(end, timeout), end.seconds)
+    return outcome.from_failure("killed", f"{describe(end, timeout)}; see output.log", end.seconds)
 
 
-def how_it_ended(ended: Ended, timeout: float | None) -> str:
-    """What is known of a process that left no result, in words."""
-    if ended.stopped == "timeout":
+def describe(end: JobEnd, timeout: float | None) -> str:
+    """How a process ended that stored no result, in words."""
+    if end.stop_reason == "timeout":
         return f"not done after {timeout} s"
-    code = ended.exit_code
+    code = end.exit_code
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     return f"the process ended with {how} and no result"

@@ -1,4 +1,4 @@
-"""The fork server: loads the heavy modules once; every run begins as a copy of it."""
+"""The fork server: it loads the heavy modules once, and every job's process starts as a copy of it."""
 
 from __future__ import annotations
 
@@ -9,41 +9,47 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from hwsweep.sweep.execution import process
+from hwsweep.processes import end_with_parent
+from hwsweep.sweep.execution.job_process import become_independent
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
-_running: list[Any] = []
-"""The context of the fork server, once there is one."""
+_server: Any = None
+"""The multiprocessing context of the fork server; None before it starts."""
 
 
 def start_server(preload: list[str], threads: int) -> Any:
-    """The context of a fork server that loads its modules from now on; of spawned processes where there is none."""
+    """The multiprocessing context of a fork server, which begins to load these modules; "spawn" where none can run."""
+    global _server
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     from multiprocessing import forkserver
 
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["hwsweep.sweep.execution.fork_server_preload", *preload])
+    _server = multiprocessing.get_context("forkserver")
+    _server.set_forkserver_preload(["hwsweep.sweep.execution.fork_server_preload", *preload])
     with _environment({name: str(threads) for name in THREADS}):
         forkserver.ensure_running()
-    _running[:] = [context]
-    return context
+    return _server
 
 
 @contextmanager
-def helpers(number: int) -> Iterator[Executor | None]:
-    """So many processes for what is left to do once the trials are over; None for 0, or where no fork server runs."""
-    if not (_running and number):
+def worker_pool(number: int) -> Iterator[Executor | None]:
+    """This many worker processes, copies of the fork server; None for 0, or if no fork server runs."""
+    if _server is None or number == 0:
         yield None
         return
-    with ProcessPoolExecutor(number, _running[0], process.begin_to_help) as processes:
-        yield processes
+    with ProcessPoolExecutor(number, _server, _start_worker) as workers:
+        yield workers
+
+
+def _start_worker() -> None:
+    become_independent()
+    end_with_parent()
 
 
 @contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Environment variables for processes started inside, unless the user has set them."""
+    """Set environment variables for the processes that are started inside, unless the user has set them."""
     added = {name: value for name, value in values.items() if name not in os.environ}
     os.environ.update(added)
     try:

@@ -1,4 +1,4 @@
-"""Imported by the fork server alone: what each trial's process would otherwise learn anew."""
+"""Only the fork server imports this module: it loads what each job's process would otherwise load again."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from contextlib import suppress
 
 from hydra.core.plugins import Plugins
 
-import hwsweep.sweep.execution.trial_process  # noqa: F401  # with all that it imports
+import hwsweep.sweep.execution.job_process
+import hwsweep.sweep.execution.trial_process  # noqa: F401  # with all that they import
 from hwsweep.sweep.ending import end_at_once
 
-gc.disable()  # it makes no garbage itself
-atexit.register(end_at_once, os.getpid(), 0)  # who reads the sweep's output waits for this end too
+gc.disable()  # the fork server itself makes no garbage
+atexit.register(end_at_once, os.getpid(), 0)  # a program that reads the sweep's output also waits for this end
 
-with suppress(Exception):  # a plugin that does not load is for the trial to tell
+with suppress(Exception):  # if a plugin does not load, the trial reports it
     Plugins.instance()

@@ -1,28 +1,27 @@
-"""Runs go through a Hydra launcher (basic, joblib, submitit) instead of our own processes: batches of n_jobs."""
+"""Jobs that a Hydra launcher runs (basic, joblib, submitit) instead of our own processes: in batches of n_jobs."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from hwsweep.sweep import SweepError, outcome, trial
-from hwsweep.sweep.execution.executor import Ended, Job
-from hwsweep.sweep.execution.trial_process import Program
+from hwsweep.sweep import outcome, trial
+from hwsweep.sweep.execution.executor import Answer, Job, JobEnd
+from hwsweep.sweep.execution.trial_process import TrialProgram
 from hwsweep.sweep.trial import Value
 
 
 class StoringTask:
-    """The task function as a launcher runs it: the outcome is stored where the run happens.
+    """The task function as a launcher runs it: it stores the outcome where it runs.
 
-    What a launcher hands back is not needed: a worker that dies, or an exception that does not unpickle, loses
-    the results of its whole batch.
+    The values that a launcher returns are not used, because a worker that dies, or an exception that cannot be
+    unpickled, loses those of its whole batch.
     """
 
     def __init__(self, task: TaskFunction, study: str, n_objectives: int) -> None:
@@ -34,31 +33,25 @@ class StoringTask:
 
     def __call__(self, config: DictConfig) -> None:
         """Run the task in the folder that Hydra has made."""
-        directory = Path(HydraConfig.get().runtime.output_dir)
         folder = HydraConfig.get().sweep.subdir
         number = int(folder.partition("/")[0])
-        trial.enter(trial.Trial(self.study, number, self.params[folder], lambda value, step: None, lambda: False))
-        started = time.monotonic()
+        trial.set_current(trial.Trial(self.study, number, self.params[folder], lambda value, step: None, lambda: False))
         try:
-            value = self.task(config)
-        except Exception as error:
-            outcome.write_outcome(directory, outcome.of_error(error, time.monotonic() - started))
-        else:
-            seconds = time.monotonic() - started
-            outcome.write_outcome(directory, outcome.of_value(value, self.n_objectives, seconds))
+            result = outcome.from_call(partial(self.task, config), self.n_objectives)
+            outcome.write_outcome(Path(HydraConfig.get().runtime.output_dir), result)
         finally:
-            trial.enter(None)
+            trial.set_current(None)
 
 
-class LauncherBatches:
-    """An executor that fills a batch and hands it to a Hydra launcher."""
+class LauncherExecutor:
+    """An executor that collects a batch of jobs and gives it to a Hydra launcher."""
 
-    def __init__(self, program: Program, config: DictConfig, n_jobs: int) -> None:
+    def __init__(self, program: TrialProgram, config: DictConfig, n_jobs: int) -> None:
         self.program = program
         self.n_jobs = n_jobs
         self.jobs: list[Job] = []
         snapshot = program.snapshot
-        snapshot.place(config)
+        snapshot.set_study(config)
         self.task = StoringTask(program.task, snapshot.study, program.n_objectives)
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=HydraContext(config_loader=snapshot.loader(), callbacks=program.callbacks),
@@ -68,49 +61,43 @@ class LauncherBatches:
 
     @property
     def free(self) -> bool:
-        """Whether the batch has room."""
         return len(self.jobs) < self.n_jobs
 
     def prepare(self, job: Job) -> None:
-        """Do nothing: the launcher composes."""
+        pass  # the launcher composes the configuration
 
     def submit(self, job: Job) -> None:
-        """Put the job into the next batch."""
         self.jobs.append(job)
 
-    def wait(self, answer: Callable[[Job, tuple[Any, ...]], bool | None], seconds: float) -> list[Ended]:
-        """Launch the batch; what ran is known by the outcomes in the folders."""
+    def wait(self, answer: Answer, seconds: float) -> list[JobEnd]:
         jobs, self.jobs = self.jobs, []
-        started = time.monotonic()
-        trouble = self._launch(jobs)
-        if trouble is not None and len(jobs) > 1:
-            # one run took the whole batch with it: those without an outcome go again, each alone
+        start = time.monotonic()
+        if not self._launch(jobs) and len(jobs) > 1:  # one job may have ended the whole batch
             for job in jobs:
-                if outcome.read_outcome(Path(job.directory)) is None:
+                if not _has_outcome(job):
                     self._launch([job])
-        return [Ended(job, 0, None, time.monotonic() - started) for job in jobs]
+        return [JobEnd(job, 0, None, time.monotonic() - start) for job in jobs]
 
-    def _launch(self, jobs: list[Job]) -> str | None:
-        """What the launcher raised, if anything; a job alone then gets it as its outcome."""
-        started = time.monotonic()
+    def _launch(self, jobs: list[Job]) -> bool:
+        """Whether the launcher returned. If it raised for a single job, that becomes the outcome of the job."""
+        start = time.monotonic()
         self.task.params = {job.folder: job.params for job in jobs}
         try:
             self.launcher.launch([self._overrides(job) for job in jobs], initial_job_idx=jobs[0].trial)
         except Exception as error:
-            trouble = ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
-            if len(jobs) == 1 and outcome.read_outcome(Path(jobs[0].directory)) is None:
-                seconds = time.monotonic() - started
-                lost = outcome.failed("killed", f"the launcher gave no result: {trouble}", seconds)
-                outcome.write_outcome(Path(jobs[0].directory), lost)
-            return trouble
-        return None
+            if len(jobs) == 1 and not _has_outcome(jobs[0]):
+                reason = ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
+                message = f"the launcher gave no result: {reason}"
+                result = outcome.from_failure("killed", message, time.monotonic() - start)
+                outcome.write_outcome(Path(jobs[0].directory), result)
+            return False
+        return True
 
     def stop(self) -> None:
-        """Launch nothing more; a batch that runs ends by itself."""
-        self.jobs.clear()
+        self.jobs.clear()  # a batch that runs ends by itself
 
     def kill(self) -> None:
-        """The launcher owns its processes."""
+        pass  # the launcher owns its processes
 
     def _overrides(self, job: Job) -> list[str]:
         snapshot = self.program.snapshot
@@ -122,17 +109,5 @@ class LauncherBatches:
         ]
 
 
-def chosen(config: DictConfig) -> bool:
-    """Whether the user asked for another launcher; Hydra's default, basic, counts only if it was written.
-
-    Raises:
-        SweepError: our own launcher is asked for, which the sweeper is already, and given settings of its own.
-    """
-    choice = config.hydra.runtime.choices.get("hydra/launcher")
-    overrides = config.hydra.overrides.hydra
-    if choice == "hwsweep":
-        if told := [line for line in overrides if line.lstrip("+").startswith("hydra.launcher.")]:
-            raise SweepError(f"the sweeper runs its own processes and ignores {told[0]}; see hydra.sweeper.n_jobs")
-        return False
-    written = any(line.startswith("hydra/launcher=") for line in overrides)
-    return written or choice not in (None, "basic")
+def _has_outcome(job: Job) -> bool:
+    return outcome.read_outcome(Path(job.directory)) is not None

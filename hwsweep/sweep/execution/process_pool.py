@@ -1,26 +1,25 @@
-"""Processes: a fresh one per run, in slots, from a fork server that has loaded the heavy modules once."""
+"""Processes: a fresh one per job, in slots, from a fork server that has loaded the heavy modules once."""
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import signal
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any, Protocol
-
-from omegaconf import DictConfig
+from typing import Any, Literal
 
 from hwsweep.processes import kill_group, kill_tree
-from hwsweep.sweep.execution import pickling
-from hwsweep.sweep.execution.executor import Ended, Job
+from hwsweep.sweep.execution import job_process, pickling
+from hwsweep.sweep.execution.executor import Answer, Done, Job, JobEnd
 from hwsweep.sweep.execution.fork_server import start_server
+from hwsweep.sweep.execution.job_process import JobProgram
 
 GRACE = 10.0
-"""Seconds a process has to end by itself: after its outcome, or after it was asked to stop."""
+"""Seconds that a process has to end by itself: after its result, or after it was asked to stop."""
 
 
 @dataclass
@@ -30,98 +29,82 @@ class _Slot:
     job: Job
     process: Any
     connection: Connection
-    started: float
+    start: float
     kill_at: float
-    """When it is killed unless it is gone (time.monotonic)."""
-    stopped: str | None = None
+    """When the process is killed unless it has ended (time.monotonic)."""
+    stop_reason: Literal["timeout", "stop"] | None = None
     closed: bool = False
-
-
-class Composes(Protocol):
-    """What every process of a pool needs to run a job, and that much is known of it here."""
-
-    def compose(self, overrides: list[str]) -> DictConfig:
-        """The configuration of a job."""
+    """Whether no further message can come."""
 
 
 class ProcessPool:
     """An executor on this machine.
 
     Args:
-        main: what a process calls: worker.main for trials, jobs.main for a launcher's jobs.
         program: what every process needs to run a job.
         environment: environment variables of each slot.
         threads: how many threads a process may compute with.
-        timeout: seconds a run may take; None for no limit.
-        preload: modules that the fork server imports before the first run.
+        timeout: seconds that a job may take; None for no limit.
+        preload: modules that the fork server imports before the first job.
+        output: the file in a job's folder that gets what its process prints; None for the sweep's own output.
     """
 
     def __init__(
         self,
-        main: Callable[..., None],
-        program: Composes,
+        program: JobProgram,
         environment: list[dict[str, str]],
         threads: int,
         timeout: float | None,
         preload: list[str],
+        output: str | None,
     ) -> None:
-        self.main = main
         self.compose = program.compose
         self.program: bytes = pickling.dumps(program)
         self.prepared: tuple[list[str], bytes | None] = [], None
-        """The overrides of the next job, and the configuration that they compose to."""
+        """The overrides of the next job, and its pickled configuration."""
         self.environment = environment
         self.threads = threads
-        self.timeout = timeout
+        self.timeout = math.inf if timeout is None else timeout
+        self.output = output
         self.slots: dict[int, _Slot] = {}
         self.context = start_server(preload, threads)
 
     @property
     def free(self) -> bool:
-        """Whether a slot waits for a job."""
         return len(self.slots) < len(self.environment)
 
     @property
     def jobs(self) -> list[Job]:
-        """The jobs that run now."""
         return [slot.job for slot in self.slots.values()]
 
     def prepare(self, job: Job) -> None:
-        """Compose the job's configuration while the slots are busy; that is half of what a trial costs."""
         if self.prepared[0] == job.overrides:
             return
-        try:
-            composed = pickle.dumps(self.compose(job.overrides))
+        try:  # composing is half of what an empty trial costs
+            config = pickle.dumps(self.compose(job.overrides))
         except Exception:
-            composed = None  # the trial will find out, and say so
-        self.prepared = job.overrides, composed
+            config = None  # the job's process meets the same error and stores it
+        self.prepared = job.overrides, config
 
     def submit(self, job: Job) -> None:
-        """Start the job in a free slot."""
         number = next(n for n in range(len(self.environment)) if n not in self.slots)
         ours, theirs = self.context.Pipe()
         config = self.prepared[1] if self.prepared[0] == job.overrides else None
-        arguments = (theirs, self.program, job, config, self.environment[number], self.threads)
-        process = self.context.Process(target=self.main, args=arguments, name=f"trial {job.folder}")
+        arguments = (theirs, self.program, job, config, self.environment[number], self.threads, self.output)
+        process = self.context.Process(target=job_process.main, args=arguments, name=f"trial {job.folder}")
         process.start()
         theirs.close()
         now = time.monotonic()
-        limit = now + (float("inf") if self.timeout is None else self.timeout)
-        self.slots[number] = _Slot(job, process, ours, now, limit)
+        self.slots[number] = _Slot(job, process, ours, now, now + self.timeout)
 
-    def wait(self, answer: Callable[[Job, tuple[Any, ...]], bool | None], seconds: float) -> list[Ended]:
-        """The processes that ended; returns when one did, when a message came, or after some seconds.
-
-        Args:
-            answer: gets each message of a running trial; what it returns, unless None, is sent back.
-        """
+    def wait(self, answer: Answer, seconds: float) -> list[JobEnd]:
         by_handle: dict[Any, _Slot] = {}
         for slot in self.slots.values():
             by_handle[slot.process.sentinel] = slot
             if not slot.closed:
                 by_handle[slot.connection] = slot
-        nearest = min((slot.kill_at for slot in self.slots.values()), default=float("inf"))
-        pause = max(0.0, min(seconds, nearest - time.monotonic()))
+        next_kill = min((slot.kill_at for slot in self.slots.values()), default=math.inf)
+        pause = max(0.0, min(seconds, next_kill - time.monotonic()))
         ready = wait(list(by_handle), timeout=pause) if by_handle else []
         for handle in ready:
             _listen(by_handle[handle], answer)
@@ -129,13 +112,11 @@ class ProcessPool:
         return [self._remove(number) for number, slot in list(self.slots.items()) if slot.process.exitcode is not None]
 
     def stop(self) -> None:
-        """Ask every process to end: SIGINT now, SIGKILL after GRACE seconds."""
         for slot in self.slots.values():
-            if slot.stopped is None:
+            if slot.stop_reason is None:
                 self._ask_to_end(slot, "stop")
 
     def kill(self) -> None:
-        """End every process at once."""
         for slot in self.slots.values():
             kill_tree(slot.process.pid)
             slot.process.join()
@@ -146,32 +127,33 @@ class ProcessPool:
         for slot in self.slots.values():
             if time.monotonic() < slot.kill_at:
                 continue
-            if slot.stopped is None and not slot.closed:
+            if slot.stop_reason is None and not slot.closed:
                 self._ask_to_end(slot, "timeout")
             else:
                 kill_tree(slot.process.pid)
-                slot.kill_at = float("inf")
+                slot.kill_at = math.inf
 
-    def _ask_to_end(self, slot: _Slot, reason: str) -> None:
-        slot.stopped = reason
+    def _ask_to_end(self, slot: _Slot, reason: Literal["timeout", "stop"]) -> None:
+        """Send SIGINT now; SIGKILL follows after GRACE seconds."""
+        slot.stop_reason = reason
         slot.kill_at = time.monotonic() + GRACE
         with suppress(ProcessLookupError):
             os.kill(slot.process.pid, signal.SIGINT)
 
-    def _remove(self, number: int) -> Ended:
+    def _remove(self, number: int) -> JobEnd:
         slot = self.slots.pop(number)
         slot.process.join()
-        kill_group(slot.process.pid)  # children that outlived it
+        kill_group(slot.process.pid)  # the children that it has left
         slot.connection.close()
-        return Ended(slot.job, slot.process.exitcode, slot.stopped, time.monotonic() - slot.started)
+        return JobEnd(slot.job, slot.process.exitcode, slot.stop_reason, time.monotonic() - slot.start)
 
 
-def _listen(slot: _Slot, answer: Callable[[Job, tuple[Any, ...]], bool | None]) -> None:
+def _listen(slot: _Slot, answer: Answer) -> None:
     """Pass on all messages that have come from the slot's process."""
     try:
         while not slot.closed and slot.connection.poll():
             message = slot.connection.recv()
-            if message[0] == "done":  # the outcome is safe; only the interpreter's end is missing
+            if isinstance(message, Done):  # the result is stored; only the end of the interpreter is missing
                 slot.kill_at = time.monotonic() + GRACE
                 slot.closed = True
             elif (reply := answer(slot.job, message)) is not None:

@@ -1,4 +1,4 @@
-"""Trials on a Slurm cluster, each a job of submitit's: hydra/launcher=hwsweep_slurm."""
+"""Trials on a Slurm cluster, each as a job of submitit: hydra/launcher=hwsweep_slurm."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hwsweep.sweep import SweepError, outcome
-from hwsweep.sweep.execution.cluster_executor import lost, refused
-from hwsweep.sweep.execution.cluster_node import Finished, Work, host
+from hwsweep.sweep.execution.cluster_node import NodeRequest, NodeResult, cluster_failure, node_lost, run_on_node
 from hwsweep.sweep.execution.executor import Job
 from hwsweep.sweep.execution.fork_server import start_server
 
 REASONS = {"OUT_OF_MEMORY": "out-of-memory", "TIMEOUT": "timeout", "DEADLINE": "timeout"}
-"""States in which Slurm leaves a job that it ended for good; any other counts as a lost node."""
+"""Our reason for each state of a job that Slurm ended for good; any other state without a result is a lost node."""
 
 
 class SlurmSettings(NamedTuple):
-    """conf/hydra/launcher/hwsweep_slurm.yaml explains each."""
+    """The settings of hydra/launcher=hwsweep_slurm; its YAML file explains each."""
 
     cluster: str
     partition: str | None
@@ -32,7 +31,7 @@ class SlurmSettings(NamedTuple):
 
 
 class SlurmCluster:
-    """Slurm, or processes of this machine that submitit treats alike (cluster=local)."""
+    """Slurm; with cluster=local, processes of this machine that submitit treats in the same way."""
 
     def __init__(self, settings: SlurmSettings, gpus_per_trial: float | None, study: str) -> None:
         if settings.cluster not in ("slurm", "local"):
@@ -47,97 +46,100 @@ class SlurmCluster:
         self.gpus = int(gpus_per_trial or 0)
         self.study = study
         self.cpus_per_trial = settings.cpus_per_trial
-        self.environment: dict[str, str] = {}  # sbatch passes on the sweep's own
+        self.environment: dict[str, str] = {}  # sbatch passes on the environment of the sweep
 
-    def find(self, job: Job) -> SlurmJob | None:
-        """The Slurm job that an earlier sweep left in the run's folder and that has not ended."""
-        if not (left := _left(job)).exists():
+    def reattach(self, job: Job) -> SlurmJob | None:
+        if not (path := _job_file(job)).exists():
             return None
-        placed = pickle.loads(left.read_bytes())  # noqa: S301  # written below
-        return None if placed.done(force_check=True) else SlurmJob(job, placed)
+        submitted = pickle.loads(path.read_bytes())  # noqa: S301  # submit() wrote it
+        return None if submitted.done(force_check=True) else SlurmJob(job, submitted)
 
-    def place(self, work: Work) -> SlurmJob:
-        """Put the work in Slurm's queue."""
-        placed = self._executor(work.job).submit(Requeued(), work)
-        _left(work.job).write_bytes(pickle.dumps(placed))
-        return SlurmJob(work.job, placed)
+    def submit(self, request: NodeRequest) -> SlurmJob:
+        submitted = self._executor(request.job).submit(RequeueableRun(), request)
+        _job_file(request.job).write_bytes(pickle.dumps(submitted))
+        return SlurmJob(request.job, submitted)
 
     def close(self) -> None:
-        """Do nothing: Slurm needs no connection."""
+        pass  # there is no connection to Slurm
 
     def _executor(self, job: Job) -> Any:
-        """submitit's executor, with its logs in the run's folder."""
+        """The submitit executor of this job, with its logs in the job's folder."""
         import submitit
 
-        wanted = self.settings
-        timeouts = {f"{wanted.cluster}_max_num_timeout": wanted.max_timeouts}
-        executor = submitit.AutoExecutor(_folder(job), cluster=wanted.cluster, **timeouts)
+        settings = self.settings
+        timeouts = {f"{settings.cluster}_max_num_timeout": settings.max_timeouts}
+        executor = submitit.AutoExecutor(_folder(job), cluster=settings.cluster, **timeouts)
         executor.update_parameters(
             name=f"{self.study}/{job.folder}",
-            timeout_min=wanted.minutes,
-            mem_gb=wanted.memory_gb,
-            cpus_per_task=wanted.cpus_per_trial,
+            timeout_min=settings.minutes,
+            mem_gb=settings.memory_gb,
+            cpus_per_task=settings.cpus_per_trial,
             gpus_per_node=self.gpus or None,
-            slurm_partition=wanted.partition,
-            slurm_signal_delay_s=wanted.signal_seconds,
-            slurm_additional_parameters=wanted.options,
+            slurm_partition=settings.partition,
+            slurm_signal_delay_s=settings.signal_seconds,
+            slurm_additional_parameters=settings.options,
         )
         return executor
 
 
-class Requeued:
-    """`host` for submitit: preempted, or at its time limit, the job is queued again and goes on from its checkpoint."""
+class RequeueableRun:
+    """`run_on_node` for submitit, which queues it again when it is preempted or at its time limit."""
 
-    def __call__(self, work: Work) -> Finished:
-        """How the job ended, as `host` says it."""
-        # Slurm sends its signal to the trial's processes as well; they inherit from their server that it is ignored
-        usual = signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-        start_server(work.preload, work.threads)
-        signal.signal(signal.SIGUSR2, usual)
-        return host(work)
+    def __init__(self) -> None:
+        self.interrupted = False
 
-    def checkpoint(self, work: Work) -> Any:
-        """The same again: the trial's last epoch lies in its folder."""
+    def __call__(self, request: NodeRequest) -> NodeResult:
+        """Run the job; the second and later times it continues from its last checkpoint."""
+        # Slurm signals all processes of a job. The trial's must ignore it; they inherit that from the fork server.
+        handler = signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        start_server(request.preload, request.threads)
+        signal.signal(signal.SIGUSR2, handler)
+        try:
+            return run_on_node(request)
+        except RuntimeError as error:
+            if not self.interrupted:
+                raise
+            # submitit took the checkpoint and raised instead of queueing the job again
+            failure = outcome.from_failure("timeout", "Slurm's time limit, too often", 0.0, str(error))
+            return cluster_failure(request.job, failure)
+
+    def checkpoint(self, request: NodeRequest) -> Any:
+        """What submitit queues: the same job. Its last epoch lies in its folder."""
         from submitit.helpers import DelayedSubmission
 
-        return DelayedSubmission(self, work)
+        self.interrupted = True
+        return DelayedSubmission(RequeueableRun(), request)
 
 
 class SlurmJob:
-    """A run in Slurm's hands."""
+    """A job that submitit has submitted."""
 
-    def __init__(self, job: Job, placed: Any) -> None:
+    def __init__(self, job: Job, submitted: Any) -> None:
         self.job = job
-        self.placed = placed
+        self.submitted = submitted
 
-    def finished(self) -> Finished | None:
-        """How it ended; without a result, by what Slurm says."""
-        from submitit.core.utils import FailedJobError
-
-        if not self.placed.done():
+    def poll(self) -> NodeResult | None:
+        if not self.submitted.done():
             return None
-        if not self.placed.paths.result_pickle.exists():
-            state = str(self.placed.state)
+        if not self.submitted.paths.result_pickle.exists():
+            state = str(self.submitted.state)
             if (reason := REASONS.get(state.partition(" ")[0])) is not None:
-                return refused(self.job, outcome.failed(reason, f"Slurm ended the job: {state}", 0.0))
-            return lost(self.job)
-        try:
-            finished: Finished = self.placed.result()
-            return finished
-        except FailedJobError as error:
-            if "timed-out too many times" in str(error):
-                return refused(self.job, outcome.failed("timeout", "Slurm's time limit, too often", 0.0, str(error)))
-            return refused(self.job, outcome.of_error(error, 0.0))
+                failure = outcome.from_failure(reason, f"Slurm ended the job: {state}", 0.0)
+                return cluster_failure(self.job, failure)
+            return node_lost(self.job)
+        if (error := self.submitted.exception()) is not None:
+            return cluster_failure(self.job, outcome.from_error(error, 0.0))
+        result: NodeResult = self.submitted.result()
+        return result
 
     def cancel(self) -> None:
-        """Ask it to end."""
-        self.placed.cancel(check=False)
+        self.submitted.cancel(check=False)
 
 
 def _folder(job: Job) -> Path:
     return Path(job.directory, "slurm")
 
 
-def _left(job: Job) -> Path:
-    """Where the Slurm job of a run is remembered."""
+def _job_file(job: Job) -> Path:
+    """The file that stores the submitted job, for a later sweep."""
     return _folder(job) / "job.pkl"

@@ -1,122 +1,78 @@
-"""A trial's own process: compose, run the task, store the outcome. The fork server imports this module once."""
+"""What a trial's process does: compose the configuration, run the task, store the outcome."""
 
 from __future__ import annotations
 
-import os
+import io
 import pickle
 import sys
-import time
+from contextlib import redirect_stderr
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cloudpickle  # type: ignore[import-untyped]
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, flag_override
 
-from hwsweep import files, run_folder
-from hwsweep.processes import end_with_parent, this_process
 from hwsweep.sweep import outcome, trial
 from hwsweep.sweep.config_snapshot import Snapshot
-from hwsweep.sweep.execution import process
-from hwsweep.sweep.execution.executor import Job
+from hwsweep.sweep.execution.executor import AskedToPrune, Job, Reported
 
 
-class Program(NamedTuple):
-    """What every process of a sweep needs to run a job."""
+class TrialProgram(NamedTuple):
+    """The program of a sweep's trials."""
 
     task: TaskFunction
     snapshot: Snapshot
     singletons: Any
     callbacks: Any
     cache: dict[str, Any]
-    """OmegaConf's cache of the parent: `${now:}` is the same everywhere."""
+    """OmegaConf's cache of the parent, so that `${now:}` is the same in all trials."""
     n_objectives: int
 
     def compose(self, overrides: list[str]) -> DictConfig:
-        """The configuration of a run, as it was at launch."""
         return self.snapshot.compose(overrides)
 
+    def run(self, job: Job, config: bytes | None, connection: Connection) -> None:
+        trial.set_current(_trial(self.snapshot.study, job, connection))
+        result = outcome.from_call(partial(self._value, job, config), self.n_objectives)
+        if result.failure is not None:
+            print(result.failure.traceback or result.failure.message, file=sys.stderr, flush=True)
+        outcome.write_outcome(Path(job.directory), result)
 
-def main(
-    connection: Connection, program: bytes, job: Job, config: bytes | None, environment: dict[str, str], threads: int
-) -> None:
-    """Run one job, with its pickled configuration if there is one, to its outcome; end when the sweep does."""
-    process.begin()
-    directory = Path(job.directory)
-    _redirect_output(directory / run_folder.OUTPUT)
-    # In this order: whoever resumes the study either reads this file or was preceded by the parent's death.
-    files.write_json(directory / run_folder.PROCESS, {"process": this_process()})
-    end_with_parent()
-    os.environ.update(environment)
-    loaded: Program = cloudpickle.loads(program)
-    process.use_threads(threads)
-    trial.enter(_trial(loaded.snapshot.study, job, connection))
-    try:
-        ended = run(loaded, job, config)
-    except KeyboardInterrupt:  # the sweep stops: no outcome, the trial is queued again
-        os._exit(130)
-    if ended.failure is not None:
-        print(ended.failure.traceback or ended.failure.message, file=sys.stderr, flush=True)
-    outcome.write_outcome(directory, ended)
-    connection.send(("done",))
-
-
-def run(program: Program, job: Job, prepared: bytes | None) -> outcome.Outcome:
-    """The outcome of the job, run in this process."""
-    started = time.monotonic()
-    try:
+    def _value(self, job: Job, pickled: bytes | None) -> Any:
+        """What the task function returns. Raises what the task function raises."""
         setup_globals()
-        Singleton.set_state(program.singletons)
-        # written by the sweep itself, through its own pipe
-        config = program.compose(job.overrides) if prepared is None else pickle.loads(prepared)  # noqa: S301
-        place(config, program, job)
-        context = HydraContext(config_loader=program.snapshot.loader(), callbacks=program.callbacks)
-        returned = run_job(
-            task_function=program.task,
+        Singleton.set_state(self.singletons)
+        # the sweep itself wrote it to its own pipe
+        config = self.compose(job.overrides) if pickled is None else pickle.loads(pickled)  # noqa: S301
+        OmegaConf.set_cache(config, self.cache)
+        with flag_override(config.hydra, ["readonly", "struct"], False):
+            config.hydra.job.id = config.hydra.job.num = job.trial
+            config.hydra.sweep.subdir = job.folder
+        HydraConfig.instance().set_config(config)
+        job_return = run_job(
+            task_function=self.task,
             config=config,
             job_dir_key="hydra.sweep.dir",
             job_subdir_key="hydra.sweep.subdir",
-            hydra_context=context,
+            hydra_context=HydraContext(config_loader=self.snapshot.loader(), callbacks=self.callbacks),
         )
-        value = returned._return_value
-    except Exception as error:
-        value = error
-    seconds = time.monotonic() - started
-    if isinstance(value, Exception):
-        return outcome.of_error(value, seconds)
-    return outcome.of_value(value, program.n_objectives, seconds)
-
-
-def place(config: DictConfig, program: Program, job: Job) -> None:
-    """Fill in Hydra's numbers and folders, and make the configuration that of this process."""
-    OmegaConf.set_cache(config, program.cache)
-    with flag_override(config.hydra, ["readonly", "struct"], False):
-        config.hydra.job.id = config.hydra.job.num = job.trial
-        config.hydra.sweep.subdir = job.folder
-    HydraConfig.instance().set_config(config)
-
-
-def _redirect_output(path: Path) -> None:
-    """Send what this process prints, in any language, to the end of the run's log."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    with path.open("ab") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
+        with redirect_stderr(io.StringIO()):  # where the task raised, Hydra also prints "Error executing job"
+            return job_return.return_value
 
 
 def _trial(study: str, job: Job, connection: Connection) -> trial.Trial:
-    """The trial's side of the conversation with the sweep."""
+    """The trial that the task function sees; it talks to the sweep through the connection."""
 
     def report(value: float, step: int) -> None:
-        connection.send(("report", float(value), int(step)))
+        connection.send(Reported(float(value), int(step)))
 
     def should_prune() -> bool:
-        connection.send(("should_prune",))
+        connection.send(AskedToPrune())
         return bool(connection.recv())
 
     return trial.Trial(study, job.trial, job.params, report, should_prune)

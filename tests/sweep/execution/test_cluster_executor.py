@@ -1,4 +1,4 @@
-"""Runs on a cluster that the test plays: who is asked what, and what is made of what comes back."""
+"""Jobs on a cluster that the test imitates: what the cluster is asked to do, and what its answers lead to."""
 
 from __future__ import annotations
 
@@ -6,68 +6,69 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from stub_sweeps import APP, Ran
 
 from hwsweep.sweep import outcome
 from hwsweep.sweep.execution import cluster_executor
-from hwsweep.sweep.execution.cluster_executor import ClusterRuns
-from hwsweep.sweep.execution.cluster_node import Finished, Work, host
-from hwsweep.sweep.execution.executor import Ended, Job
+from hwsweep.sweep.execution.cluster_executor import ClusterExecutor
+from hwsweep.sweep.execution.cluster_node import NodeRequest, NodeResult, run_on_node
+from hwsweep.sweep.execution.executor import AskedToPrune, Job, JobEnd, Message, Reported
+from hwsweep.sweep.execution.job_process import JobProgram
 from hwsweep.sweep.execution.mailbox import Mailbox
-from hwsweep.sweep.execution.trial_process import Program
 from hwsweep.sweep.settings import Settings
 
 DONE = outcome.Outcome("complete", [2.5], None, 3.0)
 
 
-class Placed:
+class FakeJob:
     def __init__(self) -> None:
-        self.end: Finished | None = None
+        self.result: NodeResult | None = None
         self.n_cancelled = 0
 
-    def finished(self) -> Finished | None:
-        return self.end
+    def poll(self) -> NodeResult | None:
+        return self.result
 
     def cancel(self) -> None:
         self.n_cancelled += 1
 
 
-class Played:
+class FakeCluster:
     """A cluster in which nothing happens by itself."""
 
     environment: dict[str, str] = {}  # noqa: RUF012
     cpus_per_trial = 3
 
     def __init__(self) -> None:
-        self.left: Placed | None = None
-        self.works: list[Work] = []
-        self.placed: list[Placed] = []
+        self.earlier: FakeJob | None = None
+        """Submitted by an earlier sweep."""
+        self.requests: list[NodeRequest] = []
+        self.jobs: list[FakeJob] = []
         self.closed = False
 
-    def find(self, job: Job) -> Placed | None:
-        return self.left
+    def reattach(self, job: Job) -> FakeJob | None:
+        return self.earlier
 
-    def place(self, work: Work) -> Placed:
-        self.works.append(work)
-        self.placed.append(Placed())
-        return self.placed[-1]
+    def submit(self, request: NodeRequest) -> FakeJob:
+        self.requests.append(request)
+        self.jobs.append(FakeJob())
+        return self.jobs[-1]
 
     def close(self) -> None:
         self.closed = True
 
 
 @pytest.fixture
-def played() -> Played:
-    return Played()
+def cluster() -> FakeCluster:
+    return FakeCluster()
 
 
 @pytest.fixture
-def runs(played: Played) -> ClusterRuns:
+def executor(cluster: FakeCluster) -> ClusterExecutor:
     settings = Settings(**{**dict.fromkeys(Settings._fields), "n_jobs": 2, "timeout": 7.0, "preload": []})
-    return ClusterRuns(played, cast(Program, None), settings)
+    return ClusterExecutor(cluster, cast(JobProgram, None), settings)
 
 
 @pytest.fixture
@@ -75,87 +76,90 @@ def job(tmp_path: Path) -> Job:
     return Job(4, "4", str(tmp_path), ["x=1"], {"x": 1})
 
 
-def hears_nothing(job: Job, message: tuple[Any, ...]) -> None:
+def expect_no_message(job: Job, message: Message) -> None:
     raise AssertionError(message)
 
 
-def test_as_many_runs_as_n_jobs_are_in_the_cluster_at_once(runs: ClusterRuns, played: Played, job: Job) -> None:
-    runs.submit(job)
-    assert runs.free
-    runs.submit(job)
-    assert not runs.free
-    assert [(work.job, work.threads, work.timeout) for work in played.works] == [(job, 3, 7.0)] * 2
+def test_as_many_runs_as_n_jobs_are_in_the_cluster_at_once(
+    executor: ClusterExecutor, cluster: FakeCluster, job: Job
+) -> None:
+    executor.submit(job)
+    assert executor.free
+    executor.submit(job)
+    assert not executor.free
+    assert [(request.job, request.threads, request.timeout) for request in cluster.requests] == [(job, 3, 7.0)] * 2
 
 
 def test_an_outcome_that_is_not_to_be_seen_yet_is_written_down_here(
-    runs: ClusterRuns, played: Played, job: Job, tmp_path: Path
+    executor: ClusterExecutor, cluster: FakeCluster, job: Job, tmp_path: Path
 ) -> None:
-    runs.submit(job)
-    assert runs.wait(hears_nothing, 0.0) == []
-    played.placed[0].end = Finished(Ended(job, 0, None, 3.0), DONE)
-    (ended,) = runs.wait(hears_nothing, 0.0)
+    executor.submit(job)
+    assert executor.wait(expect_no_message, 0.0) == []
+    cluster.jobs[0].result = NodeResult(JobEnd(job, 0, None, 3.0), DONE)
+    (end,) = executor.wait(expect_no_message, 0.0)
     stored = outcome.read_outcome(tmp_path)
-    assert (ended.job, ended.exit_code, ended.stopped) == (job, 0, None)
+    assert (end.job, end.exit_code, end.stop_reason) == (job, 0, None)
     assert stored is not None and (stored.state, stored.values) == ("complete", [2.5])
-    assert runs.jobs == []
+    assert executor.jobs == []
 
 
 def test_messages_are_passed_on_and_a_run_is_told_that_it_is_pruned(
-    runs: ClusterRuns, job: Job, tmp_path: Path
+    executor: ClusterExecutor, job: Job, tmp_path: Path
 ) -> None:
-    heard: list[tuple[Any, ...]] = []
+    messages: list[Message] = []
 
-    def answer(job: Job, message: tuple[Any, ...]) -> bool | None:
-        heard.append(message)
-        return message[0] == "should_prune" and len(heard) == 4
+    def answer(job: Job, message: Message) -> bool | None:
+        messages.append(message)
+        return isinstance(message, AskedToPrune) and len(messages) == 4
 
     node = Mailbox(tmp_path)
-    node.post(("report", 9.0, 0))  # of a run that was lost
-    runs.submit(job)
+    node.post(Reported(9.0, 0))  # of a run that was lost
+    executor.submit(job)
     for step in range(2):
-        node.post(("report", 1.0, step))
-        node.post(("should_prune",))
-        runs.wait(answer, 0.0)
+        node.post(Reported(1.0, step))
+        node.post(AskedToPrune())
+        executor.wait(answer, 0.0)
         assert node.pruned.exists() == (step == 1)
-    assert heard == [("report", 1.0, 0), ("should_prune",), ("report", 1.0, 1), ("should_prune",)]
+    assert messages == [Reported(1.0, 0), AskedToPrune(), Reported(1.0, 1), AskedToPrune()]
 
 
 def test_a_run_that_an_earlier_sweep_left_in_the_cluster_goes_on(
-    runs: ClusterRuns, played: Played, job: Job, tmp_path: Path
+    executor: ClusterExecutor, cluster: FakeCluster, job: Job, tmp_path: Path
 ) -> None:
-    played.left = Placed()
-    Mailbox(tmp_path).post(("report", 1.0, 0))
-    runs.submit(job)
-    assert played.works == []
-    heard: list[tuple[Any, ...]] = []
-    runs.wait(lambda job, message: heard.append(message), 0.0)
-    assert heard == [("report", 1.0, 0)]
+    cluster.earlier = FakeJob()
+    Mailbox(tmp_path).post(Reported(1.0, 0))
+    executor.submit(job)
+    assert cluster.requests == []
+    messages: list[Message] = []
+    executor.wait(lambda job, message: messages.append(message), 0.0)
+    assert messages == [Reported(1.0, 0)]
 
 
 def test_a_run_is_asked_to_end_once_and_not_waited_for_for_ever(
-    runs: ClusterRuns, played: Played, job: Job, monkeypatch: pytest.MonkeyPatch
+    executor: ClusterExecutor, cluster: FakeCluster, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster_executor, "GRACE", -1.0)
-    runs.submit(job)
-    runs.stop()
-    runs.stop()
-    assert played.placed[0].n_cancelled == 1
-    (ended,) = runs.wait(hears_nothing, 0.0)
-    assert ended.stopped == "stop"
+    executor.submit(job)
+    executor.stop()
+    executor.stop()
+    assert cluster.jobs[0].n_cancelled == 1
+    (end,) = executor.wait(expect_no_message, 0.0)
+    assert end.stop_reason == "stop"
 
 
-def test_to_kill_waits_for_nothing_and_leaves_the_cluster(runs: ClusterRuns, played: Played, job: Job) -> None:
-    runs.submit(job)
-    runs.kill()
-    assert (runs.jobs, played.closed, played.placed[0].n_cancelled) == ([], True, 1)
+def test_to_kill_waits_for_nothing_and_leaves_the_cluster(
+    executor: ClusterExecutor, cluster: FakeCluster, job: Job
+) -> None:
+    executor.submit(job)
+    executor.kill()
+    assert (executor.jobs, cluster.closed, cluster.jobs[0].n_cancelled) == ([], True, 1)
 
 
 def test_a_run_whose_outcome_is_known_is_not_run_again_on_a_node(job: Job, tmp_path: Path) -> None:
     outcome.write_outcome(tmp_path, DONE)
-    work = Work(b"not a program", job, "/nowhere", [], {}, 1, None, [])
-    finished = host(work)
-    assert finished.outcome is not None and finished.outcome.values == [2.5]
-    assert (finished.ended.exit_code, finished.ended.stopped) == (0, None)
+    result = run_on_node(NodeRequest(b"not a program", job, "/nowhere", [], {}, 1, None, []))
+    assert result.outcome is not None and result.outcome.values == [2.5]
+    assert (result.end.exit_code, result.end.stop_reason) == (0, None)
 
 
 @pytest.mark.parametrize(("launcher", "library"), [("hwsweep_ray", "ray"), ("hwsweep_slurm", "submitit")])

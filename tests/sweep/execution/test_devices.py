@@ -6,7 +6,7 @@ import pytest
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.execution import devices
-from hwsweep.sweep.execution.devices import environments, shares
+from hwsweep.sweep.execution.devices import slot_environments, split_devices
 
 
 @pytest.mark.parametrize(
@@ -20,20 +20,20 @@ from hwsweep.sweep.execution.devices import environments, shares
     ],
 )
 def test_slots_share_the_devices(devices: list[str], n_jobs: int, each: float, expected: list[list[str]]) -> None:
-    assert shares(devices, n_jobs, each) == expected
+    assert split_devices(devices, n_jobs, each) == expected
 
 
 def test_more_devices_than_there_are_is_refused_with_the_numbers() -> None:
-    with pytest.raises(SweepError, match="n_jobs=3 with gpus_per_trial=1 needs 3 GPUs, but 2 are visible"):
-        shares(["0", "1"], 3, 1)
+    with pytest.raises(SweepError, match="n_jobs=3 with 1 GPUs each needs 3 GPUs, but 2 are visible"):
+        split_devices(["0", "1"], 3, 1)
     with pytest.raises(SweepError, match="above 0"):
-        shares(["0"], 1, 0)
+        split_devices(["0"], 1, 0)
 
 
 def test_the_devices_of_a_slot_come_from_those_visible_to_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-b, 3")
-    assert environments(2, 1) == [{"CUDA_VISIBLE_DEVICES": "GPU-b"}, {"CUDA_VISIBLE_DEVICES": "3"}]
-    assert environments(2, None) == [{}, {}]
+    assert slot_environments(2, 1) == [{"CUDA_VISIBLE_DEVICES": "GPU-b"}, {"CUDA_VISIBLE_DEVICES": "3"}]
+    assert slot_environments(2, None) == [{}, {}]
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_as_many_runs_at_once_as_cores_and_memory_carry(
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setattr(devices, "usable_cores", lambda: cores)
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=gibibytes * 2**30))
-    assert devices.jobs_that_pay(n_runs) == expected
+    assert devices.default_n_jobs(n_runs) == expected

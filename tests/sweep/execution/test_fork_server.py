@@ -25,38 +25,38 @@ def test_what_the_configuration_preloads_is_there() -> None:
     assert [name for name in config.hydra.sweeper.preload if find_spec(name) is None] == []
 
 
-HELPED = """
+PROGRAM = """
 import os, signal, sys
-from hwsweep.sweep.execution.fork_server import helpers, start_server
+from hwsweep.sweep.execution.fork_server import start_server, worker_pool
 
 if __name__ == "__main__":
-    with helpers(2) as processes:
-        print(processes)
+    with worker_pool(2) as workers:
+        print(workers)
     start_server(["json"], 1)
-    with helpers(0) as processes:
-        print(processes)
-    with helpers(2) as processes:
-        print(processes.submit(os.getpid).result(), flush=True)
+    with worker_pool(0) as workers:
+        print(workers)
+    with worker_pool(2) as workers:
+        print(workers.submit(os.getpid).result(), flush=True)
         if "killed" in sys.argv:
             os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_helpers_come_from_the_fork_server_and_only_where_it_runs(tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text(HELPED, encoding="utf-8")
+def test_workers_come_from_the_fork_server_and_only_where_it_runs(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")
     command = [sys.executable, str(tmp_path / "program.py")]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split()[:2] == ["None", "None"]
     assert not psutil.pid_exists(int(done.stdout.split()[2]))
 
 
-def test_helpers_end_with_a_program_that_is_killed(tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text(HELPED, encoding="utf-8")
+def test_workers_end_with_a_program_that_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")
     command = [sys.executable, str(tmp_path / "program.py"), "killed"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
-    helper = int(done.stdout.split()[2])
+    worker = int(done.stdout.split()[2])
     deadline = time.monotonic() + 10
-    while psutil.pid_exists(helper):
-        assert time.monotonic() < deadline, f"{helper} lives on"
+    while psutil.pid_exists(worker):
+        assert time.monotonic() < deadline, f"{worker} lives on"
         time.sleep(0.05)

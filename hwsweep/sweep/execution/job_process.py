@@ -1,0 +1,83 @@
+"""A job's own process: its start, its output, its end. The fork server imports this module once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Protocol
+
+import cloudpickle  # type: ignore[import-untyped]
+from omegaconf import DictConfig
+
+from hwsweep.processes import end_with_parent
+from hwsweep.startup import look_for_garbage_as_usual
+from hwsweep.sweep import orphans
+from hwsweep.sweep.execution.executor import Done, Job
+
+
+class JobProgram(Protocol):
+    """What a process needs to run any job of a sweep. It is pickled and sent to the process."""
+
+    def compose(self, overrides: list[str]) -> DictConfig:
+        """The configuration of a job with these overrides."""
+
+    def run(self, job: Job, config: bytes | None, connection: Connection) -> None:
+        """Run the job in this process and store its result in the job's folder.
+
+        Args:
+            config: the pickled configuration of the job; None to compose it here.
+            connection: takes messages to the sweep and gives its answers.
+        """
+
+
+def main(
+    connection: Connection,
+    program: bytes,
+    job: Job,
+    config: bytes | None,
+    environment: dict[str, str],
+    threads: int,
+    output: str | None,
+) -> None:
+    """Run one job in this new process.
+
+    Args:
+        output: the file in the job's folder that gets what the process prints; None for the sweep's own output.
+    """
+    become_independent()
+    if output is not None:
+        _redirect_output(Path(job.directory, output))
+    # In this order: if the sweep dies in between, the next sweep finds the record, or this process ends by itself.
+    orphans.record_process(Path(job.directory))
+    end_with_parent()
+    os.environ.update(environment)
+    loaded: JobProgram = cloudpickle.loads(program)
+    if "torch" in sys.modules:  # the fork server has loaded it, with its own number of threads
+        sys.modules["torch"].set_num_threads(threads)
+    try:
+        loaded.run(job, config, connection)
+    except KeyboardInterrupt:  # the sweep stops the job: it has no result, so the job is run again
+        os._exit(130)
+    sys.stdout.flush()
+    connection.send(Done())
+
+
+def become_independent() -> None:
+    """Leave the sweep's terminal session, and restore the signals and the garbage collector of a new process."""
+    look_for_garbage_as_usual()  # to look at all that the fork server has loaded takes 200 ms and copies its pages
+    if hasattr(os, "setsid"):
+        os.setsid()  # Ctrl-C goes to the sweep alone, which then stops its jobs
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _redirect_output(path: Path) -> None:
+    """Append to the file what this process prints, also from C libraries."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with path.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
