@@ -1,4 +1,4 @@
-"""Shapes written in signatures are checked in every test; tests never read the user's own data or store."""
+"""Every test checks the shapes in signatures; no test reads the user's own data or store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def own_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty MLflow database; creating one costs seconds, copying it nothing."""
+    """An empty MLflow database; a new one takes seconds, a copy of this one milliseconds."""
     from hwsweep.tracking.runs import open_store
 
     folder = tmp_path_factory.mktemp("store")
@@ -36,7 +36,7 @@ def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workplace(tmp_path: Path, migrated_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory of its own, with an MLflow store in it."""
+    """A temporary working directory with an MLflow store."""
     (tmp_path / "mlruns").mkdir()
     shutil.copy(migrated_store, tmp_path / "mlruns" / "mlflow.db")
     monkeypatch.chdir(tmp_path)
@@ -45,7 +45,7 @@ def workplace(tmp_path: Path, migrated_store: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def hwsweep(workplace: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Call `python -m hwsweep` with these arguments in the workplace, as a user would."""
+    """Runs `python -m hwsweep` with the given arguments in the workplace."""
 
     def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -15,7 +15,7 @@ PACKAGE = REPOSITORY / "hwsweep"
 FOUNDATION = {"conf_path", "files", "postgresql", "processes", "run_folder", "signals", "startup"}
 """Files at the root that every part may import."""
 SWEEP = {"sweep", "sweep.execution", "sweep.search", "sweep.study"}
-ALLOWED = {  # a folder, or a file that may import more or less than its folder -> the parts that it may import
+ALLOWED = {  # folder, or a file that differs from its folder -> the parts that it may import
     "__main__": {"build", "data", "run", "sweep", "training"},
     "analysis": {"data", "models", "training"},
     "build": {"data", "models", "training"},
@@ -58,8 +58,8 @@ ONLY_IN = {  # a library -> the parts that may import it
 }
 HYDRAS_INTERNALS = "sweep/hydra_internals.py"
 FILES = sorted(PACKAGE.rglob("*.py"))
-MOST_FILES = {"": 12, "data": 24, "figures": 22}
-"""How many files a folder may hold beside its __init__.py; 16 where nothing else is said."""
+MAX_FILES = {"": 12, "data": 24, "figures": 22}
+"""Largest number of files of a folder without its __init__.py; 16 for all other folders."""
 
 
 def part_of(parts: tuple[str, ...]) -> str:
@@ -81,26 +81,28 @@ def imports(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_file_imports_only_what_its_part_may(path: Path) -> None:
+def test_a_file_imports_only_what_its_part_may_import(path: Path) -> None:
     part = part_of(path.relative_to(PACKAGE).with_suffix("").parts)
     for name in imports(path):
         top, *rest = name.split(".")
         if top == "hwsweep" and rest and (target := part_of(tuple(rest))) not in {part, *FOUNDATION}:
-            assert target in ALLOWED.get(part, ALLOWED.get(part.partition(".")[0], set())), f"{part}: no {name}"
+            assert target in ALLOWED.get(part, ALLOWED.get(part.partition(".")[0], set())), (
+                f"{part} may not import {name}"
+            )
         if top in ONLY_IN:
             assert part in ONLY_IN[top], f"{part} may not import {name}"
         if name.startswith("hydra._internal"):
-            assert str(path.relative_to(PACKAGE)) == HYDRAS_INTERNALS, f"{name} belongs into {HYDRAS_INTERNALS}"
+            assert str(path.relative_to(PACKAGE)) == HYDRAS_INTERNALS, f"{name} belongs in {HYDRAS_INTERNALS}"
 
 
-def test_no_folder_is_crowded() -> None:
+def test_no_folder_has_too_many_files() -> None:
     for folder in {path.parent for path in FILES}:
         name = "" if folder == PACKAGE else str(folder.relative_to(PACKAGE))
         names = sorted(path.name for path in folder.glob("*.py") if path.name != "__init__.py")
-        assert len(names) <= MOST_FILES.get(name, 16), f"{name} holds {names}"
+        assert len(names) <= MAX_FILES.get(name, 16), f"{name} holds {names}"
 
 
-def test_every_file_of_conf_says_what_it_is() -> None:
+def test_every_file_of_conf_begins_with_a_comment() -> None:
     for path in conf_path().rglob("*.yaml"):
         text = path.read_text(encoding="utf-8").removeprefix("# @package _global_\n")
-        assert text.startswith("# "), f"{path.relative_to(REPOSITORY)} begins with a comment"
+        assert text.startswith("# "), f"{path.relative_to(REPOSITORY)} must begin with a comment"

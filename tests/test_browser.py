@@ -1,4 +1,4 @@
-"""MLflow's web page, looked at in a real browser: a sweep's runs, their comparison and their pictures."""
+"""MLflow's web page in a real browser: a sweep's runs, their comparison and their figures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
-PATIENCE = 60
+TIMEOUT = 60
+"""Seconds."""
 
 pytestmark = [
     pytest.mark.slow,
@@ -62,51 +63,53 @@ def browser() -> Iterator[Any]:
     driver.quit()
 
 
-def wait_for(browser: Any, what: Callable[[Any], Any]) -> Any:
-    """What the function gives as soon as that is true."""
+def wait_for(browser: Any, condition: Callable[[Any], Any]) -> Any:
+    """The first true result of the function."""
     from selenium.common.exceptions import StaleElementReferenceException
     from selenium.webdriver.support.ui import WebDriverWait
 
-    return WebDriverWait(browser, PATIENCE, ignored_exceptions=[StaleElementReferenceException]).until(what)
+    return WebDriverWait(browser, TIMEOUT, ignored_exceptions=[StaleElementReferenceException]).until(condition)
 
 
 def text_of(browser: Any) -> str:
     return str(browser.find_element("tag name", "body").text)
 
 
-def shown(browser: Any, *texts: str) -> None:
-    """Wait until all the texts are on the page, and none of an error."""
+def assert_shows(browser: Any, *texts: str) -> None:
+    """Wait until the page shows all the texts; it must show no error."""
     wait_for(browser, lambda it: all(text in text_of(it) for text in texts))
     assert not re.search(r"went wrong|not found|error occurred|failed to load", text_of(browser), re.IGNORECASE)
 
 
-def pictures(browser: Any) -> int:
-    """How many images bigger than an icon have been loaded."""
+def loaded_images(browser: Any) -> int:
+    """Number of loaded images that are larger than an icon."""
     script = "return [...document.images].filter(i => i.complete && i.naturalWidth > 100).length"
     return int(browser.execute_script(script))
 
 
 def open_page(browser: Any, address: str) -> None:
-    """Load from the start: a change behind the # alone would keep the old page."""
+    """Load the page again, even if only the part after the # differs."""
     browser.get("about:blank")
     browser.get(address)
 
 
 def run_address(browser: Any, charts: str, name: str) -> str:
-    """The page of the run of this name."""
+    """Address of the page of the run with this name."""
     open_page(browser, charts)
     return str(wait_for(browser, lambda it: it.find_element("link text", name)).get_attribute("href"))
 
 
 def test_the_printed_address_shows_the_curves_of_all_three_trials_at_once(browser: Any, charts: str) -> None:
     open_page(browser, charts)
-    shown(browser, "vae.lambda=0", "vae.lambda=1", "vae.lambda=100", "valid/neg_elbo")
+    assert_shows(browser, "vae.lambda=0", "vae.lambda=1", "vae.lambda=100", "valid/neg_elbo")
     wait_for(browser, lambda it: it.find_elements("css selector", ".js-plotly-plot .trace.scatter"))
 
 
 def test_the_runs_table_shows_lambda_and_the_metrics(browser: Any, charts: str) -> None:
     open_page(browser, charts.replace("&compareRunsMode=CHART", ""))
-    shown(browser, "vae.lambda=100", "test/distortion", "test/rate", "test/neg_elbo", "vae.lambda\n", "hwsweep.verdict")
+    assert_shows(
+        browser, "vae.lambda=100", "test/distortion", "test/rate", "test/neg_elbo", "vae.lambda\n", "hwsweep.verdict"
+    )
     cell = "[role=gridcell][col-id='params.`vae.lambda`']"
     cells = wait_for(browser, lambda it: len(found := it.find_elements("css selector", cell)) == 3 and found)
     assert sorted(cell.text for cell in cells) == ["0", "1", "100"]
@@ -114,22 +117,22 @@ def test_the_runs_table_shows_lambda_and_the_metrics(browser: Any, charts: str) 
 
 def test_three_selected_runs_are_compared_side_by_side(browser: Any, charts: str) -> None:
     open_page(browser, charts.replace("&compareRunsMode=CHART", ""))
-    shown(browser, "vae.lambda=100")
+    assert_shows(browser, "vae.lambda=100")
     wait_for(browser, lambda it: it.find_element("css selector", ".ag-header-select-all input")).click()
     wait_for(browser, lambda it: it.find_element("css selector", "[data-testid='runs-compare-button']")).click()
-    shown(browser, "Comparing 3 Runs", "vae.lambda=0", "vae.lambda=1", "vae.lambda=100")
+    assert_shows(browser, "Comparing 3 Runs", "vae.lambda=0", "vae.lambda=1", "vae.lambda=100")
 
 
-def test_a_run_shows_its_pictures(browser: Any, charts: str) -> None:
+def test_a_run_shows_its_figures(browser: Any, charts: str) -> None:
     run = run_address(browser, charts, "vae.lambda=1")
     open_page(browser, f"{run}/artifacts/figures/reconstructions.png")
-    wait_for(browser, lambda it: pictures(it) > 0)
-    shown(browser, "reconstructions.png")
+    wait_for(browser, lambda it: loaded_images(it) > 0)
+    assert_shows(browser, "reconstructions.png")
 
 
 def test_the_run_of_the_study_shows_its_note_and_its_montage(browser: Any, charts: str) -> None:
     study = run_address(browser, charts.replace(charts[charts.index("&viewState") :], ""), "study")
     open_page(browser, study)
-    shown(browser, "Study three", "3 complete", "lambda = 100: collapsed")
+    assert_shows(browser, "Study three", "3 complete", "lambda = 100: collapsed")
     open_page(browser, f"{study}/artifacts/montage.png")
-    wait_for(browser, lambda it: pictures(it) > 0)
+    wait_for(browser, lambda it: loaded_images(it) > 0)

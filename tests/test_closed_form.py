@@ -1,4 +1,4 @@
-"""Training against theory: the linear Gaussian VAE on real images reaches its closed form."""
+"""A trained linear Gaussian VAE on real images agrees with its closed form."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REAL = os.environ.get("HWSWEEP_DATA", "")
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)  # half a minute, unless others want the processors too
+@pytest.mark.timeout(900)  # half a minute on a quiet machine
 @pytest.mark.skipif(
     not (Path(REAL) / "tibetan_mnist" / "TibetanMNIST.npz").exists(), reason="HWSWEEP_DATA has no tibetan_mnist"
 )
@@ -41,16 +41,16 @@ def test_a_trained_linear_gaussian_vae_is_probabilistic_pca(
     # the closed form, from NumPy alone (Lucas et al. 2019): sigma2 = 1, so the threshold is lambda
     pixels = splits.train["image"].flatten(1).numpy().astype(np.float64) / 255
     eigenvalues = np.linalg.eigvalsh(np.cov(pixels.T, bias=True))[::-1]
-    kept, rest = eigenvalues[: cfg.vae.latent], eigenvalues[cfg.vae.latent :]
-    rate = 0.5 * np.log(np.maximum(kept / kl_weight, 1)).sum()
-    squared_error = np.minimum(kept, kl_weight).sum() + rest.sum()
+    largest, rest = eigenvalues[: cfg.vae.latent], eigenvalues[cfg.vae.latent :]
+    rate = 0.5 * np.log(np.maximum(largest / kl_weight, 1)).sum()
+    squared_error = np.minimum(largest, kl_weight).sum() + rest.sum()
     measured = evaluate(parts.model, splits.train)
-    # 1 % is what the issue of convergence leaves; at total collapse a rate of 0 allows no share, so 0.01 nats
+    # 1 % for incomplete convergence; at total collapse the rate is 0, so 0.01 nats
     assert measured["rate"] == pytest.approx(rate, rel=0.01, abs=0.01)
     assert 2 * measured["distortion"] == pytest.approx(squared_error, rel=0.01)
     assert isinstance(parts.model, VAE)
     with torch.no_grad():
         mu = parts.model.encode(splits.train["image"].float() / 255)[0]
     active = int((active_unit_statistic(mu) > 0.01).sum())
-    surely, at_most = (kept > 1.1 * kl_weight).sum(), (kept > 0.9 * kl_weight).sum()
-    assert surely <= active <= at_most, "latents within 10 % of the threshold may be either"
+    at_least, at_most = (largest > 1.1 * kl_weight).sum(), (largest > 0.9 * kl_weight).sum()
+    assert at_least <= active <= at_most, "latents within 10 % of the threshold may count as active or not"

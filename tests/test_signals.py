@@ -1,3 +1,5 @@
+"""StopRequest: the first signal is a request, the second one interrupts."""
+
 from __future__ import annotations
 
 import os
@@ -9,7 +11,7 @@ from hwsweep.signals import StopRequest
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_is_noted_and_the_second_ends_at_once(number: signal.Signals) -> None:
+def test_the_first_signal_is_recorded_and_the_second_interrupts(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     with StopRequest() as request:
         assert request.signal is None

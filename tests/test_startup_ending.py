@@ -1,4 +1,4 @@
-"""The end of a process that does not take apart what it has loaded."""
+"""A process that ends without unloading its modules."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ with quick_end():
 )
 def test_a_process_that_returned_or_exited_ends_at_once_with_its_code(then: str, code: int, at_once: bool) -> None:
     done = subprocess.run([sys.executable, "-c", INSIDE.format(then)], capture_output=True, text=True, check=False)
-    told = ["no newline, so not flushed registered inside", "first registered, last done"]
-    assert (done.returncode, done.stdout.splitlines()) == (code, told[: 1 if at_once else 2])
+    lines = ["no newline, so not flushed registered inside", "first registered, last done"]
+    assert (done.returncode, done.stdout.splitlines()) == (code, lines[: 1 if at_once else 2])
     assert ("why" in done.stderr) == ("why" in then)
 
 
-@pytest.mark.parametrize(("main", "told"), [("lambda: None", ""), ("lambda: 1 / 0", "late\n")])
-def test_the_command_ends_so(main: str, told: str) -> None:
+@pytest.mark.parametrize(("main", "printed"), [("lambda: None", ""), ("lambda: 1 / 0", "late\n")])
+def test_the_command_ends_at_once_without_an_error_only(main: str, printed: str) -> None:
     lines = f"import atexit; atexit.register(print, 'late'); import hwsweep.__main__ as command; command.main = {main}"
     command = [sys.executable, "-c", f"{lines}; command.program()"]
-    assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == told
+    assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == printed
 
 
-def test_a_fork_server_ends_without_what_was_to_be_done_last_and_its_children_by_themselves() -> None:
+def test_a_fork_server_skips_exit_handlers_and_its_children_run_theirs() -> None:
     lines = "import atexit, os; atexit.register(print, 'late'); import hwsweep.sweep.execution.fork_server_preload; {}"
     ended, child = (
         subprocess.run([sys.executable, "-c", lines.format(then)], capture_output=True, text=True, check=True).stdout

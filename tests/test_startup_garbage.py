@@ -1,4 +1,4 @@
-"""When Python looks for garbage: seldom while a program starts, as usual where it computes."""
+"""Garbage collection: rare while a program starts, with default thresholds while it computes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ print(gc.get_freeze_count() == frozen)
 """
 
 
-def test_python_looks_seldom_until_it_is_told_to_look_as_usual() -> None:
+def test_collection_is_rare_until_the_default_thresholds_are_restored() -> None:
     done = subprocess.run([sys.executable, "-c", SELDOM_THEN_USUAL], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True"] * 5
 
@@ -38,7 +38,7 @@ program.main()
 """
 
 
-def test_the_program_starts_so_and_trains_as_usual(tmp_path: Path) -> None:
+def test_the_program_starts_with_rare_collection_and_trains_with_the_default(tmp_path: Path) -> None:
     command = [sys.executable, "-c", STARTS_AND_TRAINS]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["100000", "True", "True", "True"]

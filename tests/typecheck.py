@@ -1,4 +1,4 @@
-"""The type checker that tests run under: beartype, where an int is a float as PEP 484 has it."""
+"""The type checker of the tests: beartype, where an int is also a float as in PEP 484."""
 
 from beartype import BeartypeConf, beartype
 

@@ -1,4 +1,4 @@
-"""Processes that join one study, each with output of its own, some with a machine name of their own."""
+"""Processes that join one study, each with its own output, some with their own machine name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RENAME = "import os, socket\nsocket.gethostname = lambda: os.environ['MACHINE']\
 
 
 def start(folder: Path, name: str, arguments: list[str], machine: str | None = None) -> subprocess.Popen[bytes]:
-    """The stub application's sweep, in this folder; on a machine of this name, as far as it can tell."""
+    """Start the stub application's sweep in this folder; it sees `machine` as the name of its machine."""
     return begin(command(*arguments), folder, name, machine)
 
 
@@ -29,7 +29,7 @@ def begin(asked: list[str], folder: Path, name: str, machine: str | None) -> sub
 
 
 def running_trial(sweep: subprocess.Popen[bytes], folder: Path, name: str) -> int:
-    """The number of a trial that this sweep runs by now."""
+    """The number of a trial that this sweep is running; waits for one up to 100 s."""
     deadline = time.monotonic() + 100
     while time.monotonic() < deadline:
         told = [line for line in (folder / f"{name}.out").read_text().splitlines() if line.startswith("trial ")]
@@ -48,6 +48,6 @@ def log(folder: Path, number: int) -> str:
 
 
 def runs_in(study: Path) -> dict[int, int]:
-    """How often each trial was begun, by what its program printed."""
+    """How many times each trial started, counted from the output of its program."""
     logs = study.glob("*/output.log")
     return dict(Counter({int(path.parent.name): path.read_text().count("x is") for path in logs}))

@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster of the test's own: in a temporary folder, reached through a socket there, gone afterwards."""
+"""A temporary PostgreSQL cluster: its folder contains data and socket, and is removed at the end."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 OWNER = "postgres"
-"""Whom a cluster started by root runs as: PostgreSQL refuses to be root."""
+"""The user of a cluster that root starts: PostgreSQL refuses to run as root."""
 
 
 def programs() -> Path | None:
-    """The folder of initdb and pg_ctl (Debian keeps them off the PATH); None where PostgreSQL is not installed."""
+    """The folder of initdb and pg_ctl (Debian does not add it to PATH); None if PostgreSQL is not installed."""
     found = shutil.which("initdb")
     places = (
         [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -26,7 +26,7 @@ def programs() -> Path | None:
 
 @contextmanager
 def cluster(databases: list[str]) -> Iterator[dict[str, str]]:
-    """The URL of each of these databases, empty, on a server that ends with the block."""
+    """URL of each of these empty databases; the server stops at the end of the block."""
     folder = programs()
     assert folder is not None
     with TemporaryDirectory(prefix="hwsweep-pg-") as place:  # a socket's path must be short

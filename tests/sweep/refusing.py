@@ -1,4 +1,4 @@
-"""What a program may refuse: the function that `hydra.sweeper.check` names in these tests."""
+"""The check of a point that `hydra.sweeper.check` names in these tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts applications quickly: a process that has loaded Hydra and Optuna forks for each command line it reads."""
+"""Starts applications quickly: a process with Hydra and Optuna loaded forks once per command line that it reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import hwsweep.sweep.engine  # noqa: F401
 
 
 def serve() -> None:
-    """One line of JSON in, one exit code out."""
+    """Read one line of JSON per command and print its exit code."""
     for line in sys.stdin:
         if (child := os.fork()) == 0:
             become(json.loads(line))
@@ -26,7 +26,7 @@ def serve() -> None:
 
 
 def become(asked: dict[str, Any]) -> NoReturn:
-    """Be `python app.py arguments...` in this folder, with this environment and output."""
+    """Run `python app.py arguments...` in this process, with the given folder, environment and output files."""
     signal.alarm(120)  # a sweep that hangs ends, and its test fails
     os.chdir(asked["folder"])
     os.environ.clear()

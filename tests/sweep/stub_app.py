@@ -1,4 +1,4 @@
-"""A Hydra application that knows nothing of hwsweep; how it fails is part of its configuration."""
+"""A Hydra application independent of hwsweep; its configuration selects how it fails."""
 
 import os
 import signal
@@ -51,7 +51,7 @@ def main(cfg: DictConfig) -> object:
 
 
 class Odd(Exception):
-    """Cannot be unpickled: its message is not what it was made of."""
+    """An exception that cannot be unpickled: its constructor takes other arguments than its message."""
 
     def __init__(self, left: str, right: str) -> None:
         super().__init__(f"{left} and {right}")
@@ -65,7 +65,7 @@ def hog() -> float:
 
 
 def killed_once(mark: Path) -> float:
-    """Die by SIGKILL, as a victim of the kernel's memory watch does; the second time live."""
+    """Die by SIGKILL in the first run, as after the kernel's out-of-memory killer; return a value in the second."""
     if not mark.exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -94,7 +94,7 @@ def params() -> float:
 
 
 def child() -> float:
-    """What a DataLoader worker is: a process started by a trial."""
+    """Start a child process in a trial, like a worker of a DataLoader."""
     import multiprocessing
 
     with multiprocessing.get_context("fork").Pool(1) as pool:

@@ -1,4 +1,4 @@
-"""What tests need to start the stub application and to read its studies."""
+"""Starts the stub application and reads its studies."""
 
 from __future__ import annotations
 
