@@ -10,7 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.execution import devices
-from hwsweep.sweep.search.sampling import Plan, is_exhaustive
+from hwsweep.sweep.search.plan import SearchPlan
+from hwsweep.sweep.search.sampling import is_exhaustive
 from hwsweep.sweep.search.space import Space, build_space
 from hwsweep.sweep.settings import Settings
 
@@ -24,48 +25,49 @@ def study_seed(settings: Settings, config: DictConfig) -> int:
 
 def read_space(settings: Settings, arguments: list[str], loader: ConfigLoader, config: DictConfig) -> Space:
     """The search space of `params` and the command line; the command line wins."""
-    lines = [line_of(key, value) for key, value in (settings.params or {}).items()]
+    lines = [override_line(key, value) for key, value in (settings.params or {}).items()]
     seed = study_seed(settings, config)
     return build_space([*lines, *arguments], loader, settings.zip, settings.exclude, settings.when, config, seed)
 
 
 def jobs_at_once(settings: Settings, space: Space, elsewhere: bool) -> int:
-    """How many runs there are at once: what the user says, else as many as this machine runs in the shortest time.
+    """How many runs there are at once: what the user sets, else as many as end soonest on this machine.
 
-    That is one unless all points are known: what a sampler proposes and a pruner ends would depend on who is first.
+    One where a sampler or a pruner decides: its decisions would depend on which of several runs ends first.
 
     Args:
-        elsewhere: the runs are another launcher's, a cluster's, or shared with other sweeps.
+        elsewhere: the runs belong to another launcher or a cluster, or other processes share the study.
     """
     if settings.n_jobs is not None:
         return settings.n_jobs
-    asked = settings.n_trials is not None or settings.pruner is not None or settings.custom_search_space is not None
-    if elsewhere or asked or not space.finite or settings.gpus_per_trial is not None:
+    is_search = settings.n_trials is not None or settings.pruner is not None or settings.custom_search_space is not None
+    if elsewhere or is_search or not space.is_finite or settings.gpus_per_trial is not None:
         return 1
-    return devices.jobs_that_pay(len(space.points()) * max(1, len(seed_values(settings, 0))))
+    return devices.default_n_jobs(len(space.points()) * max(1, len(seed_values(settings, 0))))
 
 
-def line_of(key: str, value: Any) -> str:
-    """An override string; a list in YAML stands for its values, one after the other."""
+def override_line(key: str, value: Any) -> str:
+    """An override as text; a list in YAML is swept over its values."""
     if isinstance(value, list):
         return f"{key}={','.join(str(item) for item in value)}"
     return f"{key}={'null' if value is None else value}"
 
 
-def make_plan(settings: Settings, space: Space, config: DictConfig, earlier: Mapping[str, Any] | None) -> Plan:
+def make_plan(settings: Settings, space: Space, config: DictConfig, earlier: Mapping[str, Any] | None) -> SearchPlan:
     """How many trials there are and who proposes them.
 
     Args:
-        earlier: what study.json says of a study that goes on: a grid stays a grid.
+        earlier: the content of study.json if the study is resumed: a grid stays a grid.
 
     Raises:
         SweepError: a continuous axis without n_trials, or no point at all.
     """
-    points = space.points() if space.finite and not settings.custom_search_space else None
+    points = space.points() if space.is_finite and not settings.custom_search_space else None
     if points is not None and not points:
         raise SweepError("`exclude` leaves no point of the grid; loosen it")
     if points is None and settings.n_trials is None:
-        raise SweepError(f"{_endless(space)} has no end; say how many trials: hydra.sweeper.n_trials=20")
+        keys = ", ".join(axis.key for axis in space.axes if axis.values is None) or "a custom search space"
+        raise SweepError(f"the sweep over {keys} has no end; set the number of trials: hydra.sweeper.n_trials=20")
     total = len(points) if points is not None else settings.n_trials or 0
     grid = points is not None and (
         settings.n_trials is None or settings.n_trials >= total or is_exhaustive(settings.sampler)
@@ -74,7 +76,7 @@ def make_plan(settings: Settings, space: Space, config: DictConfig, earlier: Map
         grid = earlier["grid"]
     if settings.n_trials is not None:
         total = min(total, settings.n_trials)
-    return Plan(
+    return SearchPlan(
         space=space,
         points=points if grid else None,
         total=total,
@@ -82,31 +84,25 @@ def make_plan(settings: Settings, space: Space, config: DictConfig, earlier: Map
         sampler=settings.sampler,
         pruner=settings.pruner,
         directions=settings.directions,
-        extend=settings.custom_search_space,
+        custom_search_space=settings.custom_search_space,
         history=settings.history,
     )
 
 
-def _endless(space: Space) -> str:
-    """The axes that cannot be enumerated."""
-    names = [axis.key for axis in space.axes if axis.values is None]
-    return "the sweep over " + (", ".join(names) or "a custom search space")
-
-
-def announce(plan: Plan, settings: Settings, done: int) -> str:
+def headline(plan: SearchPlan, settings: Settings, n_finished: int) -> str:
     """The first line: "3 runs: grid over vae.lambda"."""
     seeds = len(seed_values(settings, 0)) or 1
-    way = "grid" if plan.points is not None else str((plan.sampler or {}).get("_target_", "TPE")).rpartition(".")[2]
-    over = " x ".join(axis.key for axis in plan.space.axes) or "nothing swept"
+    method = "grid" if plan.points is not None else str((plan.sampler or {}).get("_target_", "TPE")).rpartition(".")[2]
+    keys = " x ".join(axis.key for axis in plan.space.axes) or "nothing swept"
     product = 1
-    for axis in plan.space.leaders():
+    for axis in plan.space.independent_axes:
         product *= len(axis.values or ())
-    line = f"{plan.total * seeds} run{'s' if plan.total * seeds != 1 else ''}: {way} over {over}"
+    line = f"{plan.total * seeds} run{'s' if plan.total * seeds != 1 else ''}: {method} over {keys}"
     if settings.seeds is not None:
         line += f", {seeds} seeds each"
     if plan.points is not None and len(plan.points) < product:
         line += f" ({len(plan.points)} of {product} points)"
-    return f"{line}; {done} done, {plan.total - done} to go" if done else line
+    return f"{line}; {n_finished} done, {plan.total - n_finished} to go" if n_finished else line
 
 
 def seed_values(settings: Settings, first: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Which run is next: of a trial under way, of an interrupted one, of a new one."""
+"""Which run is next: one of a trial under way, of an interrupted trial, or of a new one."""
 
 from __future__ import annotations
 
@@ -8,144 +8,138 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
-from hwsweep import run_folder
-from hwsweep.sweep import SweepError, outcome
+from hwsweep.run_folder import read_result
+from hwsweep.sweep import SweepError
 from hwsweep.sweep.execution.executor import Executor, Job
-from hwsweep.sweep.live_display import Live
+from hwsweep.sweep.live_display import LiveDisplay
+from hwsweep.sweep.open_study import OpenStudy
+from hwsweep.sweep.outcome import Outcome, read_outcome
 from hwsweep.sweep.planning import seed_values
-from hwsweep.sweep.search.point_check import Checker
+from hwsweep.sweep.proposals import NumberedPoint
+from hwsweep.sweep.search.point_check import PointChecker
 from hwsweep.sweep.search.sampling import ATTEMPTS
-from hwsweep.sweep.search.space import Point, Space, readable
-from hwsweep.sweep.settings import Settings
-from hwsweep.sweep.study.folder import Folder
-from hwsweep.sweep.study.ownership import Claims
-from hwsweep.sweep.study.trial_store import Book
+from hwsweep.sweep.search.space import python_values
+from hwsweep.sweep.study.trial_store import TrialResult
 from hwsweep.sweep.trial import Value
 
 
 class Queue:
-    """The trials between the book and the processes."""
+    """The runs that wait and the trials under way. A trial has one run, or one for each seed."""
 
-    def __init__(
-        self, settings: Settings, folder: Folder, book: Book, claims: Claims, config: DictConfig, checker: Checker
-    ) -> None:
-        self.settings = settings
-        self.folder = folder
-        self.book = book
-        self.claims = claims
-        self.config = config
+    def __init__(self, study: OpenStudy, checker: PointChecker) -> None:
+        self.study = study
         self.checker = checker
         self.waiting: deque[Job] = deque()
-        self.under_way: dict[int, list[Job]] = {}
-        """The runs of each trial that has begun and not ended."""
+        self.trials: dict[int, list[Job]] = {}
+        """The runs of each trial under way."""
 
-    def next(self, live: Live) -> Job | None:
-        """The next run; None if there is none left to start.
+    def next(self, display: LiveDisplay) -> Job | None:
+        """The next run; None if there is none to start at the moment.
 
         Raises:
-            SweepError: a sampler suggests nothing that the program accepts.
+            SweepError: the program refuses all points that a sampler proposes.
         """
-        refused = 0
+        n_refused = 0
         while not self.waiting:
-            if (begun := self.claims.take()) is None:
+            if (trial := self.study.ownership.take()) is None:
                 return None
-            number, point = begun
-            if (why := self.checker.refusal(point)) is None:
-                self._begin(number, point)
+            if (message := self.checker.refusal_message(trial.point)) is None:
+                self._begin(trial)
                 continue
-            self.book.refuse(number, why)
-            live.refused(number, point, why)
-            if (refused := refused + 1) == ATTEMPTS and self.book.plan.points is None:
-                raise SweepError(f"{refused} points in a row were refused, the last one: {why}")
+            self.study.store.refuse(trial.number, message)
+            display.refused(trial.number, trial.point, message)
+            if (n_refused := n_refused + 1) == ATTEMPTS and self.study.plan.points is None:
+                raise SweepError(f"{n_refused} points in a row were refused, the last one: {message}")
         return self.waiting.popleft()
 
     def prepare(self, executor: Executor) -> None:
-        """Check and compose the next run, as far as it is known, while the slots are busy."""
+        """Let the executor prepare the next run, as far as it is known, while all slots are busy."""
         if self.waiting:
             executor.prepare(self.waiting[0])
-        elif (new := self.book.next_in_line()) is not None and self.checker.refusal(new[1]) is None:
-            executor.prepare(self._runs(*new)[0])
+        elif (trial := self.study.proposals.next_grid_point()) and self.checker.refusal_message(trial.point) is None:
+            executor.prepare(self._jobs(trial)[0])
 
-    def close_if_done(self, number: int) -> None:
-        """End the trial in the book once all its runs have an outcome."""
-        if pruned(self.under_way[number][0]):  # the first seed speaks for the others
-            self.under_way[number] = [job for job in self.under_way[number] if job not in self.waiting]
+    def retry(self, job: Job) -> None:
+        """Run the job again, before all others."""
+        self.waiting.appendleft(job)
+
+    def is_judged(self, job: Job) -> bool:
+        """Whether the pruner judges the trial by this run: by its first seed, which all points share."""
+        return job == self.trials[job.trial][0]
+
+    def is_pruned(self, number: int) -> bool:
+        """Whether the run by which the trial is judged was pruned."""
+        outcome = read_outcome(Path(self.trials[number][0].directory))
+        return outcome is not None and outcome.state == "pruned"
+
+    def finish_if_done(self, number: int) -> None:
+        """End the trial in the storage once all its runs have an outcome."""
+        if self.is_pruned(number):  # its other seeds are not run
+            self.trials[number] = [job for job in self.trials[number] if job not in self.waiting]
             self.waiting = deque(job for job in self.waiting if job.trial != number)
-        jobs = self.under_way[number]
-        results = [result for job in jobs if (result := outcome_of(job)) is not None]
-        if len(results) < len(jobs):
+        directories = [Path(job.directory) for job in self.trials[number]]
+        outcomes = [outcome for directory in directories if (outcome := read_outcome(directory)) is not None]
+        if len(outcomes) < len(directories):
             return
-        del self.under_way[number]
-        self.claims.finish(number, *summary(results, [run_folder.read_result(Path(job.directory)) for job in jobs]))
+        del self.trials[number]
+        with self.study.ownership.turn():
+            if self.study.ownership.owns(number):  # not if another process took it for abandoned meanwhile
+                result = trial_result(outcomes, [read_result(directory) for directory in directories])
+                self.study.store.finish(number, result, self.study.proposals.sampler(number))
 
-    def forget(self) -> None:
-        """Know of no trial any more: what was under way may be another process's by now."""
+    def clear(self) -> None:
+        """Drop all runs: another process may have taken over their trials."""
         self.waiting.clear()
-        self.under_way.clear()
+        self.trials.clear()
 
-    def _begin(self, number: int, point: Point) -> None:
-        """Queue the trial's runs that have no outcome yet; a trial that has them all is only written down."""
-        self.under_way[number] = jobs = self._runs(number, point)
-        self.waiting.extend(job for job in jobs if outcome_of(job) is None)
-        self.close_if_done(number)
+    def _begin(self, trial: NumberedPoint) -> None:
+        """Queue the trial's runs that have no outcome yet; if all have one, only the trial's end is missing."""
+        self.trials[trial.number] = jobs = self._jobs(trial)
+        self.waiting.extend(job for job in jobs if read_outcome(Path(job.directory)) is None)
+        self.finish_if_done(trial.number)
 
-    def _runs(self, number: int, point: Point) -> list[Job]:
-        return runs_of(number, point, self.book.plan.space, self.settings, self.config, self.folder.path)
+    def _jobs(self, trial: NumberedPoint) -> list[Job]:
+        """The runs of the trial, in the order of their seeds."""
+        settings, space = self.study.settings, self.study.plan.space
+
+        def job(folder: str, seed: dict[str, Value]) -> Job:
+            overrides = [*space.overrides(trial.point), *(f"{key}={value}" for key, value in seed.items())]
+            directory = str(self.study.folder.path / folder)
+            return Job(trial.number, folder, directory, overrides, {**python_values(trial.point), **seed})
+
+        if settings.seeds is None:
+            return [job(str(trial.number), {})]
+        first = OmegaConf.select(self.study.proposals.config, settings.seed_key) or 0
+        seeds = seed_values(settings, first)
+        return [job(f"{trial.number}/seed_{seed}", {settings.seed_key: seed}) for seed in seeds]
 
 
-def runs_of(number: int, point: Point, space: Space, settings: Settings, config: DictConfig, study: Path) -> list[Job]:
-    """The jobs of trial `number`, in the order of their seeds.
+def trial_result(outcomes: list[Outcome], results: list[dict[str, Any]]) -> TrialResult:
+    """The result of a trial whose runs have all ended: values and metrics are means over the runs.
 
     Args:
-        config: the composed base configuration; where the first seed is.
-        study: the study's folder.
+        results: what the program stored of each run.
     """
-
-    def job(folder: str, seed: dict[str, Value]) -> Job:
-        overrides = [*space.overrides(point), *(f"{key}={value}" for key, value in seed.items())]
-        return Job(number, folder, str(study / folder), overrides, {**readable(point), **seed})
-
-    if settings.seeds is None:
-        return [job(str(number), {})]
-    seeds = seed_values(settings, OmegaConf.select(config, settings.seed_key) or 0)
-    return [job(f"{number}/seed_{seed}", {settings.seed_key: seed}) for seed in seeds]
-
-
-def outcome_of(job: Job) -> outcome.Outcome | None:
-    """How the run ended; None while it has not."""
-    return outcome.read_outcome(Path(job.directory))
-
-
-def pruned(job: Job) -> bool:
-    """Whether the run has ended because it was pruned."""
-    ended = outcome_of(job)
-    return ended is not None and ended.state == "pruned"
-
-
-def summary(results: list[outcome.Outcome], told: list[dict[str, Any]]) -> tuple[str, list[float], dict[str, Any]]:
-    """State, mean values and notes of a trial whose runs (one, or one per seed) have all ended."""
-    notes: dict[str, Any] = {"seconds": sum(result.seconds for result in results)}
-    run_ids = [result["run_id"] for result in told if result.get("run_id")]
-    if run_ids:
-        notes["mlflow_run_id"] = run_ids[0] if len(results) == 1 else run_ids
-    if metrics := mean_metrics([result.get("metrics", {}) for result in told]):
-        notes["metrics"] = metrics
-    failures = [result.failure for result in results if result.failure is not None]
-    if failures:
-        notes["failure"] = {"reason": failures[0].reason, "message": failures[0].message}
-        return "failed", [], notes
-    if any(result.state == "pruned" for result in results):
-        return "pruned", [], notes
-    columns = list(zip(*(result.values for result in results), strict=True))
-    if len(results) > 1:
-        notes["standard_errors"] = [statistics.stdev(column) / math.sqrt(len(column)) for column in columns]
-    return "complete", [statistics.fmean(column) for column in columns], notes
+    attributes: dict[str, Any] = {"seconds": sum(outcome.seconds for outcome in outcomes)}
+    if run_ids := [result["run_id"] for result in results if result.get("run_id")]:
+        attributes["mlflow_run_id"] = run_ids[0] if len(outcomes) == 1 else run_ids
+    if metrics := mean_metrics([result.get("metrics", {}) for result in results]):
+        attributes["metrics"] = metrics
+    if failures := [outcome.failure for outcome in outcomes if outcome.failure is not None]:
+        attributes["failure"] = {"reason": failures[0].reason, "message": failures[0].message}
+        return TrialResult("failed", [], attributes)
+    if any(outcome.state == "pruned" for outcome in outcomes):
+        return TrialResult("pruned", [], attributes)
+    columns = list(zip(*(outcome.values for outcome in outcomes), strict=True))
+    if len(outcomes) > 1:
+        attributes["standard_errors"] = [statistics.stdev(column) / math.sqrt(len(column)) for column in columns]
+    return TrialResult("complete", [statistics.fmean(column) for column in columns], attributes)
 
 
 def mean_metrics(metrics: list[dict[str, float]]) -> dict[str, float]:
-    """The mean of each metric that every run has; only finite numbers (JSON knows no others)."""
+    """The mean of each metric that every run has; only finite ones, since JSON has no other numbers."""
     shared = set.intersection(*(set(row) for row in metrics)) if metrics else set()
     means = {key: statistics.fmean(float(row[key]) for row in metrics) for key in metrics[0] if key in shared}
     return {key: value for key, value in means.items() if math.isfinite(value)}

@@ -1,4 +1,4 @@
-"""The loop of a sweep: a free slot gets the next run, an ended process is settled, nothing waits for anything else."""
+"""The loop of a sweep: a free slot gets the next run at once, and each process that ends is handled at once."""
 
 from __future__ import annotations
 
@@ -7,159 +7,146 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
-
-from omegaconf import DictConfig
 
 from hwsweep import run_folder
 from hwsweep.signals import StopRequest
 from hwsweep.sweep import outcome
-from hwsweep.sweep.execution.executor import Ended, Executor, Job, lost
-from hwsweep.sweep.live_display import Live
-from hwsweep.sweep.planning import seed_values
-from hwsweep.sweep.queue import Queue, pruned
-from hwsweep.sweep.settings import Settings
-from hwsweep.sweep.study import view
-from hwsweep.sweep.study.folder import Folder
-from hwsweep.sweep.study.ownership import Claims
-from hwsweep.sweep.study.trial_store import Book
+from hwsweep.sweep.execution.executor import AskedToPrune, Executor, Job, JobEnd, Message, missing_outcome
+from hwsweep.sweep.live_display import LiveDisplay
+from hwsweep.sweep.open_study import OpenStudy
+from hwsweep.sweep.queue import Queue
+from hwsweep.sweep.study.results_file import write_results
+from hwsweep.sweep.study.view import Observer
 
 PAUSE = 0.5
-"""Seconds between two looks at what runs, or at what other processes of the study have left."""
+"""Seconds between two looks at what runs, here or in other processes of the study."""
 
 
 class Runner:
-    """One sweep that runs."""
+    """Runs a study to its end."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        folder: Folder,
-        book: Book,
-        claims: Claims,
-        config: DictConfig,
-        queue: Queue,
-        executor: Executor,
-        observer: view.Observer,
-    ) -> None:
-        self.settings = settings
-        self.folder = folder
-        self.book = book
-        self.claims = claims
-        self.config = config
+    def __init__(self, study: OpenStudy, queue: Queue, executor: Executor, observer: Observer) -> None:
+        self.study = study
         self.queue = queue
         self.executor = executor
         self.observer = observer
-        self.deaths: Counter[str] = Counter()
-        self.interrupt = StopRequest()
+        self.n_killed: Counter[str] = Counter()
+        """How often each run was killed from outside, by its folder."""
+        self.stop_request = StopRequest()
 
     def run(self) -> None:
-        """Run to the total, or until the sweep is stopped or hopeless; the observer hears of its end in every case."""
-        self.claims.begin()
-        with self.interrupt:
-            with self.claims.guard():
-                self.observer.started(view.study_view(self.book, self.folder.path, self.config))
+        """Run until the total is reached, the user stops the sweep, or too many trials have failed.
+
+        Raises:
+            SystemExit: too many trials failed (1), or a signal stopped the sweep (128 + its number).
+        """
+        self.study.ownership.begin()
+        with self.stop_request:
+            with self.study.ownership.deleted_if_unused():
+                self.observer.started(self.study.view())
             try:
-                with Live(self.book, len(seed_values(self.settings, 0)) or 1, self.settings.join) as live:
-                    self._loop(live)
+                with LiveDisplay(self.study) as display:
+                    self._loop(display)
             finally:
                 self.executor.kill()
                 self._finish()
-        self._leave()
+        self._exit()
 
-    def _loop(self, live: Live) -> None:
-        """Until nothing runs and nothing is left to start, here or where the study is shared."""
-        pool = self.executor
-        self.queue.prepare(pool)  # while the fork server still loads
+    def _loop(self, display: LiveDisplay) -> None:
+        """Run until nothing runs and nothing is left to start, here or in other processes of the study."""
+        executor, ownership = self.executor, self.study.ownership
+        self.queue.prepare(executor)  # while the fork server still loads
         while True:
-            while pool.free and not self._stopping and (job := self.queue.next(live)) is not None:
+            while executor.free and not self._is_stopping and (job := self.queue.next(display)) is not None:
                 Path(job.directory).mkdir(parents=True, exist_ok=True)
-                pool.submit(job)
-                live.started(job)
-            if self._stopping:
-                pool.stop()
-            elif pool.jobs:
-                self.queue.prepare(pool)
-            if not pool.jobs:
-                if self._stopping or self.claims.over():
+                executor.submit(job)
+                display.started(job)
+            if self._is_stopping:
+                executor.stop()
+            elif executor.jobs:
+                self.queue.prepare(executor)
+            if not executor.jobs:
+                if self._is_stopping or ownership.nothing_to_wait_for():
                     return
                 time.sleep(PAUSE)
-            elif self.claims.lost:
-                self._let_go()
+            elif ownership.expired:
+                executor.kill()  # other processes may run the same trials by now
+                self.queue.clear()
+                ownership.release()
             else:
-                for ended in pool.wait(lambda job, message: self._answer(live, job, message), seconds=PAUSE):
-                    self._settle(ended, live)
-
-    def _let_go(self) -> None:
-        """End what runs here: others may have begun to run the same."""
-        self.executor.kill()
-        self.queue.forget()
-        self.claims.release()
+                for end in executor.wait(lambda job, message: self._answer(display, job, message), seconds=PAUSE):
+                    self._handle_end(end, display)
 
     @property
-    def _stopping(self) -> bool:
-        return self.interrupt.signal is not None or self._hopeless
+    def _is_stopping(self) -> bool:
+        return self.stop_request.signal is not None or self._has_too_many_failures
 
     @property
-    def _hopeless(self) -> bool:
-        return self.book.n_failed > self.settings.max_failure_rate * self.book.plan.total
+    def _has_too_many_failures(self) -> bool:
+        return self.study.store.counts().failed > self.study.settings.max_failure_rate * self.study.plan.total
 
-    def _answer(self, live: Live, job: Job, message: tuple[Any, ...]) -> bool | None:
-        """Serve a message of a running trial. With seeds, the first of them is judged: all points share it."""
-        first = self.queue.under_way[job.trial][0]
-        if message[0] == "should_prune":
-            return self.book.should_prune(job.trial) if job == first else pruned(first)
-        _, value, step = message
-        live.reported(job, value, step)
-        if job == first and len(self.book.plan.directions) == 1:
-            self.book.report(job.trial, value, step)
+    def _answer(self, display: LiveDisplay, job: Job, message: Message) -> bool | None:
+        """The answer to a message of a running trial; None if it expects none."""
+        is_judged = self.queue.is_judged(job)
+        if isinstance(message, AskedToPrune):
+            if is_judged:
+                return self.study.proposals.should_prune(job.trial)
+            return self.queue.is_pruned(job.trial)
+        display.reported(job, message.value, message.step)
+        if is_judged and len(self.study.plan.directions) == 1:
+            self.study.store.report(job.trial, message.value, message.step)
         return None
 
-    def _settle(self, ended: Ended, live: Live) -> None:
-        """Take note of a process that is gone: its outcome, or what its end says."""
-        job, directory = ended.job, Path(ended.job.directory)
+    def _handle_end(self, end: JobEnd, display: LiveDisplay) -> None:
+        """Find out how a run ended, and start it again or end its trial."""
+        job, directory = end.job, Path(end.job.directory)
         (directory / run_folder.PROCESS).unlink(missing_ok=True)
         result = outcome.read_outcome(directory)
-        if ended.stopped is not None and result is not None and result.state == "failed":
+        if end.stop_reason is not None and result is not None and result.state == "failed":
             (directory / run_folder.OUTCOME).unlink()  # it failed because it was asked to end
             result = None
         if result is None:
-            if ended.stopped == "stop" and self._stopping:
+            if end.stop_reason == "stop" and self._is_stopping:
                 return
-            if ended.stopped is None and self._again(ended):
-                self.queue.waiting.appendleft(job)
+            if end.stop_reason is None and self._may_retry(end):
+                self.queue.retry(job)
                 return
-            result = lost(ended, self.settings.timeout)
+            result = missing_outcome(end, self.study.settings.timeout)
             outcome.write_outcome(directory, result)
-        live.ended(job, result)
-        self.queue.close_if_done(job.trial)
+        display.ended(job, result)
+        self.queue.finish_if_done(job.trial)
 
-    def _again(self, ended: Ended) -> bool:
-        """Whether a run whose process was killed from outside gets another chance."""
-        if -ended.exit_code not in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+    def _may_retry(self, end: JobEnd) -> bool:
+        """Whether a run whose process was killed from outside is started again."""
+        if -end.exit_code not in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
             return False
-        self.deaths[ended.job.folder] += 1
-        return self.deaths[ended.job.folder] <= self.settings.retries
+        self.n_killed[end.job.folder] += 1
+        return self.n_killed[end.job.folder] <= self.study.settings.retries
 
     def _finish(self) -> None:
-        """Leave a tidy study behind, whatever ended the loop."""
-        self.claims.release()
-        over = self.book.over()
-        if self._hopeless or over:
-            self.folder.end()
-        if not self.claims.leave(over):
-            print(f"done here; another process of the study shows the result: {self.folder.path}", flush=True)
+        """Release the trials, store whether the study has ended, and show its result."""
+        study = self.study
+        study.ownership.release()
+        is_over = study.proposals.is_over()
+        if self._has_too_many_failures or is_over:
+            study.folder.mark_ended()
+        if not study.ownership.leave(is_over):
+            print(f"done here; another process of the study shows the result: {study.folder.path}", flush=True)
             return
-        view.write_results(self.book, self.folder.path)
-        if not self.book.unused():
-            self.observer.finished(view.study_view(self.book, self.folder.path, self.config))
+        write_results(study.store, study.folder.path)
+        if not study.store.is_unused():
+            self.observer.finished(study.view())
 
-    def _leave(self) -> None:
-        """Exit with a code and a line that say why the sweep did not reach its end."""
-        if self.interrupt.signal is not None:
+    def _exit(self) -> None:
+        """Exit with a code and a message if the sweep did not reach its total."""
+        if self.stop_request.signal is not None:
             print("interrupted; the same command goes on where it stopped", file=sys.stderr)
-            raise SystemExit(128 + self.interrupt.signal)
-        if self._hopeless:
-            rate, total = self.settings.max_failure_rate, self.book.plan.total
-            print(f"given up: {self.book.n_failed} of {total} trials failed, max_failure_rate={rate}", file=sys.stderr)
+            raise SystemExit(128 + self.stop_request.signal)
+        if self._has_too_many_failures:
+            rate, total, failed = (
+                self.study.settings.max_failure_rate,
+                self.study.plan.total,
+                self.study.store.counts().failed,
+            )
+            print(f"given up: {failed} of {total} trials failed, max_failure_rate={rate}", file=sys.stderr)
             raise SystemExit(1)

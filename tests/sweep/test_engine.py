@@ -67,7 +67,7 @@ def test_a_sweep_with_too_many_failures_is_given_up_with_an_exit_code(sweep: Swe
     [
         (["xx=1,2"], "Could not override 'xx'"),
         (["shape=round,oval"], "Could not find 'shape/oval'"),
-        (["x=interval(0,1)"], "x has no end; say how many trials: hydra.sweeper.n_trials=20"),
+        (["x=interval(0,1)"], "x has no end; set the number of trials: hydra.sweeper.n_trials=20"),
         (["x=1,2", "hydra.sweeper.direction=up"], "direction must be minimize or maximize, but got up"),
         (["x=1,2", "hydra.sweeper.pruner={_target_:optuna.pruners.MedianPruner,n:1}"], "unexpected keyword"),
         (["x=1,2", "hydra.sweeper.sampler._target_=optuna.samplers.Best"], "cannot be found"),

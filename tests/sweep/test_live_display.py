@@ -5,30 +5,43 @@ import pty
 import subprocess
 from pathlib import Path
 
+import optuna
 import pytest
+from omegaconf import OmegaConf
 from stub_sweeps import command
 
 from hwsweep.sweep.execution.executor import Job
-from hwsweep.sweep.live_display import Live
-from hwsweep.sweep.outcome import Outcome, failed
-from hwsweep.sweep.search.sampling import Plan
+from hwsweep.sweep.live_display import LiveDisplay
+from hwsweep.sweep.open_study import OpenStudy
+from hwsweep.sweep.outcome import Outcome, from_failure
+from hwsweep.sweep.proposals import Proposals
+from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Space
-from hwsweep.sweep.study.trial_store import Book
+from hwsweep.sweep.settings import Settings
+from hwsweep.sweep.study.folder import StudyFolder
+from hwsweep.sweep.study.locks import FolderLock
+from hwsweep.sweep.study.ownership import SoleOwner
+from hwsweep.sweep.study.trial_store import TrialResult, TrialStore
 
 
-class Ledger(Book):
-    """A book with so many ended trials."""
+def open_study(total: int, seeds: int | None = None) -> OpenStudy:
+    """A study that has no trials yet and shares its storage with other processes."""
+    space = Space([], ["seed=1"], [], [], {}, {})
+    plan = SearchPlan(space, None, total, 0, None, None, ["minimize"], None, None)
+    store = TrialStore("night", optuna.storages.InMemoryStorage(), ["minimize"])
+    settings = Settings(**{**dict.fromkeys(Settings._fields), "join": True, "seeds": seeds})
+    proposals = Proposals(plan, store, OmegaConf.create())
+    folder = StudyFolder("night", Path("nowhere"), FolderLock(Path("nowhere")), is_resumed=False)
+    return OpenStudy(settings, folder, proposals, SoleOwner(proposals, folder.path))
 
-    def __init__(self, total: int, ended: list[float] = [], n_failed: int = 0) -> None:  # noqa: B006  # not changed
-        space = Space([], ["seed=1"], [], [], {}, {})
-        self.plan = Plan(space, None, total, 0, None, None, ["minimize"], None, None)
-        self.ended, self.n_failed = ended, n_failed
 
-    def done(self) -> int:
-        return len(self.ended) + self.n_failed
-
-    def best(self) -> float | None:
-        return min(self.ended, default=None)
+def add(study: OpenStudy, *values: float | None) -> None:
+    """Store ended trials with these values; None is a failed one."""
+    for value in values:
+        number = study.store.n_trials()
+        study.store.add({}, {}, {})
+        result = TrialResult("failed", [], {}) if value is None else TrialResult("complete", [value], {})
+        study.store.finish(number, result)
 
 
 def job(number: int) -> Job:
@@ -36,14 +49,14 @@ def job(number: int) -> Job:
 
 
 def test_where_there_is_no_terminal_each_beginning_and_end_is_a_plain_line(capsys: pytest.CaptureFixture[str]) -> None:
-    book = Ledger(total=3)
+    study = open_study(total=3)
     jobs = [job(n) for n in range(2)]
-    with Live(book, 1, False) as live:
+    with LiveDisplay(study) as live:
         live.started(jobs[0])
         live.started(jobs[1])
         live.reported(jobs[1], 0.25, 3)
         live.ended(jobs[1], Outcome("complete", [0.125], None, 2.0))
-        live.ended(jobs[0], failed("timeout", "not done after 3 s", 3.0))
+        live.ended(jobs[0], from_failure("timeout", "not done after 3 s", 3.0))
         live.refused(2, {"x": 2}, "no")
     assert capsys.readouterr().out.splitlines() == [
         "trial 0: x=0",
@@ -54,26 +67,28 @@ def test_where_there_is_no_terminal_each_beginning_and_end_is_a_plain_line(capsy
     ]
 
 
-def test_what_earlier_sweeps_ended_counts_and_what_others_end_at_the_same_time() -> None:
-    book = Ledger(total=9, ended=[5.0, 3.0], n_failed=1)
-    with Live(book, 1, True) as live:
-        assert live._line() == "3 of 9, 1 failed, best 3"
+def test_the_status_counts_trials_of_earlier_sweeps_and_of_other_processes() -> None:
+    study = open_study(total=9)
+    add(study, 5.0, 3.0, None)
+    with LiveDisplay(study) as live:
+        assert live.status() == "3 of 9, 1 failed, best 3"
         live.started(job(3))
-        book.ended, book.n_failed = [5.0, 3.0, 2.0, 4.0], 2  # another process
+        add(study, 2.0, 4.0, None)  # by another process
         live.ended(job(3), Outcome("complete", [7.0], None, 2.0))
-        assert live._line().startswith("7 of 9, 2 failed, best 2, ")
+        assert live.status().startswith("7 of 9, 2 failed, best 2, ")
         live.ended(job(3), Outcome("complete", [1.0], None, 2.0))
-        assert live._line().startswith("8 of 9, 2 failed, best 1, ")
+        assert live.status().startswith("8 of 9, 2 failed, best 1, ")
 
 
 def test_with_seeds_a_trial_counts_as_many_runs() -> None:
-    book = Ledger(total=4, ended=[5.0])
-    with Live(book, 3, True) as live:
+    study = open_study(total=4, seeds=3)
+    add(study, 5.0)
+    with LiveDisplay(study) as live:
         live.ended(job(1), Outcome("complete", [6.0], None, 2.0))
-        assert live._line().startswith("4 of 12, 0 failed, best 5, ")
-        book.ended = [5.0, 8.0]
+        assert live.status().startswith("4 of 12, 0 failed, best 5, ")
+        add(study, 8.0)
         live.ended(job(1), Outcome("complete", [6.0], None, 2.0))
-        assert live._line().startswith("7 of 12, 0 failed, best 5, ")
+        assert live.status().startswith("7 of 12, 0 failed, best 5, ")
 
 
 @pytest.mark.slow
@@ -82,11 +97,11 @@ def test_a_terminal_shows_what_runs_how_far_it_is_the_best_the_failures_and_the_
     sweep = command("how=prune,raise,well", "x=3", "seconds=0.6")
     running = subprocess.Popen(sweep, cwd=tmp_path, stdout=theirs, stderr=subprocess.DEVNULL, env=terminal())
     os.close(theirs)
-    shown = b""
+    output = b""
     while block := read(ours):
-        shown += block
+        output += block
     assert running.wait() == 0
-    text = shown.decode()
+    text = output.decode()
     assert "1 of 3, 0 failed, best 3," in text
     assert "2 of 3, 1 failed, best 3," in text
     assert " s left" in text

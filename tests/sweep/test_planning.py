@@ -32,6 +32,6 @@ GRID = [Axis("x", (1, 2, 3)), Axis("y", (0, 1))]
 def test_runs_go_at_once_where_their_order_decides_nothing(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], elsewhere: bool, expected: int
 ) -> None:
-    monkeypatch.setattr(devices, "jobs_that_pay", lambda n_runs: n_runs)
+    monkeypatch.setattr(devices, "default_n_jobs", lambda n_runs: n_runs)
     settings = Settings(**{**dict.fromkeys(Settings._fields), **changes})
     assert jobs_at_once(settings, Space(GRID, [], [], [], {}, {}), elsewhere) == expected

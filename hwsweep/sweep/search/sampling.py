@@ -1,4 +1,4 @@
-"""What to try next: Optuna's samplers, built anew for each trial so that a suggestion depends on history alone."""
+"""Optuna's samplers and pruners: built from the configuration, seeded for each trial, asked for a point."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import importlib
 import inspect
 import math
 import zlib
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.search.axis import Axis
@@ -17,53 +17,19 @@ from hwsweep.sweep.trial import Value
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
+    from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
 ATTEMPTS = 100
-"""How often a sampler may propose a point that is excluded or already known before the next new one is taken."""
+"""How often a sampler may propose a point that is excluded or already tried before an untried one is taken."""
 
-MOST_LISTED = 100
-"""Numbers of a grid's axis that stand in the record of every trial: 10,000 of them in 10,000 records are gigabytes."""
-
-
-class Plan(NamedTuple):
-    """How the next trial is found."""
-
-    space: Space
-    points: list[Point] | None
-    """The points of a grid: trial n is point n. None if a sampler is asked."""
-    total: int
-    seed: int
-    sampler: Mapping[str, Any] | None
-    pruner: Mapping[str, Any] | None
-    directions: list[Literal["minimize", "maximize"]]
-    extend: str | None
-    """Dotted path of a function (config, trial) that suggests further parameters."""
-    history: int | None
-    """The most finished trials that a sampler looks at; None for all."""
-
-    def listed(self) -> list[Point] | None:
-        """All points there are to try; None if they cannot be listed."""
-        if self.points is not None:
-            return self.points
-        return self.space.points() if self.space.finite and self.extend is None else None
-
-    def best(self, values: Iterable[float]) -> float | None:
-        """The best of these values of the one objective; None of none, and where there are several objectives."""
-        if len(self.directions) > 1:
-            return None
-        return (min if self.directions == ["minimize"] else max)(values, default=None)
-
-    def without(self, refused: list[tuple[int, str]]) -> Plan:
-        """The plan of a grid without the points at these places."""
-        out = {index for index, _ in refused}
-        points = [point for index, point in enumerate(self.points or []) if index not in out]
-        return self._replace(points=points, total=min(self.total, len(points)))
+MAX_CATEGORIES = 100
+"""A longer list of numbers is stored with each trial as a range: 10,000 copies of 10,000 numbers are gigabytes."""
 
 
-def build(node: Mapping[str, Any], **extra: Any) -> Any:
-    """The object that a `_target_` node describes, with `extra` for what the node leaves open.
+def build(node: Mapping[str, Any], **defaults: Any) -> Any:
+    """The object that a `_target_` node describes; `defaults` are arguments that the node leaves open.
 
     Raises:
         SweepError: there is no such class, or it does not take these arguments.
@@ -75,13 +41,17 @@ def build(node: Mapping[str, Any], **extra: Any) -> Any:
     }
     target = locate(str(node["_target_"]))
     try:
-        return target(**{**extra, **arguments})
+        return target(**{**defaults, **arguments})
     except TypeError as error:
         raise SweepError(f"{node['_target_']} cannot be built: {error}") from error
 
 
 def locate(path: str) -> Any:
-    """The object at a dotted path."""
+    """The object at a dotted path.
+
+    Raises:
+        SweepError: there is none.
+    """
     module, _, name = path.rpartition(".")
     try:
         return getattr(importlib.import_module(module), name)
@@ -90,23 +60,31 @@ def locate(path: str) -> Any:
 
 
 def is_exhaustive(node: Mapping[str, Any] | None) -> bool:
-    """Whether the sampler means "every point": the engine's own grid does that, in order."""
+    """Whether the sampler tries every point of a finite space: the engine then runs its own grid, in order."""
     return node is not None and str(node["_target_"]).rpartition(".")[2] in ("GridSampler", "BruteForceSampler")
 
 
 def build_sampler(node: Mapping[str, Any], study_seed: int, number: int, attempt: int) -> BaseSampler:
-    """The sampler of one trial, seeded from the study's seed and the trial's number."""
+    """The sampler of one trial, seeded by the study's seed, the trial's number and the attempt."""
     from optuna.samplers import RandomSampler
 
     target = locate(str(node["_target_"]))
     seed = zlib.crc32(f"{study_seed}/{number}/{attempt}".encode())
-    extra: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
     if "seed" in inspect.signature(target).parameters:
-        extra["seed"] = seed
-    if target.__name__ == "QMCSampler":  # one sequence, one scrambling; only what it leaves out is drawn anew
-        extra = {"seed": study_seed, "independent_sampler": RandomSampler(seed=seed)}
-    sampler: BaseSampler = build({key: value for key, value in node.items() if key != "seed"}, **extra)
+        defaults["seed"] = seed
+    if target.__name__ == "QMCSampler":  # all trials share one scrambled sequence
+        defaults = {"seed": study_seed, "independent_sampler": RandomSampler(seed=seed)}
+    sampler: BaseSampler = build({key: value for key, value in node.items() if key != "seed"}, **defaults)
     return sampler
+
+
+def build_pruner(node: Mapping[str, Any] | None) -> BasePruner:
+    """The pruner that the node describes; without one, a pruner that never prunes."""
+    from optuna.pruners import NopPruner
+
+    pruner: BasePruner = build(node) if node else NopPruner()
+    return pruner
 
 
 def check(sampler: Mapping[str, Any] | None, pruner: Mapping[str, Any] | None) -> None:
@@ -116,7 +94,7 @@ def check(sampler: Mapping[str, Any] | None, pruner: Mapping[str, Any] | None) -
         SweepError: one of them cannot be built.
     """
     if pruner:
-        build(pruner)
+        build_pruner(pruner)
     if sampler and not is_exhaustive(sampler):
         build_sampler(sampler, 0, 0, 0)
 
@@ -133,21 +111,25 @@ def distribution(axis: Axis) -> BaseDistribution:
     return FloatDistribution(axis.low, axis.high, log=axis.log, step=None if axis.log else axis.step)
 
 
-def listed(axis: Axis) -> BaseDistribution:
-    """The axis of a grid as Optuna keeps it with each trial: its values, in order; of many numbers, their ends."""
+def grid_distribution(axis: Axis) -> BaseDistribution:
+    """The axis of a grid as Optuna stores it with each trial: its values in order; a range for many numbers."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     values = axis.values or ()
-    kinds = {type(value) for value in values}
-    if len(values) > MOST_LISTED and kinds == {int}:
+    types = {type(value) for value in values}
+    if len(values) > MAX_CATEGORIES and types == {int}:
         return IntDistribution(min(values), max(values), log=axis.log)  # type: ignore[arg-type]
-    if len(values) > MOST_LISTED and kinds == {float} and all(map(math.isfinite, values)):  # type: ignore[arg-type]
+    if len(values) > MAX_CATEGORIES and types == {float} and all(map(math.isfinite, values)):  # type: ignore[arg-type]
         return FloatDistribution(min(values), max(values), log=axis.log)  # type: ignore[arg-type]
     return CategoricalDistribution(values)
 
 
 def suggest(study: Study, trial: FrozenTrial, space: Space) -> Point:
-    """A point for the trial from the study's sampler; nothing is written to the study's parameters."""
+    """A point that the study's sampler proposes for the trial; nothing is written to the storage.
+
+    Raises:
+        SweepError: the sampler needs a package that is not installed.
+    """
     sampler = study.sampler
     sampler.before_trial(study, trial)
     relative_space = sampler.infer_relative_search_space(study, trial)
@@ -156,20 +138,25 @@ def suggest(study: Study, trial: FrozenTrial, space: Space) -> Point:
     except ImportError as error:
         raise SweepError(f"{type(sampler).__name__} needs a package that is not installed: {error}") from error
     chosen: Point = {}
-    for axis in sorted(space.leaders(), key=lambda axis: axis.key in space.when):
-        if not space.swept(axis.key, chosen):
+    for axis in sorted(space.independent_axes, key=lambda axis: axis.key in space.when):
+        if not space.is_swept(axis.key, space.point(chosen)):
             continue
-        spread = distribution(axis)
         value = relative.get(axis.key)
-        if value is None or not spread._contains(spread.to_internal_repr(value)):
-            value = sampler.sample_independent(study, trial, axis.key, spread)
-        chosen[axis.key] = _tidy(axis, value)
-        chosen.update(space.followers(chosen, axis.key))
-    return space.complete(chosen)
+        if value is None or not _contains(axis, value):
+            value = sampler.sample_independent(study, trial, axis.key, distribution(axis))
+        chosen[axis.key] = _without_rounding_error(axis, value)
+    return space.point(chosen)
 
 
-def _tidy(axis: Axis, value: Any) -> Value:
-    """The value as it would be written: steps of a range without the noise of floating point."""
+def _contains(axis: Axis, value: Any) -> bool:
+    """Whether the value lies on the axis; a sampler may propose one from the range of an earlier trial."""
+    if axis.values is not None and axis.step is None:
+        return value in axis.values
+    return bool(axis.low <= value <= axis.high)
+
+
+def _without_rounding_error(axis: Axis, value: Any) -> Value:
+    """The value itself; on a range with steps the listed value that is nearest."""
     if axis.values is None or axis.step is None:
         return value  # type: ignore[no-any-return]
     return min(axis.values, key=lambda listed: abs(float(listed) - float(value)))

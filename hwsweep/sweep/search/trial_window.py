@@ -1,4 +1,4 @@
-"""How much of a long study a sampler looks at: its best trials and its latest ones."""
+"""The part of a long study that a sampler looks at, so that trial 10,000 costs no more than trial 1,000."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, TrialState
 
 
-class History:
-    """The storage of a study with one objective, with at most so many finished trials; all else as stored.
+class TrialWindow:
+    """The storage of a study with one objective that shows at most `size` trials; all else is as stored.
 
-    What a suggestion costs grows with the trials that the sampler looks at: TPE takes each as a kernel of a density.
-    Its density of the good points has the best 25 only; of the others the latest tell as much as all. What is seen is
-    chosen once: for one suggestion.
+    The cost of a suggestion grows with the trials that a sampler looks at: TPE makes each a kernel of a density. Its
+    density of good points holds the best 25 only, and the latest trials describe the others as well as all do. The
+    window is chosen once, for one suggestion.
 
     Args:
-        ended: the values of trials that have ended by number, times -1 if they are maximized, infinite if there are
-            none; added to here, and kept by the caller from one suggestion to the next.
+        values: the value of each finished trial by number, times -1 if it is maximised, infinite if it has none. The
+            window adds to it; the caller keeps it from one suggestion to the next.
     """
 
-    def __init__(self, storage: BaseStorage, most: int, maximize: bool, ended: dict[int, float]) -> None:
+    def __init__(self, storage: BaseStorage, size: int, maximize: bool, values: dict[int, float]) -> None:
         self.storage = storage
-        self.most = most
+        self.size = size
         self.sign = -1 if maximize else 1
-        self.ended = ended
-        self.seen: list[FrozenTrial] | None = None
+        self.values = values
+        self.window: list[FrozenTrial] | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.storage, name)
@@ -38,22 +38,24 @@ class History:
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        """What is seen of the study, by number."""
-        if self.seen is None:
-            self.seen = self._chosen(self.storage.get_all_trials(study_id, deepcopy=False))
-        trials = [trial for trial in self.seen if states is None or trial.state in states]
+        """The trials of the window, by number."""
+        if self.window is None:
+            self.window = self._choose(self.storage.get_all_trials(study_id, deepcopy=False))
+        trials = [trial for trial in self.window if states is None or trial.state in states]
         return copy.deepcopy(trials) if deepcopy else trials
 
-    def _chosen(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
-        """The latest half of `most`, of the earlier ones the best half and what still runs."""
-        if len(trials) <= self.most:
+    def _choose(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
+        """The latest trials, half of the window; of the earlier ones the best, and those that still run."""
+        if len(trials) <= self.size:
             return trials
-        half = self.most // 2
+        half = self.size // 2
         earlier, latest = trials[:-half], trials[-half:]
         for number, trial in enumerate(earlier):
-            if number not in self.ended and trial.state.is_finished():
-                self.ended[number] = self.sign * trial.values[0] if trial.values else math.inf
-        running = [number for number in range(len(earlier)) if number not in self.ended]
-        valued = [(value, number) for number, value in self.ended.items() if value < math.inf and number < len(earlier)]
-        best = [number for _, number in heapq.nsmallest(half, valued)]
+            if number not in self.values and trial.state.is_finished():
+                self.values[number] = self.sign * trial.values[0] if trial.values else math.inf
+        running = [number for number in range(len(earlier)) if number not in self.values]
+        finite = [
+            (value, number) for number, value in self.values.items() if value < math.inf and number < len(earlier)
+        ]
+        best = [number for _, number in heapq.nsmallest(half, finite)]
         return [*(trials[number] for number in sorted([*best, *running])), *latest]

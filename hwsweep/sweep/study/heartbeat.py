@@ -1,90 +1,86 @@
-"""Who of a study's processes lives: each counts on in the storage, and watches whether the others do."""
+"""Signs of life of the processes that share a study, in its storage: whoever falls silent loses its trials."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
 
 from hwsweep.processes import is_gone, this_process
-
-if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
+from hwsweep.sweep.study.trial_store import TrialStore
 
 KEY = "heartbeat/"
-BEATS = 4
-"""Per time-out: one that comes late is no death."""
+BEATS_PER_TIMEOUT = 4
+"""So that one late beat does not count as a death."""
 log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """This process's own beat, from a thread, and when each other one's last changed.
+    """This process's count, which a thread increases, and when each other process's count last changed.
 
-    No clock of another machine is asked: a count that stands still for `seconds` of this one's is a death.
+    Clocks of other machines are not compared: a count that does not change for `seconds` of this machine's clock
+    means that its process is dead.
     """
 
-    def __init__(self, storage: BaseStorage, study_id: int, seconds: float) -> None:
+    def __init__(self, store: TrialStore, seconds: float) -> None:
         self.me = this_process()
-        self.storage = storage
-        self.study_id = study_id
+        self.store = store
         self.seconds = seconds
         self.count = 0
-        self.beaten = time.monotonic()
-        self.seen: dict[str, tuple[int | None, float]] = {}
-        """Each member's count, and when it was first seen to be that; None for one that has left."""
+        self.last_beat = time.monotonic()
+        self.counts: dict[str, tuple[int | None, float]] = {}
+        """Each process's count and when it was first read; None for a process that has left."""
         self.stop = threading.Event()
-        self.thread = threading.Thread(target=self._keep_beating, daemon=True)
+        self.thread = threading.Thread(target=self._beat_until_stopped, daemon=True)
 
     def begin(self) -> None:
-        """Be known to the others from now on."""
+        """Let the others know this process from now on."""
         self.beat()
         self.thread.start()
 
     def end(self) -> None:
-        """Leave: what this member still holds may be taken at once."""
+        """Leave: others may take the trials of this process at once."""
         self.stop.set()
         self.thread.join()
-        self.storage.set_study_user_attr(self.study_id, KEY + self.me, None)
+        self.store.set_study_attribute(KEY + self.me, None)
 
     def beat(self) -> None:
-        """Count on, and look at the others."""
+        """Increase the count, and read those of the others."""
         began = time.monotonic()
         self.count += 1
-        self.storage.set_study_user_attr(self.study_id, KEY + self.me, self.count)
-        self.look()
-        self.beaten = began
+        self.store.set_study_attribute(KEY + self.me, self.count)
+        self.read()
+        self.last_beat = began
 
-    def look(self) -> None:
-        """Note which counts have changed."""
-        attributes = self.storage.get_study_user_attrs(self.study_id)
-        counts = {key.removeprefix(KEY): count for key, count in attributes.items() if key.startswith(KEY)}
-        for member, count in counts.items():
-            if member not in self.seen or self.seen[member][0] != count:
-                self.seen[member] = count, time.monotonic()
+    def read(self) -> None:
+        """Store which counts have changed, and when."""
+        for key, count in self.store.study_attributes().items():
+            process = key.removeprefix(KEY)
+            if process != key and (process not in self.counts or self.counts[process][0] != count):
+                self.counts[process] = count, time.monotonic()
 
     @property
-    def lost(self) -> bool:
-        """Whether the others must take this process for dead: it could not beat for too long."""
-        return time.monotonic() - self.beaten > self.seconds
+    def expired(self) -> bool:
+        """Whether the others must take this process for dead: its last beat is too old."""
+        return time.monotonic() - self.last_beat > self.seconds
 
-    def is_dead(self, member: str | None) -> bool:
-        """Whether a trial's owner has left, has died, or has not been heard of for the time-out."""
-        if member == self.me:
+    def is_dead(self, process: str | None) -> bool:
+        """Whether a trial's owner has left, has ended, or has not beaten for the time-out."""
+        if process == self.me:
             return False
-        if member not in self.seen:
-            self.look()
-        count, since = self.seen.get(member or "", (None, 0.0))
-        return count is None or is_gone(member or "") or time.monotonic() - since > self.seconds
+        if process not in self.counts:
+            self.read()
+        count, since = self.counts.get(process or "", (None, 0.0))
+        return count is None or is_gone(process or "") or time.monotonic() - since > self.seconds
 
     def others(self) -> list[str]:
-        """The other members that live, as far as is known."""
-        self.look()
-        return [member for member in self.seen if member != self.me and not self.is_dead(member)]
+        """The other processes that live, as far as is known."""
+        self.read()
+        return [process for process in self.counts if process != self.me and not self.is_dead(process)]
 
-    def _keep_beating(self) -> None:
-        while not self.stop.wait(self.seconds / BEATS):
+    def _beat_until_stopped(self) -> None:
+        while not self.stop.wait(self.seconds / BEATS_PER_TIMEOUT):
             try:
                 self.beat()
-            except Exception:  # the storage cannot be reached: perhaps it can next time; if not, `lost` says so
+            except Exception:  # the storage cannot be reached; if that lasts, `expired` becomes true
                 log.debug("no heartbeat", exc_info=True)

@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hwsweep.sweep.study.view import StudyView
 
-LEAST = 20
-"""Complete trials; of fewer, the best tenth is a trial or none."""
+MIN_TRIALS = 20
+"""Complete trials that are needed: the best tenth of fewer is one trial or none."""
 
 
 def importances(view: StudyView) -> dict[str, float]:
-    """Each parameter's share (they add up to 1) in what tells the best tenth of the trials from the rest.
+    """Each parameter's share in what separates the best tenth of the trials from the rest; the shares sum to 1.
 
-    With several objectives the best are those nearest to the Pareto front. PED-ANOVA (Watanabe et al. 2023,
-    arXiv:2304.10255): milliseconds where fANOVA takes a minute. The most important first; empty with fewer than
-    `LEAST` complete trials, and where nothing tells them apart.
+    With several objectives the best trials are those nearest to the Pareto front. PED-ANOVA (Watanabe et al. 2023,
+    arXiv:2304.10255) takes milliseconds where fANOVA takes a minute. The largest share comes first. Empty with fewer
+    than `MIN_TRIALS` complete trials, and where all of them have the same value.
     """
     import optuna
 
-    finished = optuna.trial.TrialState.COMPLETE
-    records = [trial.record for trial in view.trials if trial.record is not None and trial.record.state == finished]
-    if len(records) < LEAST or len({tuple(record.values) for record in records}) == 1:
+    records = [trial.record for trial in view.complete_trials if trial.record is not None]
+    if len(records) < MIN_TRIALS or len({tuple(record.values) for record in records}) == 1:
         return {}
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = optuna.storages.InMemoryStorage()
-    study_id = storage.create_new_study([optuna.study.StudyDirection[name.upper()] for name in view.directions])
-    study = optuna.load_study(study_name=storage.get_study_name_from_id(study_id), storage=storage)
+    study = optuna.create_study(
+        storage=optuna.storages.InMemoryStorage(),
+        directions=["maximize" if name == "maximize" else "minimize" for name in view.directions],
+    )
     study.add_trials(records)
     evaluator = optuna.importance.PedAnovaImportanceEvaluator()
     shares = optuna.importance.get_param_importances(study, evaluator=evaluator)

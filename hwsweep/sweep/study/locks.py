@@ -1,4 +1,4 @@
-"""Who works on a study's folder: one process, or several that joined; the kernel frees a lock when its holder dies."""
+"""Which processes work on a study's folder: one, or several that joined. Locks end with their process."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 LOCK = "study.lock"
-"""Of a study's only process; of several, each holds one with its own name behind this one."""
-DOOR = "join.lock"
-"""Of the process that is about to join: one after the other."""
+"""Held by a study's only process; each of several holds one of this name with its own name appended."""
+JOIN_LOCK = "join.lock"
+"""Held by the process that is about to join, so that one joins after the other."""
 
 
-class Hold:
-    """The locks of this process on a study's folder, held until it ends in any way."""
+class FolderLock:
+    """The locks of this process on a study's folder, held until the process ends in any way."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.door = FileLock(path / DOOR)
+        self.join_lock = FileLock(path / JOIN_LOCK)
         self.lock = FileLock(path / LOCK)
 
-    def take(self, join: bool) -> bool:
-        """Take the folder; False if another process has it.
+    def acquire(self, join: bool) -> bool:
+        """Lock the folder; False if another process has it.
 
         Args:
-            join: others that share the study do not matter, and those that begin just now are waited for.
+            join: processes that share the study do not count, and those that are just joining are waited for.
         """
         if join:
-            self.door.acquire()
+            self.join_lock.acquire()
         try:
             self.lock.acquire(timeout=0)
         except Timeout:
-            self.door.release()
+            self.join_lock.release()
             return False
         if not join and any(is_held(other) for other in self.path.glob(f"{LOCK}.*")):
             self.lock.release()
@@ -46,12 +46,12 @@ class Hold:
         self.lock = FileLock(self.path / f"{LOCK}.{socket.gethostname()}.{os.getpid()}")
         self.lock.acquire(timeout=0)
         common.release()
-        self.door.release()
+        self.join_lock.release()
 
     def release(self) -> None:
-        """Give the folder back."""
+        """Unlock the folder."""
         self.lock.release()
-        self.door.release()
+        self.join_lock.release()
 
 
 def is_held(path: Path) -> bool:
@@ -64,5 +64,5 @@ def is_held(path: Path) -> bool:
 
 
 def is_running(directory: Path) -> bool:
-    """Whether a process works on the study: alone, or as one of several."""
+    """Whether a process works on the study in this folder."""
     return any(is_held(lock) for lock in directory.glob(f"{LOCK}*"))

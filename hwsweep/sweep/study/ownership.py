@@ -1,105 +1,98 @@
-"""Whose trial is it: what a sweep may take from the book, write down in it and leave behind."""
+"""Which trials this process may run: all of the study's, or (shared_ownership.py) those that it takes in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.execution.process import kill_orphans
-from hwsweep.sweep.search.space import Point
-from hwsweep.sweep.study.trial_store import Book
+from hwsweep.sweep.orphans import kill_orphans
+from hwsweep.sweep.proposals import NumberedPoint, Proposals
 
 
-class Claimed(NamedTuple):
-    """A trial that is this sweep's to run."""
-
-    number: int
-    point: Point
-
-
-class Claims(Protocol):
-    """Between the queue and the book: a sweep of its own (below), or one that shares its study (join)."""
+class Ownership(Protocol):
+    """Hands out trials, so that each is run by one process."""
 
     def begin(self) -> None:
-        """Bring the book and the folders of an interrupted sweep together again."""
+        """Prepare the study: trials of a sweep that died wait again, and its processes end."""
 
-    def guard(self) -> AbstractContextManager[None]:
-        """Removes the study if an exception ends the block before anything was run."""
+    def deleted_if_unused(self) -> AbstractContextManager[None]:
+        """Delete the study if an exception ends the block before a trial ran."""
 
-    def take(self) -> Claimed | None:
-        """The next trial, running from now on; None if there is none to take now."""
+    def take(self) -> NumberedPoint | None:
+        """The next trial, running from now on; None if there is none at the moment."""
 
-    def finish(self, number: int, state: str, values: list[float], notes: Mapping[str, Any]) -> None:
-        """End the trial in the book, if it is still this sweep's."""
+    def turn(self) -> AbstractContextManager[object]:
+        """A block in which no other process takes or ends a trial of the study."""
+
+    def owns(self, number: int) -> bool:
+        """Whether this process may end the trial."""
 
     @property
-    def lost(self) -> bool:
-        """Whether other sweeps must take this one for dead: it ends what it runs."""
+    def expired(self) -> bool:
+        """Whether other processes must take this one for dead; it then stops what it runs."""
 
     def release(self) -> None:
-        """Let what this sweep has begun and not ended wait for somebody to go on."""
+        """Let the trials that this process runs wait for somebody to go on with them."""
 
-    def over(self) -> bool:
-        """Whether there is nothing left to wait for once `take` gives nothing."""
+    def nothing_to_wait_for(self) -> bool:
+        """Whether no other process can leave a trial to this one."""
 
-    def leave(self, over: bool) -> bool:
-        """End this sweep's part in the study; whether it is the one that shows the result.
+    def leave(self, is_over: bool) -> bool:
+        """End this process's part in the study; True if it is the one that shows the result.
 
         Args:
-            over: the study has reached its total.
+            is_over: the study has reached its total.
         """
 
 
-class Alone:
-    """All trials are this sweep's."""
+class SoleOwner:
+    """Owns all trials: no other process works on the study."""
 
-    def __init__(self, book: Book, directory: Path) -> None:
-        self.book = book
+    def __init__(self, proposals: Proposals, directory: Path) -> None:
+        self.proposals = proposals
+        self.store = proposals.store
         self.directory = directory
         self.interrupted: list[int] = []
-        self.lost = False
+        self.expired = False
 
     def begin(self) -> None:
-        """Queue again what a dead sweep has left, and end its processes."""
-        for number in self.book.unfinished():
+        for number in self.store.unfinished():
             kill_orphans(self.directory / str(number))
-            self.book.requeue(number)
+            self.store.requeue(number)
             self.interrupted.append(number)
 
-    def guard(self) -> AbstractContextManager[None]:
-        """Removes the study if an exception ends the block before anything was run."""
-        return self.book.discarded_if_unused()
+    def deleted_if_unused(self) -> AbstractContextManager[None]:
+        return self.store.deleted_if_unused()
 
-    def take(self) -> Claimed | None:
+    def take(self) -> NumberedPoint | None:
         """An interrupted trial, or a new one.
 
         Raises:
-            SweepError: the folder of the new trial is there already.
+            SweepError: the folder of a new trial exists already.
         """
         if self.interrupted:
             number = self.interrupted.pop(0)
-            return Claimed(number, self.book.again(number))
-        new = self.book.new()
-        if new is not None and (stranger := self.directory / str(new[0])).exists():
-            raise SweepError(f"{stranger} exists, but the storage knows no such trial; give another study_name")
-        return None if new is None else Claimed(*new)
+            self.store.start(number)
+            return NumberedPoint(number, self.proposals.point_of(number))
+        new = self.proposals.begin_new({})
+        if new is not None and (folder := self.directory / str(new.number)).exists():
+            raise SweepError(f"{folder} exists, but the storage knows no such trial; give another study_name")
+        return new
 
-    def finish(self, number: int, state: str, values: list[float], notes: Mapping[str, Any]) -> None:
-        """End the trial in the book."""
-        self.book.finish(number, state, values, notes)
+    def turn(self) -> AbstractContextManager[object]:
+        return nullcontext()
 
-    def release(self) -> None:
-        """Let all that has not ended wait."""
-        for number in self.book.unfinished():
-            self.book.requeue(number)
-
-    def over(self) -> bool:
-        """Always: nobody else runs anything."""
+    def owns(self, number: int) -> bool:
         return True
 
-    def leave(self, over: bool) -> bool:
-        """Always: nobody else shows the result."""
+    def release(self) -> None:
+        for number in self.store.unfinished():
+            self.store.requeue(number)
+
+    def nothing_to_wait_for(self) -> bool:
+        return True
+
+    def leave(self, is_over: bool) -> bool:
         return True

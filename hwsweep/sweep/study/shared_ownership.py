@@ -1,9 +1,9 @@
-"""A study that several processes share, on one machine or on many: each asks for the next trial, in turn."""
+"""A study that several processes share, on one machine or on many: each takes the next trial in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,147 +11,120 @@ from filelock import FileLock
 
 from hwsweep.postgresql import is_postgresql, one_at_a_time
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.execution.process import kill_orphans
-from hwsweep.sweep.study.folder import compare
+from hwsweep.sweep.orphans import kill_orphans
+from hwsweep.sweep.proposals import NumberedPoint, Proposals
+from hwsweep.sweep.study.folder import differences
 from hwsweep.sweep.study.heartbeat import Heartbeat
-from hwsweep.sweep.study.ownership import Claimed
-from hwsweep.sweep.study.trial_store import Book
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 OWNER = "member"
-"""The note of a trial that says which process has it."""
-ASKED = "asked"
-SHOWN = "shown"
-"""The study's note of how many trials it had when its result was shown."""
+"""The trial's attribute that names the process which runs it."""
+QUESTION = "asked"
+"""The study's attribute with what decides its trials."""
+N_REPORTED = "shown"
+"""The study's attribute with the number of trials at its last report."""
 
 
-def turns(name: str, url: str | None, directory: Path) -> Callable[[], AbstractContextManager[object]]:
-    """What makes the processes of study `name` take turns.
+def turn_lock(name: str, url: str | None, directory: Path) -> Callable[[], AbstractContextManager[object]]:
+    """A lock that all processes of study `name` see; a call gives the block that holds it.
 
     Raises:
-        SweepError: the storage knows no lock that all of them would see.
+        SweepError: the storage has no such lock.
     """
     if url is not None and is_postgresql(url):
         return lambda: one_at_a_time(url, f"hwsweep study {name}")
     if url is None or url.startswith("sqlite:"):
-
-        @contextmanager
-        def turn() -> Iterator[None]:
-            with FileLock(directory / "turn.lock"):
-                yield
-
-        return turn
+        return lambda: FileLock(directory / "turn.lock")
     raise SweepError(f"join=true needs a PostgreSQL storage, or on one machine a file; but got {url.partition(':')[0]}")
 
 
-class Crew:
-    """The trials of a study that is shared with others: one of many processes that each do the same.
+class SharedOwner:
+    """Owns the trials that this process, one of several, has taken.
 
     Args:
-        directory: the study's folder; that of all members, or each machine's own.
+        directory: the study's folder: one for all processes, or one on each machine.
         url: of the storage; None for the journal in the folder.
-        seconds: without a heartbeat until a member is taken for dead.
+        seconds: without a heartbeat until a process counts as dead.
     """
 
-    def __init__(self, book: Book, directory: Path, url: str | None, seconds: float) -> None:
-        self.book = book
+    def __init__(self, proposals: Proposals, directory: Path, url: str | None, seconds: float) -> None:
+        self.proposals = proposals
+        self.store = proposals.store
         self.directory = directory
-        self.turn = turns(book.name, url, directory)
-        self.heart = Heartbeat(book.storage, book.study_id, seconds)
-        self.book.notes = {OWNER: self.heart.me}
-        self.came_late = False
+        self.turn = turn_lock(self.store.name, url, directory)
+        self.heartbeat = Heartbeat(self.store, seconds)
+        self.joined_finished_study = False
 
-    def agree(self, asked: Mapping[str, Any]) -> None:
-        """Make sure that all ask the same: what decides the trials, and so which point has which number.
+    def check_question(self, question: Mapping[str, Any]) -> None:
+        """Make sure that all processes have the same search, so that a point has the same number for each.
 
         Raises:
-            SweepError: the study was begun with something else, perhaps on another machine.
+            SweepError: the study was begun with another one, perhaps on another machine.
         """
         with self.turn():
-            found = self._attributes().get(ASKED)
-            if found is None:
-                self._note(ASKED, dict(asked))
-            elif differences := compare(found, asked):
-                shown = "\n  ".join(differences)
-                raise SweepError(f"study {self.book.name!r} was begun with another configuration:\n  {shown}")
+            stored = self.store.study_attributes().get(QUESTION)
+            if stored is None:
+                self.store.set_study_attribute(QUESTION, dict(question))
+            elif lines := differences(stored, question):
+                listed = "\n  ".join(lines)
+                raise SweepError(f"study {self.store.name!r} was begun with another configuration:\n  {listed}")
 
     def begin(self) -> None:
-        """Be one of the crew."""
-        self.heart.begin()
-        self.book.recount()
-        self.came_late = self.over()
+        self.heartbeat.begin()
+        self.joined_finished_study = self.proposals.is_over()
 
-    def guard(self) -> AbstractContextManager[None]:
-        """Nothing is removed: others may have begun."""
-        return nullcontext()
+    def deleted_if_unused(self) -> AbstractContextManager[None]:
+        return nullcontext()  # another process may have begun
 
-    def take(self) -> Claimed | None:
-        """A trial that waits, that a dead member had, or a new one."""
+    def take(self) -> NumberedPoint | None:
+        """A trial that waits, that a dead process had, or a new one."""
         with self.turn():
-            self.book.recount()
-            for trial in self._left_behind():
-                kill_orphans(self.directory / str(trial.number))
-                self.book.requeue(trial.number)
-            for number in self._in("WAITING"):
-                # the owner first: whoever sees the trial running sees whose it is
-                self.book.note(number, OWNER, self.heart.me)
-                if self.book.claim(number):
-                    return Claimed(number, self.book.again(number))
-            new = self.book.new()
-        return None if new is None else Claimed(*new)
+            for trial in self._running():
+                if self.heartbeat.is_dead(trial.user_attrs.get(OWNER)):
+                    kill_orphans(self.directory / str(trial.number))
+                    self.store.requeue(trial.number)
+            for trial in self.store.trials():
+                if trial.state.name != "WAITING":
+                    continue
+                # the owner first: a process that sees the trial running then sees its owner too
+                self.store.set_attribute(trial.number, OWNER, self.heartbeat.me)
+                if self.store.start(trial.number):
+                    return NumberedPoint(trial.number, self.proposals.point_of(trial.number))
+            return self.proposals.begin_new({OWNER: self.heartbeat.me})
 
-    def finish(self, number: int, state: str, values: list[float], notes: Mapping[str, Any]) -> None:
-        """End the trial in the book, unless it was taken from this process while it could not be heard of."""
-        with self.turn():
-            if number in self._mine():
-                self.book.finish(number, state, values, notes)
+    def owns(self, number: int) -> bool:
+        return number in self._own()
 
     @property
-    def lost(self) -> bool:
-        """Whether this process could not be heard of for so long that its trials may be others' by now."""
-        return self.heart.lost
+    def expired(self) -> bool:
+        return self.heartbeat.expired
 
     def release(self) -> None:
-        """Let what this process has begun and not ended wait for another one."""
         with self.turn():
-            for number in self._mine():
-                self.book.requeue(number)
-        if self.lost:
-            self.heart.beat()
+            for number in self._own():
+                self.store.requeue(number)
+        if self.expired:
+            self.heartbeat.beat()
 
-    def over(self) -> bool:
-        """Whether all trials of all members have ended: until then one of them may die."""
-        return self.book.over()
+    def nothing_to_wait_for(self) -> bool:
+        return self.proposals.is_over()  # until then another process may die and leave its trial
 
-    def leave(self, over: bool) -> bool:
-        """Leave the crew; whether this one shows the result: of a study that is over the first to say so."""
+    def leave(self, is_over: bool) -> bool:
+        """Of a study that is over the first process to leave shows the result, else the last one."""
         with self.turn():
-            if over:
-                number = len(self.book.trials())
-                first = self.came_late or self._attributes().get(SHOWN) != number
-                self._note(SHOWN, number)
+            if is_over:
+                number = self.store.n_trials()
+                shows = self.joined_finished_study or self.store.study_attributes().get(N_REPORTED) != number
+                self.store.set_study_attribute(N_REPORTED, number)
             else:
-                first = not self.heart.others()
-            self.heart.end()
-        return first
+                shows = not self.heartbeat.others()
+            self.heartbeat.end()
+        return shows
 
-    def _left_behind(self) -> list[FrozenTrial]:
-        """Trials that run, and whose member does not."""
-        return [trial for trial in self._running() if self.heart.is_dead(trial.user_attrs.get(OWNER))]
-
-    def _mine(self) -> list[int]:
-        return [trial.number for trial in self._running() if trial.user_attrs.get(OWNER) == self.heart.me]
+    def _own(self) -> list[int]:
+        return [trial.number for trial in self._running() if trial.user_attrs.get(OWNER) == self.heartbeat.me]
 
     def _running(self) -> list[FrozenTrial]:
-        return [trial for trial in self.book.trials() if trial.state.name == "RUNNING"]
-
-    def _in(self, state: str) -> list[int]:
-        return [trial.number for trial in self.book.trials() if trial.state.name == state]
-
-    def _attributes(self) -> dict[str, Any]:
-        return self.book.storage.get_study_user_attrs(self.book.study_id)
-
-    def _note(self, key: str, value: Any) -> None:
-        self.book.storage.set_study_user_attr(self.book.study_id, key, value)
+        return [trial for trial in self.store.trials() if trial.state.name == "RUNNING"]

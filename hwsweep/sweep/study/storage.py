@@ -1,4 +1,4 @@
-"""Where Optuna keeps the study: a journal file that survives its writer's death, or a database."""
+"""Optuna's storage of a study: a journal file that survives its writer's death, or a database."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
 
 from hwsweep.postgresql import has_table, is_postgresql, one_at_a_time
 from hwsweep.sweep import SweepError
@@ -14,13 +16,13 @@ from hwsweep.sweep import SweepError
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
+JOURNAL = "journal.log"
 
-class _ProcessLock:
-    """The journal's lock: the kernel frees it when its owner dies (Optuna's own would stay for 30 s)."""
+
+class JournalLock:
+    """The journal's lock; the kernel frees it when its holder dies, while Optuna's own would stay for 30 s."""
 
     def __init__(self, path: Path) -> None:
-        from filelock import FileLock
-
         self.lock = FileLock(path)
 
     def acquire(self) -> bool:
@@ -32,27 +34,27 @@ class _ProcessLock:
 
 
 def open_storage(url: str | None, directory: Path) -> BaseStorage:
-    """Optuna's storage: at the URL, or the journal in the study's folder, freed of a half-written last line."""
-    from optuna.storages import JournalStorage, get_storage
-    from optuna.storages.journal import JournalFileBackend
-
-    if url is not None:
-        with _creating(url):
-            return get_storage(url)
-    path = directory / "journal.log"
-    lock: Any = _ProcessLock(directory / "journal.log.lock")
-    with lock.lock:  # what looks torn may be a line that another process is about to end
-        _drop_torn_line(path)
-    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
-
-
-@contextmanager
-def _creating(url: str) -> Iterator[None]:
-    """The first process makes the tables; others that come at the same moment wait for it.
+    """Optuna's storage at the URL; without one, the journal in the study's folder.
 
     Raises:
         SweepError: the database's driver is not installed, or the database is MLflow's.
     """
+    from optuna.storages import JournalStorage, get_storage
+    from optuna.storages.journal import JournalFileBackend
+
+    if url is not None:
+        with _one_creates_tables(url):
+            return get_storage(url)
+    path = directory / JOURNAL
+    lock = JournalLock(directory / f"{JOURNAL}.lock")
+    with lock.lock:  # under it, no other process is in the middle of a line
+        _cut_incomplete_line(path)
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))  # type: ignore[arg-type]
+
+
+@contextmanager
+def _one_creates_tables(url: str) -> Iterator[None]:
+    """In PostgreSQL one process creates the tables, and others that start at the same moment wait."""
     if not is_postgresql(url):
         yield
         return
@@ -65,13 +67,13 @@ def _creating(url: str) -> Iterator[None]:
         raise SweepError(f"hydra.sweeper.storage: {error}") from error
 
 
-def _drop_torn_line(path: Path) -> None:
-    """Cut off a last line that its writer did not live to end; the record it began never took effect."""
+def _cut_incomplete_line(path: Path) -> None:
+    """Remove a last line whose writer died in the middle: its record never took effect."""
     if not path.exists():
         return
     with path.open("r+b") as file:
         content = file.read()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            file.truncate(whole)
+        complete = content.rfind(b"\n") + 1
+        if complete < len(content):
+            file.truncate(complete)
             os.fsync(file.fileno())

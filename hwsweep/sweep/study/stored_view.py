@@ -5,15 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
-from hydra.core.config_loader import ConfigLoader
-from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.config_snapshot import plain_config
+from hwsweep.sweep.config_snapshot import plain_config, stored_loader
 from hwsweep.sweep.planning import read_space
 from hwsweep.sweep.settings import read_settings
 from hwsweep.sweep.study.folder import flatten, read_record
@@ -36,7 +32,7 @@ def stored_view(directory: Path) -> StudyView:
         raise SweepError(f"{directory} holds no study (study.json and multirun.yaml); see the folders under outputs/")
     config = stored_config(directory)
     settings = read_settings(config)
-    space = read_space(settings, record["question"]["command"], _loader(directory), config)
+    space = read_space(settings, record["question"]["command"], stored_loader(directory), config)
     study = _load(record["name"], settings.storage, directory, str(config.hydra.runtime.cwd))
     records = study.get_trials(deepcopy=False)
     program = record.get("program") or ["python", "-m", str(config.hydra.job.name)]
@@ -49,7 +45,7 @@ def stored_view(directory: Path) -> StudyView:
         axes={axis.key: axis.values for axis in space.axes},
         trials=trials if is_running(directory) else [_interrupted(trial) for trial in trials],
         directions=settings.directions,
-        log_keys=log_keys(records) | {axis.key for axis in space.axes if axis.log},
+        log_keys=log_keys(records, space),
     )
 
 
@@ -65,7 +61,7 @@ def changes(view: StudyView) -> list[tuple[str, str, str]]:
 
     First the choices of config groups (`dataset`), then the single values, compared with those that the choices bring.
     """
-    name, loader = str(view.config.hydra.job.config_name), _loader(view.directory)
+    name, loader = str(view.config.hydra.job.config_name), stored_loader(view.directory)
     default = loader.load_configuration(name, [], RunMode.RUN)
     groups = _differences(_choices(default), _choices(view.config))
     if groups:
@@ -98,18 +94,6 @@ def has_ended(directory: Path) -> bool:
 
 def _interrupted(trial: TrialView) -> TrialView:
     return trial._replace(state="interrupted") if trial.state == "running" else trial
-
-
-def _loader(directory: Path) -> ConfigLoader:
-    """Hydra's loader over the copies of the configuration in the study's folder."""
-    Plugins.instance()  # makes Hydra know how to read pkg:// and file://
-    search_path = ConfigSearchPathImpl()
-    search_path.append("hydra", "pkg://hydra.conf")
-    copies = sorted((directory / "conf").glob("*_*"), key=lambda copy: int(copy.name.partition("_")[0]))
-    for copy in copies:
-        search_path.append(copy.name.partition("_")[2], f"file://{copy}")
-    search_path.append("schema", "structured://")
-    return ConfigLoaderImpl(config_search_path=search_path)
 
 
 def _load(name: str, url: str | None, directory: Path, launched_in: str) -> Study:

@@ -1,21 +1,20 @@
-"""What others see of a study: an observer, the table at the end, the files that other tools read."""
+"""What others see of a study: plain values, read from its storage and its folders."""
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from hwsweep import files
 from hwsweep.run_folder import read_result
 from hwsweep.sweep.outcome import Outcome, read_outcome
-from hwsweep.sweep.search.space import Space, readable
-from hwsweep.sweep.study.trial_store import Book
+from hwsweep.sweep.search.plan import SearchPlan
+from hwsweep.sweep.search.space import Space, python_values
+from hwsweep.sweep.study.trial_store import TrialStore
 from hwsweep.sweep.trial import Value
 
 if TYPE_CHECKING:
@@ -71,43 +70,77 @@ class StudyView(NamedTuple):
     directions: Sequence[str] = ("minimize",)
     """Per objective: minimize or maximize."""
     log_keys: frozenset[str] = frozenset()
-    """Swept keys whose values are spread evenly on a logarithmic scale."""
+    """Swept keys that are sampled on a logarithmic scale."""
+
+    @property
+    def complete_trials(self) -> list[TrialView]:
+        """The trials that have a value for each objective, by number."""
+        return [trial for trial in self.trials if trial.state == "complete" and trial.values]
+
+    @property
+    def ranked_trials(self) -> list[TrialView]:
+        """The complete trials, the best one first; empty where there are several objectives."""
+        if len(self.directions) > 1:
+            return []
+        sign = -1 if self.directions[0] == "maximize" else 1
+        return sorted(self.complete_trials, key=lambda trial: sign * trial.values[0])
+
+    @property
+    def best_trial(self) -> TrialView | None:
+        """The trial with the best value; None where there are several objectives or no trial is complete."""
+        return next(iter(self.ranked_trials), None)
+
+    @property
+    def objective_names(self) -> list[str]:
+        """The name of each value of a trial: as the configuration's `objective` says, else "value" or "objective 1"."""
+        names = self.config.get("objective") or []
+        names = [names] if isinstance(names, str) else [str(name) for name in names]
+        n = len(self.directions)
+        if len(names) == n:
+            return names
+        return ["value"] if n == 1 else [f"objective {number}" for number in range(1, n + 1)]
 
 
 class Observer(Protocol):
-    """Told about the study before its first trial and after its last one."""
+    """An object of the program's that the sweep calls before its first trial and after its last one."""
 
     def started(self, view: StudyView) -> None:
         """Called before any process of a trial starts; an exception (or SystemExit) ends the sweep here."""
 
     def finished(self, view: StudyView) -> None:
-        """Called when the sweep ends: done, given up or interrupted."""
+        """Called when the sweep ends: complete, given up or interrupted."""
 
 
-class Table:
-    """The observer of a sweep that has no other: a table at the end."""
-
-    def started(self, view: StudyView) -> None:
-        """Say nothing: the first line told what will be run."""
-
-    def finished(self, view: StudyView) -> None:
-        """Print the table."""
-        print_table(view)
-
-
-MOST_LINES = 200
-"""Trials that the table shows."""
 STATES = {"WAITING": "waiting", "RUNNING": "running", "COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 
 
+def study_view(store: TrialStore, plan: SearchPlan, directory: Path, config: DictConfig) -> StudyView:
+    """The study with all its trials."""
+    records = store.trials()
+    return StudyView(
+        name=store.name,
+        directory=directory,
+        command=list(sys.orig_argv),
+        config=config,
+        axes={axis.key: axis.values for axis in plan.space.axes},
+        trials=[trial_view(plan.space, trial, directory, program()) for trial in records],
+        directions=plan.directions,
+        log_keys=log_keys(records, plan.space),
+    )
+
+
 def trial_view(space: Space, trial: FrozenTrial, directory: Path, program: list[str]) -> TrialView:
-    """One trial: Optuna's record with what lies in its folder; `program` begins the command that runs it alone."""
+    """One trial: Optuna's record, and the files in its folder.
+
+    Args:
+        program: the beginning of the command that runs the trial's point alone.
+    """
     folder = directory / str(trial.number)
     runs = [run_view(path) for path in sorted(folder.glob("seed_*"))] or [run_view(folder)]
-    point = space.tried(trial.params)
+    point = space.point_of_trial(trial.params)
     return TrialView(
         number=trial.number,
-        params=readable(point),
+        params=python_values(point),
         state=STATES[trial.state.name],
         values=list(trial.values or []),
         directory=folder,
@@ -124,80 +157,19 @@ def trial_view(space: Space, trial: FrozenTrial, directory: Path, program: list[
 
 
 def run_view(directory: Path) -> RunView:
-    """One run's folder."""
+    """One run, from its folder."""
     result = read_result(directory)
     metrics = {str(key): float(value) for key, value in result.get("metrics", {}).items()}
     return RunView(directory, read_outcome(directory), metrics, result.get("run_id"))
 
 
-def study_view(book: Book, directory: Path, config: DictConfig) -> StudyView:
-    """The study with all its trials."""
-    records = book.trials()
-    return StudyView(
-        name=book.name,
-        directory=directory,
-        command=list(sys.orig_argv),
-        config=config,
-        axes={axis.key: axis.values for axis in book.plan.space.axes},
-        trials=[trial_view(book.plan.space, trial, directory, program()) for trial in records],
-        directions=book.plan.directions,
-        log_keys=log_keys(records) | {axis.key for axis in book.plan.space.axes if axis.log},
-    )
-
-
-def log_keys(trials: Iterable[FrozenTrial]) -> frozenset[str]:
-    """The parameters that were sampled on a logarithmic scale."""
-    spreads = [spread for trial in trials for spread in trial.distributions.items()]
-    return frozenset(key for key, spread in spreads if getattr(spread, "log", False))
+def log_keys(trials: Iterable[FrozenTrial], space: Space) -> frozenset[str]:
+    """The keys that are sampled on a logarithmic scale, those of a custom search space included."""
+    distributions = [item for trial in trials for item in trial.distributions.items()]
+    sampled = {key for key, distribution in distributions if getattr(distribution, "log", False)}
+    return frozenset(sampled | {axis.key for axis in space.axes if axis.log})
 
 
 def program() -> list[str]:
     """The command line up to the program's own arguments: ["python", "-m", "hwsweep"]."""
     return list(sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1])
-
-
-def print_table(view: StudyView) -> None:
-    """Print one line per trial, the latest if they are many, and for each failed one the command that runs it again."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False)
-    columns = list(dict.fromkeys(key for trial in view.trials for key in trial.params))
-    table = Table(box=None, header_style="bold")
-    for title in ("trial", *columns, "value", "state", "seconds"):
-        table.add_column(title, justify="right", no_wrap=True)
-    latest = view.trials[-MOST_LINES:]
-    for trial in latest:
-        errors: list[float | None] = [*trial.errors] or [None] * len(trial.values)
-        values = ", ".join(shown(value, error) for value, error in zip(trial.values, errors, strict=True))
-        state = trial.failure["reason"] if trial.failure else trial.state
-        params = [str(trial.params.get(key, "")) for key in columns]
-        table.add_row(str(trial.number), *params, values, state, f"{trial.seconds:.1f}")
-    console.print(table)
-    if len(latest) < len(view.trials):
-        console.print(f"the latest {len(latest)} of {len(view.trials)} trials; the study's journal has them all")
-    for trial in latest:
-        if trial.failure:
-            console.print(f"trial {trial.number}: {trial.failure['message']}", markup=False, soft_wrap=True)
-            console.print(f"  again: {shlex.join(trial.command)}", markup=False, soft_wrap=True)
-    print(view.directory, flush=True)
-
-
-def shown(value: float, error: float | None) -> str:
-    """A value, with its standard error if there is one."""
-    return f"{value:.6g}" if error is None else f"{value:.6g} ± {error:.2g}"
-
-
-def write_results(book: Book, directory: Path) -> None:
-    """Write optimization_results.yaml, as hydra-optuna-sweeper does: the best point, or the Pareto front."""
-    import optuna
-
-    study = optuna.load_study(study_name=book.name, storage=book.storage)
-    if not study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE]):
-        return
-    results: dict[str, Any] = {"name": "optuna"}
-    if len(book.plan.directions) == 1:
-        results |= {"best_params": study.best_params, "best_value": study.best_value}
-    else:
-        results["solutions"] = [{"params": t.params, "values": t.values} for t in study.best_trials]
-    files.write_text(directory / "optimization_results.yaml", OmegaConf.to_yaml(OmegaConf.create(results)))

@@ -8,8 +8,8 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from hwsweep.sweep.search.axis import Axis
-from hwsweep.sweep.search.sampling import listed
-from hwsweep.sweep.search.trial_window import History
+from hwsweep.sweep.search.sampling import grid_distribution
+from hwsweep.sweep.search.trial_window import TrialWindow
 
 AXIS = {"x": FloatDistribution(0, 1)}
 VALUES = [5.0, 1.0, 4.0, 2.0, 3.0, 9.0, 8.0, 7.0, 6.0]
@@ -22,7 +22,7 @@ def seen(most: int, maximize: bool) -> list[int]:
     study.add_trial(create_trial(state=TrialState.RUNNING, params={"x": 0.5}, distributions=AXIS))
     study.add_trials([create_trial(value=value, params={"x": 0.5}, distributions=AXIS) for value in VALUES])
     study.add_trial(create_trial(state=TrialState.FAIL))
-    shown = optuna.load_study(study_name=study.study_name, storage=History(storage, most, maximize, {}))
+    shown = optuna.load_study(study_name=study.study_name, storage=TrialWindow(storage, most, maximize, {}))
     return [trial.number for trial in shown.get_trials()]
 
 
@@ -44,7 +44,7 @@ def test_what_is_known_of_ended_trials_does_not_hide_those_that_ended_since() ->
     ended: dict[int, float] = {}
 
     def numbers() -> list[int]:
-        shown = optuna.load_study(study_name=study.study_name, storage=History(storage, 4, False, ended))
+        shown = optuna.load_study(study_name=study.study_name, storage=TrialWindow(storage, 4, False, ended))
         return [trial.number for trial in shown.get_trials()]
 
     assert numbers() == [0, 2, 4, 8, 9]
@@ -61,7 +61,7 @@ def test_a_sampler_that_sees_the_whole_study_suggests_the_same() -> None:
         study.add_trials(
             [create_trial(value=value, params={"x": value / 10}, distributions=AXIS) for value in VALUES * 2]
         )
-        place = storage if most is None else History(storage, most, False, {})
+        place = storage if most is None else TrialWindow(storage, most, False, {})
         sampler = optuna.samplers.TPESampler(seed=1)
         points.append(optuna.load_study(study_name=study.study_name, storage=place, sampler=sampler).ask(AXIS).params)
     assert points[0] == points[1]
@@ -77,6 +77,6 @@ def test_a_sampler_that_sees_the_whole_study_suggests_the_same() -> None:
     ],
 )
 def test_a_long_list_of_numbers_is_kept_by_its_ends(values: tuple[int, ...], kept: object) -> None:
-    spread = listed(Axis("key", values))
+    spread = grid_distribution(Axis("key", values))
     assert spread == kept
     assert all(spread.to_external_repr(spread.to_internal_repr(value)) == value for value in values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,19 +11,19 @@ import pytest
 from hydra import compose, initialize
 
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.study.folder import Folder, open_folder
+from hwsweep.sweep.study.folder import StudyFolder, open_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore:The version_base parameter is deprecated")  # Hydra 1.4
-Opens = Callable[..., Folder]
+Opens = Callable[..., StudyFolder]
 
 
 @pytest.fixture
 def opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opens]:
     """opens("x=1,2", hidden=400): the folder of a sweep with this command and configuration, in an empty place."""
     monkeypatch.chdir(tmp_path)
-    opened: list[Folder] = []
+    opened: list[StudyFolder] = []
 
-    def make(*command: str, name: str | None = None, **config: Any) -> Folder:
+    def make(*command: str, name: str | None = None, **config: Any) -> StudyFolder:
         with initialize(version_base="1.3", config_path="../stub_conf"):
             composed = compose("config", return_hydra_config=True)
         composed.hydra.sweeper.study_name = name
@@ -35,7 +36,7 @@ def opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opens]:
         folder.lock.release()
 
 
-def died(folder: Folder) -> Path:
+def died(folder: StudyFolder) -> Path:
     """The folder of a sweep that was killed: the kernel frees its lock."""
     folder.lock.release()
     return folder.path
@@ -44,19 +45,19 @@ def died(folder: Folder) -> Path:
 def test_the_same_command_goes_on_in_the_folder_of_the_interrupted_sweep(opens: Opens) -> None:
     left = died(opens("x=1,2", hidden=400))
     again = opens("x=1,2", hidden=400)
-    assert (again.path, again.resumed) == (left, True)
+    assert (again.path, again.is_resumed) == (left, True)
 
 
 def test_another_command_begins_a_study_of_its_own(opens: Opens) -> None:
     left = died(opens("x=1,2"))
     other = opens("x=1,3")
     assert other.path != left
-    assert not other.resumed
+    assert not other.is_resumed
 
 
 def test_once_a_study_has_ended_the_same_command_begins_a_new_one(opens: Opens) -> None:
     first = opens("x=1,2")
-    first.end()
+    first.mark_ended()
     left = died(first)
     assert opens("x=1,2").path != left
 
@@ -81,7 +82,7 @@ def test_a_study_that_runs_is_left_alone(opens: Opens) -> None:
     running = opens("x=1,2", name="night")
     with pytest.raises(SweepError, match="'night' is running in another process"):
         opens("x=1,2", name="night")
-    running.end()
+    running.mark_ended()
 
 
 def test_two_unnamed_sweeps_of_one_second_have_two_folders(opens: Opens) -> None:
@@ -94,3 +95,16 @@ def test_a_folder_with_other_files_is_not_taken(opens: Opens, tmp_path: Path) ->
     with pytest.raises(SweepError, match=r"holds other files \(thesis\.txt"):
         opens("x=1,2", name="mine")
     assert (tmp_path / "outputs" / "mine" / "thesis.txt").read_text() == "dear"
+
+
+def test_a_study_of_another_version_is_refused_by_name_and_left_alone_otherwise(
+    opens: Opens, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = died(opens("x=1,2", name="night"))
+    record = json.loads((old / "study.json").read_text())
+    del record["format"]  # as the first version wrote it
+    (old / "study.json").write_text(json.dumps(record))
+    with pytest.raises(SweepError, match=r"'night' was begun by another version of hwsweep \(format 1, this one"):
+        opens("x=1,2", name="night")
+    assert opens("x=1,2").path != old
+    assert "a new study begins: study 'night' was begun by another version" in capsys.readouterr().out

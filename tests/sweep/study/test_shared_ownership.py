@@ -15,13 +15,15 @@ from omegaconf import OmegaConf
 from stub_sweeps import Ran, trials
 
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.proposals import Proposals
 from hwsweep.sweep.search.axis import Axis
-from hwsweep.sweep.search.sampling import Plan
+from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Space
 from hwsweep.sweep.study import heartbeat, shared_ownership
 from hwsweep.sweep.study.heartbeat import Heartbeat
-from hwsweep.sweep.study.shared_ownership import Crew
-from hwsweep.sweep.study.trial_store import Book
+from hwsweep.sweep.study.shared_ownership import SharedOwner
+from hwsweep.sweep.study.storage import open_storage
+from hwsweep.sweep.study.trial_store import TrialResult, TrialStore
 
 Sweep = Callable[..., Ran]
 POINTS = [{"x": x} for x in range(5)]
@@ -36,22 +38,29 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
 
 
 @pytest.fixture
-def member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Crew]:
+def member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., SharedOwner]:
     """member("mars"): a process on a machine of this name, in a study of five points; its thread does not beat."""
 
-    def make(machine: str, n_points: int = 5) -> Crew:
+    def make(machine: str, n_points: int = 5) -> SharedOwner:
         points = [{"x": x} for x in range(n_points)]
         space = Space([Axis("x", tuple(range(n_points)))], [], [], [], {}, {})
-        plan = Plan(space, list(points), n_points, 0, None, None, ["minimize"], None, None)
+        plan = SearchPlan(space, list(points), n_points, 0, None, None, ["minimize"], None, None)
         with monkeypatch.context() as elsewhere:
             elsewhere.setattr(heartbeat, "this_process", lambda: f"{machine} 1 0.00")
-            crew = Crew(Book("night", None, tmp_path, plan, OmegaConf.create()), tmp_path, None, seconds=60)
-        monkeypatch.setattr(crew.heart.thread, "start", lambda: None)
-        monkeypatch.setattr(crew.heart.thread, "join", lambda: None)
-        crew.begin()
-        return crew
+            store = TrialStore("night", open_storage(None, tmp_path), ["minimize"])
+            owner = SharedOwner(Proposals(plan, store, OmegaConf.create()), tmp_path, None, seconds=60)
+        monkeypatch.setattr(owner.heartbeat.thread, "start", lambda: None)
+        monkeypatch.setattr(owner.heartbeat.thread, "join", lambda: None)
+        owner.begin()
+        return owner
 
     return make
+
+
+def finish(owner: SharedOwner, number: int, value: float) -> None:
+    """End the trial, if it still belongs to this process."""
+    if owner.owns(number):
+        owner.store.finish(number, TrialResult("complete", [value], {}))
 
 
 def test_two_processes_of_which_one_is_killed_run_every_point_once(tmp_path: Path) -> None:
@@ -68,103 +77,103 @@ def test_two_processes_of_which_one_is_killed_run_every_point_once(tmp_path: Pat
     assert (tmp_path / "b.out").read_text().splitlines()[-1].endswith("outputs/night")
 
 
-def test_a_waiting_trial_is_claimed_by_one_process_only(member: Callable[[str], Crew]) -> None:
-    mars, venus = member("mars").book, member("venus").book
-    assert mars.new() == (0, {"x": 0})
-    mars.requeue(0)
-    assert [mars.claim(0), venus.claim(0), mars.claim(0)] == [True, False, False]
-
-
-def test_members_take_different_trials_and_all_of_them(member: Callable[[str], Crew]) -> None:
+def test_a_waiting_trial_is_started_by_one_process_only(member: Callable[[str], SharedOwner]) -> None:
     mars, venus = member("mars"), member("venus")
-    taken = [crew.take() for crew in (mars, venus, venus, mars, venus)]
+    assert mars.take() == (0, {"x": 0})
+    mars.release()
+    assert [owner.store.start(0) for owner in (mars, venus, mars)] == [True, False, False]
+
+
+def test_members_take_different_trials_and_all_of_them(member: Callable[[str], SharedOwner]) -> None:
+    mars, venus = member("mars"), member("venus")
+    taken = [owner.take() for owner in (mars, venus, venus, mars, venus)]
     assert taken == list(enumerate(POINTS))
     assert mars.take() is venus.take() is None
-    assert not mars.over()  # venus may die
+    assert not mars.nothing_to_wait_for()  # venus may die
 
 
-def test_members_that_ask_at_the_same_moment_take_every_trial_once(member: Callable[..., Crew]) -> None:
-    crews = [member(machine, n_points=60) for machine in ("mars", "venus", "earth", "pluto")]
-    with ThreadPoolExecutor(len(crews)) as pool:
-        taken = list(pool.map(lambda crew: list(iter(crew.take, None)), crews))
+def test_members_that_ask_at_the_same_moment_take_every_trial_once(member: Callable[..., SharedOwner]) -> None:
+    owners = [member(machine, n_points=60) for machine in ("mars", "venus", "earth", "pluto")]
+    with ThreadPoolExecutor(len(owners)) as pool:
+        taken = list(pool.map(lambda owner: list(iter(owner.take, None)), owners))
     assert sorted(itertools.chain(*taken)) == [(n, {"x": n}) for n in range(60)]
 
 
 def test_the_last_point_may_be_taken_while_another_member_looks_what_is_next(
-    member: Callable[..., Crew], monkeypatch: pytest.MonkeyPatch
+    member: Callable[..., SharedOwner], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mars, venus = member("mars", n_points=1).book, member("venus", n_points=1)
-    count = mars.storage.get_n_trials
-    monkeypatch.setattr(mars.storage, "get_n_trials", lambda study: (count(study), venus.take())[0])
-    assert mars.next_in_line() == (0, {"x": 0})
-    assert mars.next_in_line() is None
+    mars, venus = member("mars", n_points=1).proposals, member("venus", n_points=1)
+    count = mars.store.n_trials
+    monkeypatch.setattr(mars.store, "n_trials", lambda: (count(), venus.take())[0])
+    assert mars.next_grid_point() == (0, {"x": 0})
+    assert mars.next_grid_point() is None
 
 
 def test_a_study_is_not_over_while_another_member_takes_its_last_point(
-    member: Callable[..., Crew], monkeypatch: pytest.MonkeyPatch
+    member: Callable[..., SharedOwner], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mars, venus = member("mars", n_points=1).book, member("venus", n_points=1)
-    look = mars.trials
-    monkeypatch.setattr(mars, "trials", lambda: (look(), venus.take())[0])
-    assert not mars.over()
+    mars, venus = member("mars", n_points=1).proposals, member("venus", n_points=1)
+    unfinished = mars.store.unfinished
+    monkeypatch.setattr(mars.store, "unfinished", lambda: (venus.take(), unfinished())[1])
+    assert not mars.is_over()
     venus.take()
-    assert not mars.over()
-    venus.finish(0, "complete", [0.0], {})
-    assert mars.over()
+    assert not mars.is_over()
+    finish(venus, 0, 0.0)
+    assert mars.is_over()
 
 
 def test_the_trial_of_a_member_is_taken_over_after_its_time_out_and_no_earlier(
-    member: Callable[[str], Crew], clock: Callable[[float], None]
+    member: Callable[[str], SharedOwner], clock: Callable[[float], None]
 ) -> None:
     mars, venus = member("mars"), member("venus")
     assert mars.take() == (0, {"x": 0})
     for _ in range(3):
         clock(59)
-        mars.heart.beat()
-        venus.heart.beat()
+        mars.heartbeat.beat()
+        venus.heartbeat.beat()
     clock(59)
-    venus.heart.beat()
+    venus.heartbeat.beat()
     assert venus.take() == (1, {"x": 1})
     clock(2)
     assert venus.take() == (0, {"x": 0})
-    assert mars.lost
-    assert not venus.lost
+    assert mars.expired
+    assert not venus.expired
 
 
 def test_what_was_taken_from_a_member_is_no_longer_its_own_to_end(
-    member: Callable[[str], Crew], clock: Callable[[float], None]
+    member: Callable[[str], SharedOwner], clock: Callable[[float], None]
 ) -> None:
     mars, venus = member("mars"), member("venus")
     mars.take()
-    venus.heart.look()
+    venus.heartbeat.read()
     clock(61)
     assert venus.take() == (0, {"x": 0})
-    mars.finish(0, "complete", [7.0], {})
+    finish(mars, 0, 7.0)
     mars.release()
-    assert venus.book.trials()[0].state.name == "RUNNING"
-    venus.finish(0, "complete", [5.0], {})
-    assert venus.book.trials()[0].values == [5.0]
+    assert venus.store.trials()[0].state.name == "RUNNING"
+    finish(venus, 0, 5.0)
+    assert venus.store.trials()[0].values == [5.0]
 
 
-def test_a_member_that_leaves_lets_its_trials_go_at_once(member: Callable[[str], Crew]) -> None:
+def test_a_member_that_leaves_lets_its_trials_go_at_once(member: Callable[[str], SharedOwner]) -> None:
     mars, venus = member("mars"), member("venus")
     mars.take()
     mars.release()
-    assert not mars.leave(over=False)  # venus is there to show the result
+    assert not mars.leave(is_over=False)  # venus is there to show the result
     assert venus.take() == (0, {"x": 0})
     venus.release()
-    assert venus.leave(over=False)
+    assert venus.leave(is_over=False)
 
 
-def test_the_first_to_see_that_all_is_over_shows_the_result(member: Callable[[str], Crew]) -> None:
+def test_the_first_to_see_that_all_is_over_shows_the_result(member: Callable[[str], SharedOwner]) -> None:
     mars, venus = member("mars"), member("venus")
     for number in range(5):
         mars.take()
-        mars.finish(number, "complete", [0.0], {})
-    assert mars.over()
-    assert venus.over()
-    assert [venus.leave(over=True), mars.leave(over=True)] == [True, False]
-    assert member("late").leave(over=True)  # asked again: shown again
+        finish(mars, number, 0.0)
+    assert mars.nothing_to_wait_for()
+    assert venus.nothing_to_wait_for()
+    assert [venus.leave(is_over=True), mars.leave(is_over=True)] == [True, False]
+    assert member("late").leave(is_over=True)  # asked again: shown again
 
 
 def test_a_process_of_this_machine_that_has_ended_is_dead_at_once() -> None:
@@ -181,14 +190,14 @@ def test_a_heart_goes_on_when_the_storage_can_be_reached_again(monkeypatch: pyte
     calls = itertools.count()
 
     class Shaky:
-        def set_study_user_attr(self, study: int, key: str, value: Any) -> None:
+        def set_study_attribute(self, key: str, value: Any) -> None:
             if next(calls) == 1:
                 raise OSError("no route to host")
 
-        def get_study_user_attrs(self, study: int) -> dict[str, Any]:
+        def study_attributes(self) -> dict[str, Any]:
             return {}
 
-    heart = Heartbeat(Shaky(), 0, seconds=0.04)  # type: ignore[arg-type]
+    heart = Heartbeat(Shaky(), seconds=0.04)  # type: ignore[arg-type]
     heart.begin()
     heart.thread.join(0.5)
     heart.end()
@@ -220,7 +229,7 @@ def test_a_shared_study_that_cannot_be_is_refused(sweep: Sweep, arguments: list[
 
 def test_a_database_without_a_lock_of_ours_is_refused() -> None:
     with pytest.raises(SweepError, match=r"join=true needs a PostgreSQL storage, .* but got mysql"):
-        shared_ownership.turns("night", "mysql://host/studies", Path())
+        shared_ownership.turn_lock("night", "mysql://host/studies", Path())
 
 
 def test_a_shared_study_that_runs_is_not_for_a_plain_command(tmp_path: Path, sweep: Sweep) -> None:
