@@ -8,23 +8,23 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, flag_override
 
 from hwsweep import files
+from hwsweep.sweep.hydra_internals import config_loader
 
-OUTPUTS = {"outputs", "multirun", "mlruns", "node_modules", "__pycache__"}
+OUTPUT_FOLDERS = {"outputs", "multirun", "mlruns", "node_modules", "__pycache__"}
 """Folders beside an application that hold no configuration of its own, but perhaps many YAML files."""
 
 
 class Snapshot(NamedTuple):
-    """All that composes a trial, whatever happens to the original files."""
+    """Everything that composes a trial, whatever happens to the original files."""
 
     search_path: list[tuple[str, str]]
-    """(provider, path) of Hydra's configuration sources, pointing at the copies."""
+    """(provider, path) of Hydra's configuration sources; the paths are those of the copies."""
     config_name: str | None
     hydra_overrides: list[str]
     study: str
@@ -32,83 +32,72 @@ class Snapshot(NamedTuple):
 
     def loader(self) -> ConfigLoader:
         """Hydra's loader over the copies."""
-        search_path = ConfigSearchPathImpl()
-        for provider, path in self.search_path:
-            search_path.append(provider, path)
-        return ConfigLoaderImpl(config_search_path=search_path)
+        return config_loader(self.search_path)
 
     def compose(self, overrides: list[str]) -> DictConfig:
         """The configuration for these overrides, as it was at launch."""
-        config = self.loader().load_configuration(
-            self.config_name, [*self.hydra_overrides, *overrides], run_mode=RunMode.RUN
-        )
-        self.place(config)
+        lines = [*self.hydra_overrides, *overrides]
+        config = self.loader().load_configuration(self.config_name, lines, run_mode=RunMode.RUN)
+        self.set_study(config)
         return config
 
-    def place(self, config: DictConfig) -> None:
-        """Put the study's name and folder where the configuration looks for them."""
+    def set_study(self, config: DictConfig) -> None:
+        """Set the study's name and folder in a composed configuration."""
         with flag_override(config.hydra, ["readonly", "struct"], False):
             config.hydra.sweeper.study_name = self.study
             config.hydra.sweep.dir = self.directory
 
 
 def take_snapshot(loader: ConfigLoader, config: DictConfig, study: str, directory: Path) -> Snapshot:
-    """Copy the sources of the configuration into the study's folder, once; an existing copy stays."""
-    target = directory / "conf"
-    if not target.exists():
-        with files.whole(target) as part:
+    """The snapshot of the sources of `config`, copied into the study's folder unless a copy is there already."""
+    sources = [(element.provider, element.path or "") for element in loader.get_search_path().get_path()]
+    sources += [("hydra.searchpath", str(path)) for path in OmegaConf.select(config, "hydra.searchpath") or []]
+    copies = [directory / "conf" / f"{number}_{provider}" for number, (provider, _) in enumerate(sources)]
+    if not (directory / "conf").exists():
+        with files.whole(directory / "conf") as part:
             part.mkdir()
-            for number, (provider, path) in enumerate(_sources(loader, config)):
+            for copy, (_, path) in zip(copies, sources, strict=True):
                 if (folder := _folder(path)) is not None:
-                    _copy_yaml(folder, part / f"{number}_{provider}")
-    return describe(loader, config, study, directory)
-
-
-def describe(loader: ConfigLoader, config: DictConfig, study: str, directory: Path) -> Snapshot:
-    """The snapshot that lies in the study's folder, for the command that composed `config`."""
-    placed: list[tuple[str, str]] = []
-    added: list[str] = []
-    for number, (provider, path) in enumerate(_sources(loader, config)):
-        copy = directory / "conf" / f"{number}_{provider}"
-        frozen = f"file://{copy}" if copy.exists() else path
+                    _copy_yaml(folder, part / copy.name)
+    search_path, added = [], []
+    for copy, (provider, path) in zip(copies, sources, strict=True):
+        path_now = f"file://{copy}" if copy.exists() else path
         if provider == "hydra.searchpath":
-            added.append(frozen)
+            added.append(path_now)
         else:
-            placed.append((provider, frozen))
+            search_path.append((provider, path_now))
     overrides = [line for line in config.hydra.overrides.hydra if not line.startswith("hydra.searchpath=")]
     if added:
-        overrides.append("hydra.searchpath=[" + ",".join(f"'{path}'" for path in added) + "]")
-    return Snapshot(placed, config.hydra.job.config_name, overrides, study, str(directory))
+        overrides.append(f"hydra.searchpath={added}")
+    return Snapshot(search_path, config.hydra.job.config_name, overrides, study, str(directory))
 
 
-def _sources(loader: ConfigLoader, config: DictConfig) -> list[tuple[str, str]]:
-    """(provider, path) of every configuration source, in order."""
-    placed = [(element.provider, element.path or "") for element in loader.get_search_path().get_path()]
-    extra = OmegaConf.select(config, "hydra.searchpath") or []
-    return [*placed, *(("hydra.searchpath", str(path)) for path in extra)]
+def stored_loader(directory: Path) -> ConfigLoader:
+    """Hydra's loader over the copies in a study's folder, for a process in which Hydra has not started."""
+    Plugins.instance()  # registers the readers of pkg:// and file://
+    copies = sorted((directory / "conf").glob("*_*"), key=lambda copy: int(copy.name.partition("_")[0]))
+    copied = [(copy.name.partition("_")[2], f"file://{copy}") for copy in copies]
+    return config_loader([("hydra", "pkg://hydra.conf"), *copied, ("schema", "structured://")])
 
 
 def _folder(path: str) -> Path | None:
-    """The folder that a source reads; None for one that is no folder, or Hydra's own."""
-    scheme, separator, rest = path.partition("://")
-    if not separator:
-        return Path(path) if path and Path(path).is_dir() else None
-    if scheme == "file":
-        return Path(rest) if Path(rest).is_dir() else None
+    """The folder that a source reads; None for another kind of source and for Hydra's own."""
+    scheme, _, rest = path.rpartition("://")
+    if scheme in ("", "file") and rest and Path(rest).is_dir():
+        return Path(rest)
     if scheme == "pkg" and not rest.startswith("hydra."):
         module, *inner = rest.replace("/", ".").split(".")
         spec = importlib.util.find_spec(module)
-        for location in (spec and spec.submodule_search_locations) or []:
-            if (folder := Path(location, *inner)).is_dir():
-                return folder
+        folders = [Path(location, *inner) for location in (spec and spec.submodule_search_locations) or []]
+        return next(filter(Path.is_dir, folders), None)
     return None
 
 
 def _copy_yaml(source: Path, target: Path) -> None:
-    """Copy the YAML files of a folder tree, leaving out hidden folders and what programs put out."""
+    """Copy the YAML files of a folder tree, without hidden folders and folders of outputs."""
     target.mkdir()
     for folder, folders, names in os.walk(source):
-        folders[:] = [name for name in folders if name not in OUTPUTS and not name.startswith(".")]
+        folders[:] = [name for name in folders if name not in OUTPUT_FOLDERS and not name.startswith(".")]
         for name in names:
             if name.endswith((".yaml", ".yml")):
                 copy = target / Path(folder).relative_to(source) / name
@@ -117,12 +106,7 @@ def _copy_yaml(source: Path, target: Path) -> None:
 
 
 def plain_config(config: DictConfig) -> dict[str, Any]:
-    """The application's configuration as plain values, without Hydra's own, interpolations unresolved."""
+    """The application's configuration as plain values, without Hydra's own section, interpolations unresolved."""
     container = OmegaConf.to_container(config, resolve=False)
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items() if key != "hydra"}
-
-
-def save_multirun(config: DictConfig, directory: Path) -> None:
-    """Write multirun.yaml, as Hydra's own sweepers do."""
-    files.write_text(directory / "multirun.yaml", OmegaConf.to_yaml(config))

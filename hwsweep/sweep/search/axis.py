@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep, Transformer
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep, Transformer
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.trial import Value
@@ -17,16 +17,22 @@ class Axis(NamedTuple):
 
     key: str
     values: tuple[Value, ...] | None
+    """None for an interval."""
     low: float = 0
+    """The smallest value of an interval or a range; as `high`, meaningless for any other list."""
     high: float = 0
     step: float | None = None
-    """Between the values of a range; None for a choice or an interval."""
+    """Between the values of a range; None for any other list and for an interval."""
     log: bool = False
     integer: bool = False
 
 
-def axis_of(override: Override, rng: random.Random) -> Axis:
-    """The axis written by one sweep override; `rng` puts shuffled lists in order."""
+def parse_axis(override: Override, rng: random.Random) -> Axis:
+    """The axis written by one sweep override; `rng` orders shuffled lists.
+
+    Raises:
+        SweepError: the list or the interval is empty.
+    """
     key, sweep = override.get_key_element(), override.value()
     if isinstance(sweep, IntervalSweep):
         assert sweep.start is not None and sweep.end is not None
@@ -36,38 +42,28 @@ def axis_of(override: Override, rng: random.Random) -> Axis:
         # Hydra's intervals exclude their end: the last integer is one less
         high = sweep.end - 1 if integer else sweep.end
         return Axis(key, None, sweep.start, high, log="log" in sweep.tags, integer=integer)
-    override = _unshuffled(override)
-    values = tuple(_value(item) for item in override.sweep_iterator(transformer=Transformer.identity))
+    values = tuple(item if isinstance(item, bool | int | float) else Transformer.str(item) for item in _items(override))
     if not values:
-        raise SweepError(f"{override.input_line} stands for no value at all")
-    if getattr(sweep, "shuffle", False):
-        values = tuple(rng.sample(values, len(values)))
-    if isinstance(sweep, RangeSweep) and not sweep.shuffle and len(values) > 1:
+        raise SweepError(f"{override.input_line} contains no value")
+    if isinstance(sweep, ChoiceSweep | RangeSweep) and sweep.shuffle:
+        return Axis(key, tuple(rng.sample(values, len(values))))
+    if isinstance(sweep, RangeSweep) and len(values) > 1:
         low, high = sorted((float(values[0]), float(values[-1])))
         integer = all(isinstance(value, int) for value in values)
-        step = abs(float(sweep.step))
-        return Axis(key, values, low, high, step, "log" in sweep.tags, integer)
+        return Axis(key, values, low, high, abs(float(sweep.step)), "log" in sweep.tags, integer)
     return Axis(key, values)
 
 
-def _unshuffled(override: Override) -> Override:
-    """A copy that lists its values in the order written: Hydra shuffles with the global generator."""
+def _items(override: Override) -> Iterable[Any]:
+    """The items of a list in the order written; Hydra's own iterator shuffles with the global random generator."""
     sweep = override.value()
-    if getattr(sweep, "shuffle", False):
-        plain = OverridesParser.create(config_loader=override.config_loader)
-        copied: Override = plain.parse_override(override.input_line or "")
-        copied._value.shuffle = False  # type: ignore[union-attr]
-        return copied
-    return override
+    if isinstance(sweep, ChoiceSweep):
+        return sweep.list
+    return sweep.range() if isinstance(sweep, RangeSweep) else override.sweep_iterator()
 
 
-def _value(item: Any) -> Value:
-    """An element as Optuna keeps it: numbers and booleans as they are, everything else as override text."""
-    return item if isinstance(item, (bool, int, float)) else Transformer.str(item)
-
-
-def distinct(axis: Axis) -> Axis:
-    """The axis without repeated values; as texts where two differ in type only (1 and 1.0 and true)."""
+def drop_duplicates(axis: Axis) -> Axis:
+    """The axis with each value once; values that differ in type only (1, 1.0, true) become texts."""
     by_text = {str(value): value for value in axis.values or ()}
     if axis.values is None or len(by_text) == len(axis.values) == len(set(axis.values)):
         return axis

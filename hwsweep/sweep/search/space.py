@@ -14,8 +14,8 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.search.axis import Axis, axis_of, distinct
-from hwsweep.sweep.search.conditions import Condition, parse
+from hwsweep.sweep.search.axis import Axis, drop_duplicates, parse_axis
+from hwsweep.sweep.search.conditions import Condition, parse_condition
 from hwsweep.sweep.trial import Value
 
 Point: TypeAlias = dict[str, Value]
@@ -29,83 +29,73 @@ class Space(NamedTuple):
     fixed: list[str]
     """Overrides that are the same in every trial."""
     zip: list[list[str]]
+    """Groups of keys whose lists go in step; the first key of a group determines the values of the others."""
     exclude: list[Condition]
     when: dict[str, Condition]
-    base: Mapping[str, Any]
+    config_values: Mapping[str, Any]
     """Values of the keys that conditions name and that are not swept."""
 
     @property
-    def finite(self) -> bool:
+    def is_finite(self) -> bool:
         """Whether every axis is a list."""
         return all(axis.values is not None for axis in self.axes)
 
-    def swept(self, key: str, point: Point) -> bool:
+    @property
+    def independent_axes(self) -> list[Axis]:
+        """The axes whose values are chosen freely: all but those that a zip determines."""
+        dependent = {key for group in self.zip for key in group[1:]}
+        return [axis for axis in self.axes if axis.key not in dependent]
+
+    def is_swept(self, key: str, point: Point) -> bool:
         """Whether the key is swept at this (perhaps still incomplete) point."""
-        return key not in self.when or self.when[key].holds({**self.base, **readable(point)})
+        return key not in self.when or self._is_true(self.when[key], point)
 
-    def excluded(self, point: Point) -> bool:
-        """Whether the point is left out."""
-        values = {**self.base, **readable(point)}
-        return any(condition.holds(values) for condition in self.exclude)
+    def is_excluded(self, point: Point) -> bool:
+        """Whether `exclude` leaves the point out."""
+        return any(self._is_true(condition, point) for condition in self.exclude)
 
-    def followers(self, point: Point, key: str) -> Point:
-        """The values that keys zipped behind `key` take when it has its value of the point."""
-        axes = {axis.key: axis.values or () for axis in self.axes}
-        for group in self.zip:
-            if group[0] == key:
-                index = axes[key].index(point[key])
-                return {other: axes[other][index] for other in group[1:]}
-        return {}
-
-    def leaders(self) -> list[Axis]:
-        """The axes that are chosen freely: keys zipped behind another are not."""
-        behind = {key for group in self.zip for key in group[1:]}
-        return [axis for axis in self.axes if axis.key not in behind]
+    def _is_true(self, condition: Condition, point: Point) -> bool:
+        return condition.is_true({**self.config_values, **python_values(point)})
 
     def points(self) -> list[Point]:
         """Every point of a finite space once, in command-line order (the last axis runs fastest)."""
         return list({tuple(point.items()): point for point in self._product()}.values())
 
     def _product(self) -> Iterator[Point]:
-        leaders = self.leaders()
-        for values in itertools.product(*(axis.values or () for axis in leaders)):
-            chosen: Point = {}
-            for axis, value in zip(leaders, values, strict=True):
-                chosen[axis.key] = value
-                chosen.update(self.followers(chosen, axis.key))
-            point = self.complete(chosen)
-            if not self.excluded(point):
+        axes = self.independent_axes
+        for values in itertools.product(*(axis.values or () for axis in axes)):
+            point = self.point({axis.key: value for axis, value in zip(axes, values, strict=True)})
+            if not self.is_excluded(point):
                 yield point
 
-    def complete(self, chosen: Point) -> Point:
-        """The chosen values in the order of the axes, without keys that are not swept there."""
-        ordered = {axis.key: chosen[axis.key] for axis in self.axes if axis.key in chosen}
-        return {key: value for key, value in ordered.items() if self.swept(key, ordered)}
+    def point(self, values: Mapping[str, Value]) -> Point:
+        """The point where the independent axes have these values: with zipped values, without keys not swept there."""
+        lists = {axis.key: axis.values or () for axis in self.axes}
+        whole = dict(values)
+        for first, *others in self.zip:
+            if first in values:
+                row = lists[first].index(values[first])
+                whole.update({key: lists[key][row] for key in others})
+        ordered = {key: whole[key] for key in lists if key in whole}
+        return {key: value for key, value in ordered.items() if self.is_swept(key, ordered)}
 
-    def tried(self, params: Mapping[str, Value]) -> Point:
-        """The point of a trial with these parameters: they, and the values zipped to them."""
-        point: Point = {}
-        keys = {axis.key for axis in self.axes}
-        for key, value in params.items():
-            point[key] = value
-            if key in keys:
-                point.update(self.followers(point, key))
-        known = self.complete(point)
-        return {**known, **{key: value for key, value in point.items() if key not in known}}
+    def point_of_trial(self, params: Mapping[str, Value]) -> Point:
+        """The point of a trial with these parameters; those that a custom search space added come last."""
+        point = self.point(params)
+        return {**point, **{key: value for key, value in params.items() if key not in point}}
 
     def overrides(self, point: Point) -> list[str]:
         """The override strings of one trial, fixed ones first."""
         return [*self.fixed, *(f"{key}={value}" for key, value in point.items())]
 
 
-def readable(point: Point) -> dict[str, Any]:
-    """The point's values as a condition compares them: without quotes, null as None."""
-    return {key: plain(value) if isinstance(value, str) else value for key, value in point.items()}
+def python_values(point: Point) -> dict[str, Any]:
+    """The point's values as a condition compares them: texts without quotes, null as None."""
+    return {key: _parse_value(value) if isinstance(value, str) else value for key, value in point.items()}
 
 
 @functools.cache
-def plain(text: str) -> Any:
-    """The value written by an override's text."""
+def _parse_value(text: str) -> Any:
     return OverridesParser.create().parse_override(f"x={text}").value()
 
 
@@ -124,45 +114,43 @@ def build_space(
         config: the composed base configuration, for keys that conditions name and that are not swept.
 
     Raises:
-        SweepError: an empty axis, lists of unequal length in `zip`, a condition that is none.
+        SweepError: an empty axis, lists of unequal length in `zip`, or an invalid condition.
     """
     parsed: list[Override] = OverridesParser.create(config_loader=loader).parse_overrides(lines)
     overrides = {override.get_key_element(): override for override in parsed}
     rng = random.Random(seed)
-    axes = [axis_of(override, rng) for override in overrides.values() if override.is_sweep_override()]
+    axes = [parse_axis(override, rng) for override in overrides.values() if override.is_sweep_override()]
     fixed = [line.input_line or "" for line in overrides.values() if not line.is_sweep_override()]
-    groups = [zip_group(group, axes) for group in zipped]
-    in_step = set(itertools.chain(*groups))
-    axes = [axis if axis.key in in_step else distinct(axis) for axis in axes]
+    groups = [_zip_group(group, axes) for group in zipped]
+    zipped_keys = set(itertools.chain(*groups))
+    axes = [axis if axis.key in zipped_keys else drop_duplicates(axis) for axis in axes]
     keys = [axis.key for axis in axes]
     if unknown := set(when) - set(keys):
-        raise SweepError(f"`when` names {', '.join(sorted(unknown))}, but swept are {', '.join(keys)}")
-    conditions = [parse(text, keys) for text in exclude]
-    swept_when = {key: parse(text, keys) for key, text in when.items()}
-    base = base_values([*conditions, *swept_when.values()], keys, config)
-    return Space(axes, fixed, groups, conditions, swept_when, base)
+        raise SweepError(f"`when` names {', '.join(sorted(unknown))}, but the swept keys are {', '.join(keys)}")
+    exclusions = [parse_condition(text, keys) for text in exclude]
+    conditions = {key: parse_condition(text, keys) for key, text in when.items()}
+    names = {key for condition in [*exclusions, *conditions.values()] for key in condition.names.values()}
+    return Space(axes, fixed, groups, exclusions, conditions, _config_values(names - set(keys), keys, config))
 
 
-def zip_group(group: list[str], axes: list[Axis]) -> list[str]:
-    """The keys of one zip, one without repeated values first: its value tells which row is meant."""
+def _zip_group(group: list[str], axes: list[Axis]) -> list[str]:
+    """The keys of one zip, reordered so that the values of the first do not repeat: its value determines the row."""
     values = {axis.key: axis.values or () for axis in axes}
     lengths = {key: len(values.get(key, ())) for key in group}
     if len(set(lengths.values())) != 1 or 0 in lengths.values():
-        shown = ", ".join(f"{key}: {n or 'not a swept list'}" for key, n in lengths.items())
-        raise SweepError(f"zipped keys must be swept lists of the same length, but got {shown}")
+        listing = ", ".join(f"{key}: {n or 'not a swept list'}" for key, n in lengths.items())
+        raise SweepError(f"zipped keys must be swept lists of the same length, but got {listing}")
     for key in group:
         if len(set(values[key])) == lengths[key]:
             return [key, *(other for other in group if other != key)]
     raise SweepError(f"one of the zipped keys {', '.join(group)} must not repeat a value; merge equal rows")
 
 
-def base_values(conditions: list[Condition], keys: list[str], config: DictConfig) -> dict[str, Any]:
-    """What the configuration says of the keys that conditions name and that are not swept."""
-    names = {key for condition in conditions for key in condition.names.values()} - set(keys)
+def _config_values(names: set[str], swept: list[str], config: DictConfig) -> dict[str, Any]:
+    """The values that the configuration has for these keys; None where a swept config group may bring the key."""
     choices = config.hydra.runtime.choices
     values = {name: choices.get(name) or OmegaConf.select(config, name) for name in names}
-    groups_swept = any(key in choices for key in keys)  # another group may bring the key
     unknown = sorted(name for name, value in values.items() if value is None)
-    if unknown and not groups_swept:
+    if unknown and not any(key in choices for key in swept):
         raise SweepError(f"a condition names {', '.join(unknown)}, which the configuration does not have")
     return values

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import refusing
 from hydra import compose, initialize
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
+from omegaconf import DictConfig
 from stub_sweeps import Ran
 
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.search.point_check import EAGER, Checker, announce
+from hwsweep.sweep.search.point_check import MAX_EARLY_CHECKS, PointChecker, refusal_lines
 from hwsweep.sweep.search.space import build_space
 
 Sweep = Callable[..., Ran]
@@ -22,55 +24,66 @@ pytestmark = pytest.mark.filterwarnings("ignore:The version_base parameter is de
 
 
 @pytest.fixture(scope="module")
-def checker() -> Iterator[Callable[..., Checker]]:
+def checker() -> Iterator[Callable[..., PointChecker]]:
     with initialize(version_base="1.3", config_path="../stub_conf"):
         config = compose("config", return_hydra_config=True)
         loader = GlobalHydra.instance().config_loader()
 
-        def make(*lines: str) -> Checker:
+        def make(*lines: str, composed: list[list[str]] = []) -> PointChecker:  # noqa: B006
+            def compose_point(lines: list[str]) -> DictConfig:
+                composed.append(lines)
+                return loader.load_configuration("config", lines, RunMode.RUN)
+
             space = build_space(list(lines), loader, [], [], {}, config, seed=7)
-            return Checker(CHECK, space, loader, lambda lines: loader.load_configuration("config", lines, RunMode.RUN))
+            return PointChecker(CHECK, space, loader, compose_point)
 
         yield make
 
 
-def test_a_point_is_refused_by_what_it_composes_to(checker: Callable[..., Checker]) -> None:
-    asked = checker("x=2,3,13", "shape=round,square", "+more.deep=1")
+def test_a_point_is_refused_by_what_it_composes_to(checker: Callable[..., PointChecker]) -> None:
+    grid = checker("x=2,3,13", "shape=round,square", "+more.deep=1")
     why = "Impossible: x must be at least 3 and round, but got"
-    points = asked.space.points()
-    assert [asked.refusal(point) for point in points[:4]] == [f"{why} 2", f"{why} 2", None, f"{why} 3"]
-    assert asked.refused(points) == [(0, f"{why} 2"), (1, f"{why} 2"), (3, f"{why} 3")]
+    points = grid.space.points()
+    assert [grid.refusal_message(point) for point in points[:4]] == [f"{why} 2", f"{why} 2", None, f"{why} 3"]
+    assert grid.refusals(points) == [(0, f"{why} 2"), (1, f"{why} 2"), (3, f"{why} 3")]
 
 
 def test_a_check_that_breaks_refuses_nothing_and_says_so(
-    checker: Callable[..., Checker], capsys: pytest.CaptureFixture[str]
+    checker: Callable[..., PointChecker], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert checker("x=13,14").refusal({"x": 13}) is None
+    assert checker("x=13,14").refusal_message({"x": 13}) is None
     assert capsys.readouterr().err == "x=13 could not be checked: RuntimeError: the check itself is broken\n"
 
 
-def test_a_point_that_does_not_compose_is_refused(checker: Callable[..., Checker]) -> None:
-    told = checker("x=5", "shape=round,oval").refusal({"shape": "oval"})
-    assert told is not None and "Could not find 'shape/oval'" in told
+def test_a_point_that_does_not_compose_is_refused(checker: Callable[..., PointChecker]) -> None:
+    message = checker("x=5", "shape=round,oval").refusal_message({"shape": "oval"})
+    assert message is not None and "Could not find 'shape/oval'" in message
 
 
-def test_the_checks_before_the_first_trial_are_bounded(checker: Callable[..., Checker]) -> None:
-    asked = checker("x=range(5,1005)")
-    asked.refused(asked.space.points())
-    assert len(asked.told) == EAGER
-    assert len(asked.composed) == 1  # Hydra composed once, not once a point
+def test_the_checks_before_the_first_trial_are_bounded_and_hydra_composes_once(
+    checker: Callable[..., PointChecker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[int] = []
+    monkeypatch.setattr(refusing, "check", lambda config, least: checked.append(config.x))
+    composed: list[list[str]] = []
+    grid = checker("x=range(5,1005)", composed=composed)
+    assert grid.refusals(grid.space.points()) == []
+    assert checked == list(range(5, 5 + MAX_EARLY_CHECKS))
+    assert composed == [[]]
+    grid.refusal_message({"x": 5})
+    assert len(checked) == MAX_EARLY_CHECKS  # no point is checked twice
 
 
-def test_a_grid_without_a_possible_point_is_an_error(checker: Callable[..., Checker]) -> None:
-    asked = checker("x=1,2")
+def test_a_grid_without_a_possible_point_is_an_error(checker: Callable[..., PointChecker]) -> None:
+    grid = checker("x=1,2")
     with pytest.raises(SweepError, match="every point is refused; the first, x=1: Impossible: x must be at least 3"):
-        asked.refused(asked.space.points())
+        grid.refusals(grid.space.points())
 
 
-def test_many_refusals_are_told_briefly() -> None:
-    lines = announce([(n, "no") for n in range(7)], [{"x": n} for n in range(20)])
+def test_many_refusals_are_listed_briefly() -> None:
+    lines = refusal_lines([(n, "no") for n in range(7)], [{"x": n} for n in range(20)])
     assert lines[0] == "7 of 20 points refused:"
-    assert lines[1:] == [*(f"  x={n}: no" for n in range(5)), "  and 2 more; study.json has them all"]
+    assert lines[1:] == [*(f"  x={n}: no" for n in range(5)), "  and 2 more; study.json lists them all"]
 
 
 @pytest.fixture

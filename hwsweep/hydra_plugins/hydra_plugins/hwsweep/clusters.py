@@ -1,9 +1,9 @@
-"""Hydra's view of Ray and Slurm, which are executors of our sweeper. Imported at every start of every application."""
+"""Names for Hydra: Ray and Slurm are executors of our sweeper, which asks for no launcher."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hydra.plugins.launcher import Launcher
 
@@ -13,42 +13,15 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
-class _SweeperOnly(Launcher):
-    """Names an executor of our sweeper, which never asks for a launcher; any other sweeper does, and is refused."""
+class ClusterLauncher(Launcher):
+    """hydra/launcher=hwsweep_ray or hwsweep_slurm; see hwsweep/sweep/execution. Refuses every other sweeper."""
+
+    def __init__(self, **settings: object) -> None:
+        pass  # the engine reads them in the configuration, and reports an unknown name
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Refuse.
-
-        Raises:
-            SystemExit: always.
-        """
         choice = config.hydra.runtime.choices["hydra/launcher"]
         raise SystemExit(f"hydra/launcher={choice} works with hydra/sweeper=hwsweep only; choose both")
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Not reached: setup comes first."""
-        raise NotImplementedError
-
-
-class RayLauncher(_SweeperOnly):
-    """hydra/launcher=hwsweep_ray; see hwsweep/sweep/execution/ray_cluster.py."""
-
-    def __init__(self, address: str | None, cpus_per_trial: int, environment: list[str]) -> None:
-        """Take what the configuration holds, so that setup can refuse."""
-
-
-class SlurmLauncher(_SweeperOnly):
-    """hydra/launcher=hwsweep_slurm; see hwsweep/sweep/execution/slurm_cluster.py."""
-
-    def __init__(
-        self,
-        cluster: str,
-        partition: str | None,
-        cpus_per_trial: int,
-        memory_gb: float | None,
-        minutes: int,
-        max_timeouts: int,
-        signal_seconds: int,
-        options: dict[str, Any],
-    ) -> None:
-        """Take what the configuration holds, so that setup can refuse."""
+        raise AssertionError("setup() refuses first")

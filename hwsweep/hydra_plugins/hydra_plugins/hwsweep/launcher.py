@@ -1,4 +1,4 @@
-"""Hydra's view of our processes, for programs with another sweeper. Imported at every start of every application."""
+"""hydra/launcher=hwsweep. Every Hydra application imports this module when it starts: it stays light."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ class HwsweepLauncher(Launcher):
         self.preload = preload
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Keep what Hydra hands over; nothing is done before launch()."""
         self.hydra_context = hydra_context
         self.task_function = task_function
         self.config = config
@@ -32,19 +31,20 @@ class HwsweepLauncher(Launcher):
         """What each job returned, in order.
 
         Raises:
-            SystemExit: more GPUs are asked for than are visible; nothing was run.
+            SystemExit: fewer GPUs are visible than the jobs need; nothing was run.
         """
         from hydra.core.singleton import Singleton
 
         from hwsweep.sweep import SweepError, hydra_launcher
         from hwsweep.sweep.execution import devices
+        from hwsweep.sweep.execution.job_process import ProcessSettings
 
         try:
-            slots = devices.environments(self.n_jobs, self.gpus_per_job)
+            slots = devices.slot_environments(self.n_jobs, self.gpus_per_job)
         except SweepError as error:
-            raise SystemExit(str(error).replace("gpus_per_trial", "gpus_per_job")) from error
+            raise SystemExit(str(error)) from error
         threads = max(1, devices.usable_cores() // self.n_jobs)
-        batch = hydra_launcher.Batch(self.task_function, self.hydra_context, self.config, Singleton.get_state())
-        return hydra_launcher.launch(
-            batch, job_overrides, initial_job_idx, slots, threads, self.timeout, list(self.preload)
-        )
+        state = Singleton.get_state()
+        program = hydra_launcher.LauncherProgram(self.task_function, self.hydra_context, self.config, state)
+        processes = ProcessSettings(slots, threads, self.timeout, list(self.preload), output=None)
+        return hydra_launcher.launch(program, processes, job_overrides, initial_job_idx)
