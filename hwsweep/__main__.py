@@ -24,13 +24,13 @@ def main(cfg: DictConfig) -> float | tuple[float, ...]:
     from hwsweep.data import DataError
     from hwsweep.run import run
     from hwsweep.sweep.trial import current_trial
-    from hwsweep.training.loop import OtherModel
+    from hwsweep.training.checkpoint import IncompatibleCheckpoint
 
     look_for_garbage_as_usual()
 
     try:
         return run(cfg)
-    except (InvalidConfig, DataError, OtherModel) as error:
+    except (InvalidConfig, DataError, IncompatibleCheckpoint) as error:
         if current_trial() is not None:
             raise
         print(f"hwsweep: {error}", file=sys.stderr)

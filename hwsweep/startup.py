@@ -1,13 +1,19 @@
-"""Python's garbage collector, where it costs more than it gives: it looks again and again at all that torch makes."""
+"""Measures that only make programs start and end faster; HWSWEEP_PLAIN=1 in the environment turns all of them off."""
 
 from __future__ import annotations
 
 import gc
+import os
 
 SELDOM = 100_000
 """Objects made and not yet gone after which it looks; Python's own limit is 700."""
 
 _usual = gc.get_threshold()
+
+
+def plain() -> bool:
+    """Whether the user wants everything as Python, torch and MLflow do it by themselves."""
+    return os.environ.get("HWSWEEP_PLAIN") == "1"
 
 
 def look_for_garbage_seldom() -> None:

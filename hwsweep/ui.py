@@ -1,8 +1,7 @@
-"""The web page of MLflow: `python -m hwsweep.ui` starts it on this machine and prints where the newest study is."""
+"""`python -m hwsweep.ui`: starts MLflow's web page on this machine and prints the address of the newest study."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import socket
 import subprocess
@@ -13,17 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from hwsweep.conf_path import conf_path
 from hwsweep.signals import end_signals_as_exit
+from hwsweep.tracking.store_option import parser_with_store
 
 if TYPE_CHECKING:
     from hwsweep.tracking.runs import Store
 
 HOST = "127.0.0.1"
 FIRST_PORT = 5000
-PATIENCE = 180.0
-"""Seconds that the server may take to answer: 10 on a quiet machine."""
-GRACE = 5.0
+START_TIMEOUT = 180.0
+"""Seconds until the server must answer; it takes 10 on a quiet machine."""
+STOP_TIMEOUT = 5.0
 """Seconds that the server has to end by itself."""
 
 EXAMPLES = """\
@@ -38,41 +37,33 @@ Ctrl-C ends it. Only this machine can open the page; from elsewhere: ssh -L 5000
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0 after Ctrl-C, 1 if there is nothing to show or the server does not start."""
-    chosen = _parser().parse_args(arguments)
+    parser = parser_with_store(
+        "python -m hwsweep.ui",
+        "Starts MLflow's web page and prints the address of the newest study's charts.",
+        EXAMPLES,
+    )
+    parser.add_argument("--port", type=int, help=f"default: the first free one from {FIRST_PORT} on")
+    chosen = parser.parse_args(arguments)
     if chosen.uri.startswith(("http://", "https://")):
-        print(f"hwsweep: {chosen.uri} is a server already; open that address in a browser", file=sys.stderr)
-        return 1
-    from hwsweep.tracking.reading import NotLogged, existing_store
+        return _fail(f"{chosen.uri} is a server already; open that address in a browser")
+    from hwsweep.tracking.reading import NotInStore, open_existing_store
 
     try:
-        store = existing_store(chosen.uri, chosen.artifacts)
-    except NotLogged as error:
-        print(f"hwsweep: {error}", file=sys.stderr)
-        return 1
+        store = open_existing_store(chosen.uri, chosen.artifacts)
+    except NotInStore as error:
+        return _fail(str(error))
     if chosen.port is not None and not _is_free(chosen.port):
-        print(f"hwsweep: port {chosen.port} is taken; give another --port, or none: one is found", file=sys.stderr)
-        return 1
+        return _fail(f"port {chosen.port} is in use; give another --port, or none: the program finds a free one")
     return _serve(store, chosen.port or _free_port())
 
 
-def _parser() -> argparse.ArgumentParser:
-    from omegaconf import OmegaConf
-
-    defaults = OmegaConf.load(conf_path() / "config.yaml").tracking
-    parser = argparse.ArgumentParser(
-        prog="python -m hwsweep.ui",
-        description="Starts MLflow's web page and prints the address of the newest study's charts.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--uri", default=defaults.uri, help="the store (default: %(default)s)")
-    parser.add_argument("--port", type=int, help=f"default: the first free one from {FIRST_PORT} on")
-    parser.set_defaults(artifacts=defaults.artifacts)
-    return parser
+def _fail(message: str) -> int:
+    print(f"hwsweep: {message}", file=sys.stderr)
+    return 1
 
 
-def charts(address: str, store: Store) -> str:
-    """What to open: the newest study with the curves of all its trials, or the list of experiments."""
+def page_addresses(address: str, store: Store) -> str:
+    """Lines with the addresses to open: the newest study with the curves of all its trials, and all experiments."""
     from hwsweep.tracking import chart_view
     from hwsweep.tracking.reading import newest_study
 
@@ -89,28 +80,32 @@ def charts(address: str, store: Store) -> str:
 
 
 def _serve(store: Store, port: int) -> int:
-    """Run the server until Ctrl-C or a signal; nothing of it is left running."""
+    """Run the server until Ctrl-C or a signal; none of its processes survives."""
     address = f"http://{HOST}:{port}"
     print(f"starting MLflow on {address} (some seconds) ...", flush=True)
     with end_signals_as_exit(), _server(store, port) as process:
         try:
-            if _ready(process, address):
-                print(f"{charts(address, store)}\nCtrl-C ends it", flush=True)
+            if _answers(process, address):
+                print(f"{page_addresses(address, store)}\nCtrl-C ends it", flush=True)
                 process.wait()
         except KeyboardInterrupt:
             return 0
-        print(f"hwsweep: MLflow's server has ended, or did not answer in {PATIENCE:.0f} s", file=sys.stderr)
-        return 1
+        return _fail(f"MLflow's server has ended, or did not answer in {START_TIMEOUT:.0f} s")
 
 
 @contextmanager
 def _server(store: Store, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """MLflow's server, which ends with the block."""
+    artifacts = [] if store.artifacts is None else ["--default-artifact-root", store.artifacts]
+    command = [
+        *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri, *artifacts),
+        *("--host", HOST, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"),
+    ]
     process = subprocess.Popen(
-        _command(store, port),
-        # two processes, not ten; and the deprecations inside MLflow's server are not the user's to read
+        command,
+        # two processes instead of ten; a user need not read the deprecation warnings inside MLflow's server
         env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"},
-        start_new_session=True,  # Ctrl-C is ours: the server would answer it with tracebacks
+        start_new_session=True,  # Ctrl-C reaches this process only: the server would print tracebacks
     )
     try:
         yield process
@@ -118,18 +113,10 @@ def _server(store: Store, port: int) -> Iterator[subprocess.Popen[bytes]]:
         _end(process)
 
 
-def _command(store: Store, port: int) -> list[str]:
-    artifacts = [] if store.artifacts is None else ["--default-artifact-root", store.artifacts]
-    return [
-        *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri, *artifacts),
-        *("--host", HOST, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"),
-    ]
-
-
-def _ready(process: subprocess.Popen[bytes], address: str) -> bool:
-    """Whether the server answers: waits until it does, has ended, or was waited for long enough."""
+def _answers(process: subprocess.Popen[bytes], address: str) -> bool:
+    """Whether the server answers before it ends and within `START_TIMEOUT`; waits until that is known."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + START_TIMEOUT
     while process.poll() is None and time.monotonic() < deadline:
         try:
             direct.open(f"{address}/health", timeout=5).close()
@@ -141,7 +128,7 @@ def _ready(process: subprocess.Popen[bytes], address: str) -> bool:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the server and what it started, gently at first."""
+    """Ask the server and its children to end; kill those that do not."""
     import psutil
 
     try:
@@ -152,14 +139,14 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     for member in family:
         with suppress(psutil.NoSuchProcess):
             member.terminate()
-    for survivor in psutil.wait_procs(family, timeout=GRACE)[1]:
+    for survivor in psutil.wait_procs(family, timeout=STOP_TIMEOUT)[1]:
         with suppress(psutil.NoSuchProcess):
             survivor.kill()
     process.wait()
 
 
 def _free_port() -> int:
-    """The first port from `FIRST_PORT` on that nobody listens on."""
+    """The first port from `FIRST_PORT` on that no program listens on."""
     return next(port for port in range(FIRST_PORT, 65536) if _is_free(port))
 
 

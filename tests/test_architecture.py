@@ -33,8 +33,9 @@ ALLOWED = {  # folder, or a file that differs from its folder -> the parts that 
     "sweep.search": {"sweep"},
     "sweep.study": {"sweep", "sweep.search"},
     "tracking": set(),
-    "tracking.served_model": {"build", "data", "training"},
+    "tracking.served_model": {"build", "data", "tracking", "training"},
     "training": {"data", "models"},
+    "trial_preload": {"run", "tracking"},
     "ui": {"tracking"},
 }
 ONLY_IN = {  # a library -> the parts that may import it
@@ -43,7 +44,7 @@ ONLY_IN = {  # a library -> the parts that may import it
     "hydra": {"__main__", "build", "data.__main__", "hydra_plugins", "report", "report.posterior_collapse"}
     | {"reproduce", "run", "tracking.served_model", *SWEEP},
     "omegaconf": {"__main__", "build", "data.__main__", "hydra_plugins", "report", "report.posterior_collapse"}
-    | {"reproduce", "run", "tracking.served_model", "ui", *SWEEP},
+    | {"reproduce", "run", "tracking", "tracking.served_model", *SWEEP},
     "torch": {
         "analysis",
         "build",
@@ -54,6 +55,7 @@ ONLY_IN = {  # a library -> the parts that may import it
         "run",
         "tracking.served_model",
         "training",
+        "trial_preload",
     },
 }
 HYDRAS_INTERNALS = "sweep/hydra_internals.py"

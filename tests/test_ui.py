@@ -1,4 +1,4 @@
-"""`python -m hwsweep.ui`, as a user starts and ends it."""
+"""`python -m hwsweep.ui`: how it starts and ends."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ URI, ARTIFACTS = "sqlite:///mlruns/mlflow.db", "mlruns/artifacts"
 
 
 def trial_of(study: str, role: str = "trial") -> str:
-    """Id of the experiment of a study that has one run."""
+    """Create a study with one run and return the id of its experiment."""
     store = runs.open_store(URI, ARTIFACTS)
     with runs.open_run(store, study, "run", {}, {"hwsweep.role": role}):
         pass
     return store.experiment(study)
 
 
-def test_without_a_store_nothing_is_started_or_made_and_the_message_tells_the_way_out(
+def test_without_a_store_nothing_starts_and_the_message_gives_the_way_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -38,7 +38,7 @@ def test_without_a_store_nothing_is_started_or_made_and_the_message_tells_the_wa
     assert not (tmp_path / "mlruns").exists()
 
 
-def test_a_server_is_not_served_again(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_address_of_a_server_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert ui.main(["--uri", "http://127.0.0.1:5000"]) == 1
     assert "open that address" in capsys.readouterr().err
 
@@ -46,7 +46,7 @@ def test_a_server_is_not_served_again(capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_taken_port_is_refused(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert ui.main(["--port", str(taken.getsockname()[1])]) == 1
-    assert "is taken; give another --port" in capsys.readouterr().err
+    assert "is in use; give another --port" in capsys.readouterr().err
 
 
 def test_the_first_free_port_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,22 +55,22 @@ def test_the_first_free_port_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         assert ui._free_port() > taken.getsockname()[1]
 
 
-def test_the_newest_study_is_the_one_whose_trial_started_last_and_no_single_run(workplace: Path) -> None:
+def test_the_newest_study_has_the_latest_trial_and_single_runs_do_not_count(workplace: Path) -> None:
     store = runs.open_store(URI, ARTIFACTS)
-    assert ui.charts("http://here", store) == "no study yet; all experiments: http://here"
+    assert ui.page_addresses("http://here", store) == "no study yet; all experiments: http://here"
     trial_of("old")
     newest = trial_of("new")
     trial_of("single", role="run")
-    shown = ui.charts("http://here", store)
-    assert f"charts of study new: http://here/#/experiments/{newest}/runs?" in shown
-    assert "viewStateShareKey" not in shown, "MLflow complains of a view that is not there"
-    chart_view.keep(store, "new", ["vae.lambda"], ["test/rate"], "valid/neg_elbo")
-    assert f"viewStateShareKey={chart_view.KEY}" in ui.charts("http://here", store)
+    addresses = ui.page_addresses("http://here", store)
+    assert f"charts of study new: http://here/#/experiments/{newest}/runs?" in addresses
+    assert "viewStateShareKey" not in addresses, "MLflow reports an error for a view that does not exist"
+    chart_view.save(store, "new", ["vae.lambda"], ["test/rate"], "valid/neg_elbo")
+    assert f"viewStateShareKey={chart_view.KEY}" in ui.page_addresses("http://here", store)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
-def test_it_serves_with_two_processes_and_leaves_none(workplace: Path, number: signal.Signals, code: int) -> None:
+def test_it_serves_with_two_processes_and_ends_both(workplace: Path, number: signal.Signals, code: int) -> None:
     trial_of("mine")
     command = [sys.executable, "-m", "hwsweep.ui"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as started:
@@ -79,7 +79,7 @@ def test_it_serves_with_two_processes_and_leaves_none(workplace: Path, number: s
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address) as page:
             assert b"MLflow" in page.read()
         family = psutil.Process(started.pid).children(recursive=True)
-        # multiprocessing's resource tracker, which does nothing, is not counted
+        # do not count multiprocessing's resource tracker, which does nothing here
         assert len([member for member in family if "resource_tracker" not in " ".join(member.cmdline())]) == 2
         started.send_signal(number)
         assert started.wait(60) == code

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 @runtime_checkable
@@ -27,29 +28,11 @@ class Bernoulli(NamedTuple):
 
     def distortion(self, output: Float[Tensor, "n c h w"], image: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
         """Cross-entropy in nats per image, summed over pixels and channels; finite for every finite logit."""
-        return _CrossEntropy.apply(output, image).flatten(1).sum(1)  # type: ignore[no-any-return]
+        return F.binary_cross_entropy_with_logits(output, image, reduction="none").flatten(1).sum(1)
 
     def mean(self, output: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Probability of white, in [0, 1]."""
         return torch.sigmoid(output)
-
-
-class _CrossEntropy(torch.autograd.Function):
-    """max(l, 0) - l x - ln sigmoid(|l|) of each logit l and pixel x; its derivative by l is sigmoid(l) - x.
-
-    The same as `binary_cross_entropy_with_logits` but for the rounding of the sigmoid, 6e-8 nats a pixel. That one
-    takes log1p, which costs twelve times a logarithm on some processors: a fifth of a training step.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, logit: Tensor, pixel: Tensor) -> Tensor:
-        ctx.save_for_backward(logit, pixel)
-        return logit.clamp(min=0).sub_(logit * pixel).sub_(logit.abs().sigmoid_().log_())
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        logit, pixel = ctx.saved_tensors
-        return gradient * (torch.sigmoid(logit) - pixel), None
 
 
 class Gaussian(NamedTuple):

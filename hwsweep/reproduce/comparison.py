@@ -1,4 +1,4 @@
-"""Two runs compared number by number, and what was different around them."""
+"""Two runs compared number by number, and the differences of their environments."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from hwsweep.tracking.reading import Logged, file
+from hwsweep.tracking.reading import LoggedRun, download
 from hwsweep.tracking.runs import Store
 
 ENVIRONMENT = ("version.", "hwsweep.git_commit", "hwsweep.threads", "hwsweep.machine")
-"""Tags, or their beginnings, that say with what a run was trained."""
+"""Tags, or their beginnings, about versions, code and machine."""
 
 NOT_COMPARED = ("time/",)
-"""Metrics that are never the same twice."""
+"""Beginnings of metrics that differ from run to run."""
 
 
 class Difference(NamedTuple):
-    """A number that was not the same again."""
+    """A number that the second run does not repeat."""
 
     step: int
     key: str
     before: float
     after: float | None
-    """None if it was not measured again."""
+    """None if the second run does not have it."""
 
     def __str__(self) -> str:
         where = f"{self.key} at epoch {self.step}"
@@ -35,13 +35,13 @@ class Difference(NamedTuple):
         return f"{where} was {self.before!r}, is now {self.after!r} (by {change:.3g}{relative})"
 
 
-def report(before: Logged, after: Logged, store: Store) -> int:
-    """Print what came out; 0 if all is the same, 1 if not."""
+def report(before: LoggedRun, after: LoggedRun, store: Store) -> int:
+    """Print the result; 0 if all is the same, 1 if not."""
     compared = [key for key in before.metrics if not key[1].startswith(NOT_COMPARED)]
     found = differences(before, after)
     epochs = max(step for step, _ in compared)
     if found:
-        print(f"different: {found[0]}\n  so are {len(found) - 1} of the {len(compared) - 1} other numbers")
+        print(f"different: {found[0]}\n  and {len(found) - 1} of the {len(compared) - 1} other numbers")
     elif before.status == "FINISHED" and not same_weights(before, after, store):
         print(f"different: the weights of the best epoch, though all {len(compared)} numbers are the same")
         found = [Difference(epochs, "weights", math.nan, None)]
@@ -49,12 +49,12 @@ def report(before: Logged, after: Logged, store: Store) -> int:
         weights = " and the weights of the best epoch" if before.status == "FINISHED" else ""
         print(f"bit-identical: {len(compared)} numbers of {epochs} epochs{weights}")
     changes = environment_changes(before, after)
-    print("\n".join(["what else differs:", *(f"  {change}" for change in changes)]) if changes else "same environment")
+    print("\n".join(["also different:", *(f"  {change}" for change in changes)]) if changes else "same environment")
     return 1 if found else 0
 
 
-def differences(before: Logged, after: Logged) -> list[Difference]:
-    """Every number of the run that is not the same to the last bit again, by epoch and key; times are left out."""
+def differences(before: LoggedRun, after: LoggedRun) -> list[Difference]:
+    """Every number that is not the same to the last bit, by epoch and key; without times."""
     found = []
     for (step, key), value in before.metrics.items():
         now = after.metrics.get((step, key))
@@ -64,25 +64,26 @@ def differences(before: Logged, after: Logged) -> list[Difference]:
     return found
 
 
-def environment_changes(before: Logged, after: Logged) -> list[str]:
-    """One line for each thing that was different: versions, commit, machine, threads, data, where training began."""
+def environment_changes(before: LoggedRun, after: LoggedRun) -> list[str]:
+    """One line per difference of versions, commit, machine, threads, data and the start of training."""
     keys = sorted(key for key in {**before.tags, **after.tags} if key.startswith(ENVIRONMENT))
-    was = {"data": before.data} | {key: before.tags.get(key, "not noted") for key in keys}
-    now = {"data": after.data} | {key: after.tags.get(key, "not noted") for key in keys}
+    was = {"data": before.data} | {key: before.tags.get(key, "not recorded") for key in keys}
+    now = {"data": after.data} | {key: after.tags.get(key, "not recorded") for key in keys}
     changes = [f"{key} was {was[key]}, is now {now[key]}" for key in was if was[key] != now[key]]
     if (origin := before.tags.get("hwsweep.resumed_from")) is not None:
-        changes.append(f"it had gone on from {origin}, perhaps trained with another config; now all epochs are trained")
+        changes.append(f"it went on from {origin}, perhaps trained with another config; now all epochs are trained")
     return changes
 
 
-def same_weights(before: Logged, after: Logged, store: Store) -> bool:
+def same_weights(before: LoggedRun, after: LoggedRun, store: Store) -> bool:
     """Whether every bit of both runs' best checkpoints' tensors is the same."""
     import torch
 
     from hwsweep.training.checkpoint import load
 
-    with TemporaryDirectory() as first, TemporaryDirectory() as second:
-        pairs = ((before, first), (after, second))
-        kept = [load(file(store, run.id, "checkpoints/best.pt", Path(folder)))["model"] for run, folder in pairs]
-    old, new = kept
+    with TemporaryDirectory() as temporary:
+        old, new = (
+            load(download(store, run.id, "checkpoints/best.pt", Path(temporary, run.id)))["model"]
+            for run in (before, after)
+        )
     return old.keys() == new.keys() and all(torch.equal(old[name], new[name]) for name in old)

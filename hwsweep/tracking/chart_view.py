@@ -1,4 +1,4 @@
-"""How MLflow's web page shows a study at first: the swept values and results in the table, the curves on top."""
+"""What MLflow's web page shows of a study when it opens: swept values and results in the table, curves on top."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ TAG = f"mlflow.sharedViewState.{KEY}"
 """Where MLflow 3 looks for a view that is opened with `?viewStateShareKey=study`."""
 
 SECTIONS = ("valid", "train", "test", "predicted", "data", "time")
-"""Groups of metrics, by what stands before the slash; MLflow would put them in alphabetical order."""
+"""Groups of metrics, by the word before the slash, in the order of the page; MLflow's own order is alphabetical."""
 
 
-def keep(store: Store, study: str, axes: Iterable[str], table: Iterable[str], objective: str) -> None:
-    """Keep the view with the study's experiment, which is made if it is not there."""
+def save(store: Store, study: str, axes: Iterable[str], table: Iterable[str], objective: str) -> None:
+    """Store the view with the study's experiment, which is created if it does not exist."""
     columns = [
         *(f"params.`{axis}`" for axis in axes),
         *(f"metrics.`{metric}`" for metric in table),
@@ -24,12 +24,12 @@ def keep(store: Store, study: str, axes: Iterable[str], table: Iterable[str], ob
     ]
     client, experiment = store.client(), store.experiment(study)
     client.set_experiment_tag(experiment, TAG, json.dumps(_state(columns, objective)))
-    # else MLflow takes it for one of prompts and traces, and opens with an empty page
+    # without it MLflow takes the experiment for one of prompts and traces, and opens an empty page
     client.set_experiment_tag(experiment, "mlflow.experimentKind", "custom_model_development")
 
 
 def _state(columns: Sequence[str], objective: str) -> dict[str, object]:
-    """What MLflow's page calls its state; it adds a chart for each metric that has none."""
+    """The state of MLflow's page; it adds a chart for each other metric itself."""
     chart = {
         **{"uuid": objective, "type": "LINE", "metricSectionId": objective.partition("/")[0]},
         **{"metricKey": objective, "displayName": objective, "deleted": False, "isGenerated": True},

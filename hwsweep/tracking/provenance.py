@@ -1,4 +1,4 @@
-"""With what and by whom a run is made: versions, commit, command, process."""
+"""What a run is made with: versions, commit, command, processor."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ PACKAGES = (
 
 
 def environment() -> dict[str, str]:
-    """Tags that say with what a run was made."""
-    tags = {f"version.{package}": installed(package) for package in PACKAGES}
+    """Tags of a run: versions, command, commit, processor and number of threads."""
+    tags = {f"version.{package}": installed_version(package) for package in PACKAGES}
     tags["version.python"] = platform.python_version()
     tags["hwsweep.command"] = "python -m hwsweep " + shlex.join(sys.argv[1:])
     tags["hwsweep.git_commit"] = _git_commit()
@@ -26,7 +26,7 @@ def environment() -> dict[str, str]:
 
 
 def _machine() -> dict[str, str]:
-    """What decides the last bits of a sum: the kind of processor and the number of threads; {} without torch."""
+    """Processor and number of threads, which decide the last bits of a sum; empty where torch is not loaded."""
     torch: Any = sys.modules.get("torch")
     if torch is None:
         return {}
@@ -39,13 +39,12 @@ def _git_commit() -> str:
     """Commit of the checkout that the package lies in, with "-dirty" when files differ, or "none"."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+        return subprocess.check_output(command, cwd=Path(__file__).parent, text=True, stderr=subprocess.DEVNULL).strip()
     except (OSError, subprocess.CalledProcessError):
         return "none"
-    return done.stdout.strip()
 
 
-def installed(package: str) -> str:
+def installed_version(package: str) -> str:
     """Version of an installed package, or "none"."""
     try:
         return version(package)

@@ -1,25 +1,23 @@
-"""What MLflow keeps, read back: stores that exist, the newest study, a run with all its numbers."""
+"""MLflow's store read back: the newest study, a run with all its numbers, its files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 
 from hwsweep.tracking import runs
 from hwsweep.tracking.database import SQLITE
 
 
-class NotLogged(Exception):
-    """What is asked for is not in the store; the message says what to do."""
+class NotInStore(Exception):
+    """A store, run or file does not exist; the message says what to do."""
 
 
-class Logged(NamedTuple):
-    """A run as MLflow keeps it."""
+class LoggedRun(NamedTuple):
+    """A run as MLflow stores it."""
 
     id: str
     name: str
@@ -27,20 +25,20 @@ class Logged(NamedTuple):
     """FINISHED, FAILED, KILLED or RUNNING."""
     tags: dict[str, str]
     metrics: dict[tuple[int, str], float]
-    """By step (an epoch; what is measured after training has the last one) and key, in this order."""
+    """By step (the epoch; metrics of the trained model have the last one) and key, in this order."""
     data: str
-    """Name and digest of the data set; empty if the run ended before it was read."""
+    """Name and digest of the data set; empty if the run ended before the data was read."""
 
 
-def existing_store(uri: str, artifacts: str) -> runs.Store:
-    """The store at `uri`, as `runs.open_store` gives it, but never a new one.
+def open_existing_store(uri: str, artifacts: str) -> runs.Store:
+    """The store at `uri`, like `runs.open_store`, but never a new one.
 
     Raises:
-        NotLogged: there is none.
+        NotInStore: there is none.
     """
     path = Path(uri.removeprefix(SQLITE)).absolute()
     if uri.startswith(SQLITE) and not path.exists():
-        raise NotLogged(
+        raise NotInStore(
             f"there is no MLflow store yet: no file {path}; "
             f"train something first (python -m hwsweep), go to the folder where you did, or name a store with --uri"
         )
@@ -56,41 +54,38 @@ def newest_study(store: runs.Store) -> Experiment | None:
     return client.get_experiment(newest[0].info.experiment_id) if newest else None
 
 
-def read(store: runs.Store, run_id: str) -> Logged:
-    """The run with every number that was ever logged.
+def read_run(store: runs.Store, run_id: str) -> LoggedRun:
+    """The run with every number that it logged.
 
     Raises:
-        NotLogged: there is no such run.
+        NotInStore: there is no such run.
     """
     client = store.client()
     try:
-        found = client.get_run(run_id)
+        run = client.get_run(run_id)
     except MlflowException:
-        raise NotLogged(f"there is no run {run_id!r} in {store.uri}; another store is named with --uri") from None
-    inputs = found.inputs.dataset_inputs if found.inputs else []
-    return Logged(
-        id=found.info.run_id,
-        name=found.info.run_name,
-        status=found.info.status,
-        tags=dict(found.data.tags),
-        metrics=_metrics(client, run_id, found.data.metrics),
-        data=", ".join(f"{kept.dataset.name} {kept.dataset.digest}" for kept in inputs),
+        raise NotInStore(f"there is no run {run_id!r} in {store.uri}; another store is named with --uri") from None
+    histories = {key: client.get_metric_history(run_id, key) for key in run.data.metrics}
+    metrics = {(metric.step, key): metric.value for key, history in histories.items() for metric in history}
+    datasets = [item.dataset for item in run.inputs.dataset_inputs] if run.inputs else []
+    return LoggedRun(
+        id=run.info.run_id,
+        name=run.info.run_name,
+        status=run.info.status,
+        tags=dict(run.data.tags),
+        metrics=dict(sorted(metrics.items())),
+        data=", ".join(f"{dataset.name} {dataset.digest}" for dataset in datasets),
     )
 
 
-def file(store: runs.Store, run_id: str, name: str, folder: Path) -> Path:
-    """A file that the run kept, copied into `folder`.
+def download(store: runs.Store, run_id: str, name: str, folder: Path) -> Path:
+    """An artifact of the run, copied into `folder`.
 
     Raises:
-        NotLogged: the run has no such file.
+        NotInStore: the run has no such artifact.
     """
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         return Path(store.client().download_artifacts(run_id, name, str(folder)))
     except (MlflowException, OSError) as error:
-        raise NotLogged(f"run {run_id} keeps no {name}: {error}") from error
-
-
-def _metrics(client: MlflowClient, run_id: str, keys: Iterable[str]) -> dict[tuple[int, str], float]:
-    histories = {key: client.get_metric_history(run_id, key) for key in keys}
-    found = {(metric.step, key): metric.value for key, history in histories.items() for metric in history}
-    return dict(sorted(found.items()))
+        raise NotInStore(f"run {run_id} has no artifact {name}: {error}") from error

@@ -9,14 +9,13 @@ from typing import Any
 import mlflow
 import numpy as np
 import torch
-from mlflow.pyfunc.model import PythonModel, PythonModelContext
+from mlflow.pyfunc.model import PythonModelContext
+
+from hwsweep.tracking.mlflow_internals import UntypedPythonModel
 
 
-class ServedModel(PythonModel):
-    """Images (n, c, h, w), uint8 -> their codes and reconstructions; raw texts -> labels and probabilities."""
-
-    # arrays have no type hint that MLflow could make a schema of (it warns of each): the logged signature is the schema
-    _skip_type_hint_validation = True
+class ServedModel(UntypedPythonModel):
+    """Images (n, c, h, w), uint8 -> latent codes and reconstructions; raw texts -> labels and probabilities."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Rebuild the model from the artifacts `config`, `weights` and, of texts, `lexicon`."""
@@ -29,9 +28,10 @@ class ServedModel(PythonModel):
 
         config = OmegaConf.load(context.artifacts["config"])
         assert isinstance(config, DictConfig)
-        noted = context.artifacts.get("lexicon")
-        self.lexicon = None if noted is None else Lexicon.from_json(Path(noted).read_text(encoding="utf-8"))
-        self.tokenize = None if noted is None else instantiate(config.dataset.tokenizer)
+        self.lexicon: Lexicon | None = None
+        if (path := context.artifacts.get("lexicon")) is not None:
+            self.lexicon = Lexicon.from_json(Path(path).read_text(encoding="utf-8"))
+            self.tokenize = instantiate(config.dataset.tokenizer)
         self.model = build_model(config, self.lexicon)
         self.model.load_state_dict(load(context.artifacts["weights"])["model"])
         self.model.eval()
@@ -49,11 +49,11 @@ class ServedModel(PythonModel):
 
         from hwsweep.data.tokens import encode
 
-        assert self.lexicon is not None and self.tokenize is not None
-        outputs = self.model.outputs(encode(texts, self.tokenize, self.lexicon))
+        assert self.lexicon is not None
+        probability = self.model.outputs(encode(texts, self.tokenize, self.lexicon))["probability"]
         classes = list(self.lexicon.classes)
-        table = pd.DataFrame(outputs["probability"].numpy(), columns=classes)
-        table.insert(0, "label", [classes[label] for label in outputs["probability"].argmax(1)])
+        table = pd.DataFrame(probability.numpy(), columns=classes)
+        table.insert(0, "label", [classes[label] for label in probability.argmax(1)])
         return table
 
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from hwsweep.files import whole
+from hwsweep.models import Model
+
+EpochMetrics = dict[str, float]
+"""By metric key: `epoch` (from 1), `train/loss` and `valid/loss` [nats per example], `time/train_seconds`..."""
+
+
+class IncompatibleCheckpoint(ValueError):
+    """The checkpoint to go on from belongs to another model or optimizer."""
+
+    failure_reason = "invalid-config"
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
@@ -25,3 +36,51 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     """
     state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     return state
+
+
+@dataclass
+class TrainingState:
+    """Everything that training changes: with it, training that was interrupted goes on to the same bits."""
+
+    model: Model
+    optimizer: torch.optim.Optimizer
+    order: torch.Generator
+    """Draws the order of the training examples."""
+    history: list[EpochMetrics]
+    """The epochs trained so far."""
+
+    def save(self, path: Path) -> None:
+        """Write all of it, and the state of the global generators."""
+        noise = {"cpu": torch.get_rng_state()}
+        if torch.cuda.is_available():
+            noise["cuda"] = torch.cuda.get_rng_state()
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "order": self.order.get_state(),
+            "noise": noise,
+            "history": self.history,
+        }
+        save(path, state)
+
+    def restore(self, path: Path, device: torch.device) -> None:
+        """Take everything from the checkpoint.
+
+        Raises:
+            IncompatibleCheckpoint: it belongs to another model or optimizer.
+        """
+        state = load(path, device)
+        try:
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (KeyError, RuntimeError, ValueError) as error:
+            why = " ".join(line.strip() for line in str(error).splitlines()[:2])
+            raise IncompatibleCheckpoint(
+                f"a checkpoint must come from the same model and optimizer, but {path} does not: {why}; "
+                f"give the same `model` and `optimizer` or set `resume=null`"
+            ) from error
+        self.order.set_state(state["order"].cpu())
+        torch.set_rng_state(state["noise"]["cpu"].cpu())
+        if "cuda" in state["noise"] and torch.cuda.is_available():
+            torch.cuda.set_rng_state(state["noise"]["cuda"].cpu())
+        self.history = state["history"]

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,12 +14,10 @@ from torch import Tensor
 from hwsweep.data import Examples, Splits
 from hwsweep.models import Batch, Model
 from hwsweep.training import checkpoint
-from hwsweep.training.batches import evaluation_batches, training_batches
-from hwsweep.training.precision import PRECISIONS, autocast, onednn_products
+from hwsweep.training.batches import evaluation_batches, n_examples, training_batches
+from hwsweep.training.checkpoint import EpochMetrics, TrainingState
+from hwsweep.training.precision import PRECISIONS, autocast
 from hwsweep.training.schedules import Schedule
-
-Row = dict[str, float]
-"""What an epoch measured, by metric key: `epoch` (from 1), `train/loss` [nats per example], `time/train_seconds`..."""
 
 EVALUATION_SEED = 1_000_003
 """Every evaluation draws the same noise, whatever the run's seed, so that epochs and runs compare."""
@@ -35,14 +32,8 @@ class Diverged(Exception):
     failure_reason = "diverged"
 
 
-class OtherModel(ValueError):
-    """The checkpoint to go on from belongs to another model or optimizer."""
-
-    failure_reason = "invalid-config"
-
-
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """How to train; every value comes from conf."""
 
     epochs: int
@@ -53,7 +44,7 @@ class Plan:
     """One of `PRECISIONS`: of the network's products in training; evaluation is float32."""
     seed: int
     select: str
-    """The `valid/...` metric whose lowest epoch is kept as best.pt; what training minimises, as a rule."""
+    """The `valid/...` metric whose lowest epoch is stored as best.pt; what training minimises, as a rule."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -75,58 +66,55 @@ def fit(
     splits: Splits,
     optimizer: torch.optim.Optimizer,
     schedule: Schedule,
-    plan: Plan,
+    plan: TrainingPlan,
     folder: Path,
     resume: Path | None = None,
-) -> Iterator[Row]:
-    """Train, one epoch for each row that is asked for; `folder` then holds last.pt and best.pt.
+) -> Iterator[EpochMetrics]:
+    """Train one epoch for each item that the caller takes; `folder` then holds last.pt and best.pt.
 
-    With the same seed on the same machine every row is the same to the last bit (but for `time/...`), also when
-    training was cut after any epoch and goes on from last.pt.
+    With the same seed on the same machine every number is the same to the last bit (but for `time/...`), also when
+    training stops after any epoch and goes on from last.pt.
 
     Args:
-        resume: a checkpoint of an earlier fit to go on from; its rows are given out again first.
+        resume: a checkpoint of an earlier fit to go on from; its epochs are yielded again first.
 
     Raises:
         Diverged: a loss is not finite; the message names epoch, step and learning rate.
-        OtherModel: the checkpoint belongs to another model.
+        IncompatibleCheckpoint: the checkpoint belongs to another model.
     """
     device = next(model.parameters()).device
-    train = to_device(splits.train, device)
-    valid = to_device(splits.valid, device)
-    order = torch.Generator().manual_seed(plan.seed)
+    train, valid = to_device(splits.train, device), to_device(splits.valid, device)
+    state = TrainingState(model, optimizer, torch.Generator().manual_seed(plan.seed), [])
     peak_rates = [group["lr"] for group in optimizer.param_groups]
-    history: list[Row] = []
     if resume is not None:
-        history = _restore(checkpoint.load(resume, device), resume, model, optimizer, order)
+        state.restore(resume, device)
         if resume.parent.absolute() != folder.absolute():
             checkpoint.save(folder / "best.pt", checkpoint.load(resume.with_name("best.pt")))
-        yield from history
-    best = min((row[plan.select] for row in history), default=math.inf)
-    for epoch in range(len(history) + 1, plan.epochs + 1):
+    yield from state.history
+    best = min((metrics[plan.select] for metrics in state.history), default=math.inf)
+    for epoch in range(len(state.history) + 1, plan.epochs + 1):
         started = time.perf_counter()
-        means = _train_epoch(model, train, optimizer, schedule, peak_rates, order, plan, epoch)
+        means = _train_epoch(state, train, schedule, peak_rates, plan)
         trained = time.perf_counter()
-        row = {
+        metrics = {
             "epoch": float(epoch),
             **{f"train/{name}": value for name, value in means.items()},
             **{f"valid/{name}": value for name, value in evaluate(model, valid).items()},
             "train/lr": optimizer.param_groups[0]["lr"],
             "time/train_seconds": trained - started,
             "time/valid_seconds": time.perf_counter() - trained,
-            "time/examples_per_second": _count(train) / (trained - started),
+            "time/examples_per_second": n_examples(train) / (trained - started),
         }
-        history.append(row)
-        if row[plan.select] < best:
-            best = row[plan.select]
+        state.history.append(metrics)
+        if metrics[plan.select] < best:
+            best = metrics[plan.select]
             checkpoint.save(folder / "best.pt", {"model": model.state_dict(), "epoch": epoch})
-        checkpoint.save(folder / "last.pt", _state(model, optimizer, order, history))
-        yield row
+        state.save(folder / "last.pt")
+        yield metrics
 
 
 @torch.no_grad()
-@onednn_products()
-def evaluate(model: Model, examples: Examples, batch_size: int = EVALUATION_BATCH) -> Row:
+def evaluate(model: Model, examples: Examples, batch_size: int = EVALUATION_BATCH) -> dict[str, float]:
     """Mean of each of the model's losses over all examples, in the unit of the loss.
 
     Draws its own noise and leaves the global generator as it was, so that evaluating does not change training.
@@ -135,7 +123,6 @@ def evaluate(model: Model, examples: Examples, batch_size: int = EVALUATION_BATC
     was_training = model.training
     model.eval()
     sums: dict[str, Tensor] = {}
-    n_examples = _count(examples)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(EVALUATION_SEED)
         for rows in evaluation_batches(examples, batch_size):
@@ -143,7 +130,7 @@ def evaluate(model: Model, examples: Examples, batch_size: int = EVALUATION_BATC
             for name, values in model.losses(batch).items():
                 sums[name] = sums.get(name, torch.zeros((), device=device)) + values.sum()
     model.train(was_training)
-    return {name: float(total) / n_examples for name, total in sums.items()}
+    return {name: float(total) / n_examples(examples) for name, total in sums.items()}
 
 
 def to_device(examples: Examples, device: torch.device) -> Examples:
@@ -151,40 +138,31 @@ def to_device(examples: Examples, device: torch.device) -> Examples:
     return {name: values.to(device) for name, values in examples.items()}
 
 
-@onednn_products()
 def _train_epoch(
-    model: Model,
-    train: Examples,
-    optimizer: torch.optim.Optimizer,
-    schedule: Schedule,
-    peak_rates: list[float],
-    order: torch.Generator,
-    plan: Plan,
-    epoch: int,
-) -> Row:
+    state: TrainingState, train: Examples, schedule: Schedule, peak_rates: list[float], plan: TrainingPlan
+) -> dict[str, float]:
     """Mean of each of the model's losses over the epoch, as they were when each batch was trained on."""
-    model.train()
-    n_examples = _count(train)
+    state.model.train()
     sums: dict[str, Tensor] = {}
     step_losses: list[Tensor] = []
     learning_rates: list[float] = []
-    batches = training_batches(train, plan.batch_size, order)
-    for step, indices in enumerate(batches, start=(epoch - 1) * len(batches)):
+    batches = training_batches(train, plan.batch_size, state.order)
+    for step, indices in enumerate(batches, start=len(state.history) * len(batches)):
         factor = schedule(step, plan.epochs * len(batches))
-        for group, peak_rate in zip(optimizer.param_groups, peak_rates, strict=True):
+        for group, peak_rate in zip(state.optimizer.param_groups, peak_rates, strict=True):
             group["lr"] = peak_rate * factor
         batch = {name: values.index_select(0, indices) for name, values in train.items()}
-        step_sums = _train_step(model, batch, optimizer, plan)
+        step_sums = _train_step(state.model, batch, state.optimizer, plan)
         step_losses.append(step_sums["loss"] / len(indices))
-        learning_rates.append(optimizer.param_groups[0]["lr"])
+        learning_rates.append(state.optimizer.param_groups[0]["lr"])
         for name, total in step_sums.items():
             sums[name] = sums[name] + total if name in sums else total
-    _require_finite(torch.stack(step_losses), learning_rates, epoch)
-    return {name: float(total) / n_examples for name, total in sums.items()}
+    _require_finite(torch.stack(step_losses), learning_rates, len(state.history) + 1)
+    return {name: float(total) / n_examples(train) for name, total in sums.items()}
 
 
-def _train_step(model: Model, batch: Batch, optimizer: torch.optim.Optimizer, plan: Plan) -> dict[str, Tensor]:
-    """Sum over the batch of each loss, before the step; a function of its own, so that its memory is free again."""
+def _train_step(model: Model, batch: Batch, optimizer: torch.optim.Optimizer, plan: TrainingPlan) -> dict[str, Tensor]:
+    """Sum of each loss over the batch, before the step; a function of its own, so that its memory is freed."""
     with autocast(plan.precision, next(model.parameters()).device):
         losses = model.losses(batch)
     optimizer.zero_grad(set_to_none=True)
@@ -196,7 +174,7 @@ def _train_step(model: Model, batch: Batch, optimizer: torch.optim.Optimizer, pl
 
 
 def _require_finite(step_losses: Tensor, learning_rates: list[float], epoch: int) -> None:
-    """Look at the losses once an epoch: a look at each step would make an accelerator wait."""
+    """Check all losses of an epoch at once: a check at each step would make an accelerator wait."""
     broken = (~torch.isfinite(step_losses)).nonzero()
     if len(broken) > 0:
         step = int(broken[0])
@@ -205,46 +183,3 @@ def _require_finite(step_losses: Tensor, learning_rates: list[float], epoch: int
             f"{len(step_losses)}, learning rate {learning_rates[step]:g}; "
             f"try a smaller `optimizer.lr` or set `clip_norm`"
         )
-
-
-def _state(
-    model: Model, optimizer: torch.optim.Optimizer, order: torch.Generator, history: list[Row]
-) -> dict[str, Any]:
-    noise = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        noise["cuda"] = torch.cuda.get_rng_state()
-    return {
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "order": order.get_state(),
-        "noise": noise,
-        "history": history,
-    }
-
-
-def _restore(
-    state: dict[str, Any],
-    path: Path,
-    model: Model,
-    optimizer: torch.optim.Optimizer,
-    order: torch.Generator,
-) -> list[Row]:
-    try:
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-    except (KeyError, RuntimeError, ValueError) as error:
-        what = " ".join(line.strip() for line in str(error).splitlines()[:2])
-        raise OtherModel(
-            f"a checkpoint must come from the same model and optimizer, but {path} does not: {what}; "
-            f"give the same `model` and `optimizer` or set `resume=null`"
-        ) from error
-    order.set_state(state["order"].cpu())
-    torch.set_rng_state(state["noise"]["cpu"].cpu())
-    if "cuda" in state["noise"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state["noise"]["cuda"].cpu())
-    history: list[Row] = state["history"]
-    return history
-
-
-def _count(examples: Examples) -> int:
-    return len(next(iter(examples.values())))

@@ -13,23 +13,25 @@ from hwsweep.models.embedding import RowParameter
 Parameters = Iterable[nn.Parameter]
 
 
-def adam(parameters: Parameters, *, lr: float, betas: Sequence[float], weight_decay: float, fused: bool) -> Optimizer:
-    """Adam; tables with sparse gradients by `SparseAdam`, which moves only rows that have a gradient, undecayed."""
+def adam(
+    parameters: Parameters,
+    *,
+    lr: float,
+    betas: Sequence[float],
+    weight_decay: float,
+    decoupled_weight_decay: bool,
+    fused: bool,
+) -> Optimizer:
+    """Adam, or AdamW where the weight decay is decoupled.
+
+    Tables with sparse gradients get `SparseAdam`: it moves only rows that have a gradient, without weight decay.
+    """
     first, second = betas
+    dense = AdamW if decoupled_weight_decay else Adam
     return _split(
         parameters,
-        lambda dense: Adam(dense, lr=lr, betas=(first, second), weight_decay=weight_decay, fused=fused),
-        lambda rows: SparseAdam(rows, lr=lr, betas=(first, second)),
-    )
-
-
-def adamw(parameters: Parameters, *, lr: float, betas: Sequence[float], weight_decay: float, fused: bool) -> Optimizer:
-    """AdamW; tables with sparse gradients by `SparseAdam`, which moves only rows that have a gradient, undecayed."""
-    first, second = betas
-    return _split(
-        parameters,
-        lambda dense: AdamW(dense, lr=lr, betas=(first, second), weight_decay=weight_decay, fused=fused),
-        lambda rows: SparseAdam(rows, lr=lr, betas=(first, second)),
+        lambda others: dense(others, lr=lr, betas=(first, second), weight_decay=weight_decay, fused=fused),
+        lambda tables: SparseAdam(tables, lr=lr, betas=(first, second)),
     )
 
 
@@ -37,32 +39,29 @@ def sgd(parameters: Parameters, *, lr: float, momentum: float, weight_decay: flo
     """Stochastic gradient descent; rows of tables with sparse gradients have no momentum and no decay."""
     return _split(
         parameters,
-        lambda dense: SGD(dense, lr=lr, momentum=momentum, weight_decay=weight_decay, fused=fused),
-        lambda rows: SGD(rows, lr=lr),
+        lambda others: SGD(others, lr=lr, momentum=momentum, weight_decay=weight_decay, fused=fused),
+        lambda tables: SGD(tables, lr=lr),
     )
 
 
-class DenseAndRows(Optimizer):
-    """Two optimizers as one, which share their parameter groups with it."""
+class DenseAndSparse(Optimizer):
+    """Two optimizers as one; its parameter groups are theirs."""
 
-    def __init__(self, dense: Optimizer, rows: Optimizer) -> None:
-        self._optimizers = {"dense": dense, "rows": rows}
+    def __init__(self, dense: Optimizer, sparse: Optimizer) -> None:
+        self._optimizers = {"dense": dense, "rows": sparse}
         super().__init__(self._groups(), {})
 
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """One step of each."""
         for optimizer in self._optimizers.values():
             optimizer.step()
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of each, by name."""
         return {name: optimizer.state_dict() for name, optimizer in self._optimizers.items()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore what `state_dict` gave."""
         for name, optimizer in self._optimizers.items():
             optimizer.load_state_dict(state_dict[name])
-        self.param_groups = self._groups()  # loading made new ones
+        self.param_groups = self._groups()  # loading makes new ones
 
     def _groups(self) -> list[dict[str, Any]]:
         return [group for optimizer in self._optimizers.values() for group in optimizer.param_groups]
@@ -71,10 +70,11 @@ class DenseAndRows(Optimizer):
 def _split(
     parameters: Parameters,
     dense: Callable[[list[nn.Parameter]], Optimizer],
-    rows: Callable[[list[nn.Parameter]], Optimizer],
+    sparse: Callable[[list[nn.Parameter]], Optimizer],
 ) -> Optimizer:
-    """One optimizer for all parameters, made of two only where a model has tables with sparse gradients."""
-    listed = list(parameters)
-    tables = [parameter for parameter in listed if isinstance(parameter, RowParameter)]
-    others = [parameter for parameter in listed if not isinstance(parameter, RowParameter)]
-    return DenseAndRows(dense(others), rows(list(tables))) if tables else dense(others)
+    """One optimizer for all parameters; two in one only where a model has tables with sparse gradients."""
+    tables: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for parameter in parameters:
+        (tables if isinstance(parameter, RowParameter) else others).append(parameter)
+    return DenseAndSparse(dense(others), sparse(tables)) if tables else dense(others)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
-from typing import Any
-
 import torch
+
+from hwsweep.startup import plain
 
 PRECISIONS = ("float32", "bfloat16", "auto")
 
@@ -21,48 +18,13 @@ def autocast(precision: str, device: torch.device) -> torch.autocast:
 def flush_denormals() -> None:
     """Let the processor take numbers below 1.2e-38 for zero in all that this process computes from now on.
 
-    Where gradients stay 0 (pixels that are always black, latents that have collapsed) Adam's averages of them fade to
-    such numbers after some 800 steps, and a step then takes up to 1.7 times as long. Has to come before torch's first
-    work on several threads, which take it from the one that starts them; processors that know no such mode go on as is.
+    Where gradients stay 0 (pixels that are always black, collapsed latents) Adam's averages of them fade to such
+    numbers after some 800 steps, which processors compute with slowly. Call it before torch's first work on several
+    threads: they take the mode from the thread that starts them.
     """
-    torch.set_flush_denormal(True)
-
-
-@contextmanager
-def onednn_products() -> Iterator[None]:
-    """Float32 products of matrices on the CPU by oneDNN instead of MKL inside, where it computes them in float32.
-
-    MKL has its fast code for Intel's processors only; on an AMD Zen 5 oneDNN takes 0.46 of its time. torch asks oneDNN
-    only where a product may be rounded to bfloat16, but without an instruction that multiplies matrices so (AMX),
-    oneDNN does not round. Whether it does is tried once; if it does, nothing changes.
-    """
-    if not _onednn_is_exact():
-        yield
-        return
-    with _allowed_to_round():
-        yield
-
-
-@contextmanager
-def _allowed_to_round() -> Iterator[None]:
-    products: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
-    before = products.fp32_precision
-    products.fp32_precision = "bf16"
-    try:
-        yield
-    finally:
-        products.fp32_precision = before
-
-
-@cache
-def _onednn_is_exact() -> bool:
-    """Whether 1 + 2^-12, which bfloat16 takes for 1, stays itself in a product of oneDNN's."""
-    if getattr(torch.backends.mkldnn, "matmul", None) is None:  # torch before 2.9
-        return False
-    matrix = torch.full((256, 256), 1 + 2**-12)
-    with _allowed_to_round():
-        product = (matrix @ matrix.T).double()
-    return bool((product / 256 - (1 + 2**-12) ** 2).abs().max() < 2**-20)
+    # gain: 40 % of a step of the VAE at lambda = 100 from epoch 8 on (benchmarks/denormals.py)
+    if not plain():
+        torch.set_flush_denormal(True)
 
 
 def _has_bfloat16(device: torch.device) -> bool:
@@ -71,5 +33,5 @@ def _has_bfloat16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):
         return False
-    there = torch.cpu.get_capabilities()
-    return any(there.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))

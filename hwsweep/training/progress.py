@@ -6,41 +6,31 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator
 
-from hwsweep.training.loop import Row
+from hwsweep.training.checkpoint import EpochMetrics
 
 log = logging.getLogger("hwsweep")
 
 
-def shown(rows: Iterable[Row], epochs: int, objective: str) -> Iterator[Row]:
-    """The rows, each shown as it passes."""
+def show_progress(epochs: Iterable[EpochMetrics], n_epochs: int, objective: str) -> Iterator[EpochMetrics]:
+    """The epochs as they come; each is shown when it has been trained."""
     if not sys.stderr.isatty():
-        for row in rows:
-            log.info(_line(row, epochs, objective))
-            yield row
+        for metrics in epochs:
+            log.info(f"epoch {metrics['epoch']:.0f}/{n_epochs}  {_summary(metrics, objective)}")
+            yield metrics
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (
-        "epoch",
-        MofNCompleteColumn(),
-        BarColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
+    columns = ("epoch", MofNCompleteColumn(), BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("", total=epochs)
-        for row in rows:
-            progress.update(task, completed=row["epoch"], description=_numbers(row, objective))
-            yield row
+        task = progress.add_task("", total=n_epochs)
+        for metrics in epochs:
+            progress.update(task, completed=metrics["epoch"], description=_summary(metrics, objective))
+            yield metrics
 
 
-def _line(row: Row, epochs: int, objective: str) -> str:
-    return f"epoch {row['epoch']:.0f}/{epochs}  {_numbers(row, objective)}"
-
-
-def _numbers(row: Row, objective: str) -> str:
+def _summary(metrics: EpochMetrics, objective: str) -> str:
     return (
-        f"train/loss {row['train/loss']:.2f}  {objective} {row[objective]:.2f}  "
-        f"{row['time/train_seconds']:.1f} s  {row['time/examples_per_second']:,.0f} examples/s"
+        f"train/loss {metrics['train/loss']:.2f}  {objective} {metrics[objective]:.2f}  "
+        f"{metrics['time/train_seconds']:.1f} s  {metrics['time/examples_per_second']:,.0f} examples/s"
     )

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-
-Schedule = Callable[[int, int], float]
-"""(step from 0, number of steps in all) -> factor on the learning rate."""
+from dataclasses import dataclass
+from typing import Protocol
 
 
-def constant(step: int, n_steps: int) -> float:
+class Schedule(Protocol):
+    """What conf/schedule/*.yaml instantiates."""
+
+    def __call__(self, step: int, n_steps: int) -> float:
+        """Factor on the learning rate at this step, counted from 0, of `n_steps` in all."""
+        ...
+
+
+class ConstantLearningRate:
     """1 at every step."""
-    return 1.0
+
+    def __call__(self, step: int, n_steps: int) -> float:
+        return 1.0
 
 
-def cosine_warmup(step: int, n_steps: int, *, warmup: float, floor: float) -> float:
+@dataclass(frozen=True)
+class CosineWarmup:
     """Factor in (0, 1]: linear from 0 to 1 over the first `warmup` of the steps, then half a cosine to `floor`.
 
     Loshchilov & Hutter 2017 (arXiv:1608.03983) without restarts; the first step's factor is above 0.
@@ -26,13 +35,20 @@ def cosine_warmup(step: int, n_steps: int, *, warmup: float, floor: float) -> fl
     Raises:
         ValueError: `warmup` or `floor` is out of range.
     """
-    if not (0 <= warmup < 1 and 0 <= floor <= 1):
-        raise ValueError(
-            f"`schedule.warmup` must lie in [0, 1) and `schedule.floor` in [0, 1], "
-            f"but got warmup={warmup}, floor={floor}"
-        )
-    n_warmup = round(warmup * n_steps)
-    if step < n_warmup:
-        return (step + 1) / n_warmup
-    progress = (step - n_warmup) / max(1, n_steps - n_warmup)
-    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
+
+    warmup: float
+    floor: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.warmup < 1 and 0 <= self.floor <= 1):
+            raise ValueError(
+                f"`schedule.warmup` must lie in [0, 1) and `schedule.floor` in [0, 1], "
+                f"but got warmup={self.warmup}, floor={self.floor}"
+            )
+
+    def __call__(self, step: int, n_steps: int) -> float:
+        n_warmup = round(self.warmup * n_steps)
+        if step < n_warmup:
+            return (step + 1) / n_warmup
+        progress = (step - n_warmup) / max(1, n_steps - n_warmup)
+        return self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * progress))

@@ -1,4 +1,4 @@
-"""A run trained again from what MLflow kept of it."""
+"""A run trained again from its record in MLflow."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from hwsweep.reproduce.__main__ import NotReproducible, main, train_again
+from hwsweep.reproduce.__main__ import main
 from hwsweep.reproduce.comparison import Difference, differences, environment_changes
-from hwsweep.tracking import reading, runs
-from hwsweep.tracking.reading import Logged
+from hwsweep.reproduce.retrain import NotReproducible, train_again
+from hwsweep.tracking import runs
+from hwsweep.tracking.reading import LoggedRun, read_run
 
 URI, ARTIFACTS = "sqlite:///mlruns/mlflow.db", "mlruns/artifacts"
 TINY = [
@@ -23,8 +24,8 @@ TINY = [
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def kept(metrics: dict[tuple[int, str], float], status: str = "FINISHED", **tags: str) -> Logged:
-    return Logged("an id", "a run", status, tags, metrics, "digits abc")
+def logged(metrics: dict[tuple[int, str], float], status: str = "FINISHED", **tags: str) -> LoggedRun:
+    return LoggedRun("an id", "a run", status, tags, metrics, "digits abc")
 
 
 def store() -> runs.Store:
@@ -44,8 +45,8 @@ def reproduce(*arguments: str, **environment: str) -> subprocess.CompletedProces
 
 def test_differences_come_by_epoch_and_leave_out_times_and_equal_numbers() -> None:
     nan = float("nan")
-    before = kept({(1, "a"): 1.0, (1, "time/s"): 5.0, (2, "a"): 0.5, (2, "b"): nan, (3, "c"): 0.0, (3, "d"): 7.0})
-    after = kept({(1, "a"): 1.0, (1, "time/s"): 6.0, (2, "a"): 0.25, (2, "b"): nan, (3, "c"): 1.0})
+    before = logged({(1, "a"): 1.0, (1, "time/s"): 5.0, (2, "a"): 0.5, (2, "b"): nan, (3, "c"): 0.0, (3, "d"): 7.0})
+    after = logged({(1, "a"): 1.0, (1, "time/s"): 6.0, (2, "a"): 0.25, (2, "b"): nan, (3, "c"): 1.0})
     found = differences(before, after)
     assert found == [Difference(2, "a", 0.5, 0.25), Difference(3, "c", 0.0, 1.0), Difference(3, "d", 7.0, None)]
     assert str(found[0]) == "a at epoch 2 was 0.5, is now 0.25 (by -0.25, relative 0.5)"
@@ -54,12 +55,12 @@ def test_differences_come_by_epoch_and_leave_out_times_and_equal_numbers() -> No
 
 
 def test_one_bit_is_a_difference() -> None:
-    assert len(differences(kept({(1, "a"): 0.1 + 0.2}), kept({(1, "a"): 0.3}))) == 1
+    assert len(differences(logged({(1, "a"): 0.1 + 0.2}), logged({(1, "a"): 0.3}))) == 1
 
 
 def test_what_the_run_was_trained_with_is_compared_and_its_command_is_not() -> None:
-    before = kept({}, **{"version.torch": "2.6", "hwsweep.threads": "1", "hwsweep.command": "a"})
-    after = kept({}, **{"version.torch": "2.7", "hwsweep.threads": "1", "hwsweep.command": "b"})
+    before = logged({}, **{"version.torch": "2.6", "hwsweep.threads": "1", "hwsweep.command": "a"})
+    after = logged({}, **{"version.torch": "2.7", "hwsweep.threads": "1", "hwsweep.command": "b"})
     assert environment_changes(before, after) == ["version.torch was 2.6, is now 2.7"]
     assert environment_changes(before, before._replace(data="digits def")) == ["data was digits abc, is now digits def"]
 
@@ -67,12 +68,17 @@ def test_what_the_run_was_trained_with_is_compared_and_its_command_is_not() -> N
 @pytest.mark.parametrize(
     ("run", "message"),
     [
-        (kept({(1, "a"): 1.0}, status="RUNNING"), "still goes on"),
-        (kept({}, status="FAILED", **{"hwsweep.failure": "Diverged: nan"}), "no epoch to compare with: Diverged: nan"),
-        (kept({}, status="KILLED"), "no epoch to compare with: it ended KILLED"),
+        (logged({(1, "a"): 1.0}, status="RUNNING"), "is still running"),
+        (
+            logged({}, status="FAILED", **{"hwsweep.failure": "Diverged: nan"}),
+            "no epoch to compare with: Diverged: nan",
+        ),
+        (logged({}, status="KILLED"), "no epoch to compare with: it ended KILLED"),
     ],
 )
-def test_a_run_that_cannot_be_compared_is_refused_before_any_work(workplace: Path, run: Logged, message: str) -> None:
+def test_a_run_that_cannot_be_compared_is_refused_before_any_work(
+    workplace: Path, run: LoggedRun, message: str
+) -> None:
     with pytest.raises(NotReproducible, match=message):
         train_again(run, store(), URI)
     assert not (workplace / "outputs").exists()
@@ -115,7 +121,7 @@ def test_the_best_trial_of_a_sweep_is_found_and_bit_identical(workplace: Path, h
     client = store().client()
     value = {run: min(m.value for m in client.get_metric_history(run, "valid/neg_elbo")) for run in run_ids("two")}
     (twin,) = run_ids("hwsweep")
-    assert reading.read(store(), twin).tags["hwsweep.reproduces"] == min(value, key=lambda run: value[run])
+    assert read_run(store(), twin).tags["hwsweep.reproduces"] == min(value, key=lambda run: value[run])
 
 
 @pytest.mark.slow
@@ -136,6 +142,6 @@ def test_a_run_that_broke_off_is_compared_up_to_its_last_epoch(workplace: Path, 
     assert hwsweep(*TINY).returncode == 0
     (run,) = run_ids("hwsweep")
     # as a run that broke off after its first epoch: nothing else of it was logged
-    before = reading.read(store(), run)
+    before = read_run(store(), run)
     before = before._replace(status="KILLED", metrics={k: v for k, v in before.metrics.items() if k[0] == 1})
     assert differences(before, train_again(before, store(), URI)) == []

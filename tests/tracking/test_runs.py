@@ -31,10 +31,10 @@ def test_params_metrics_tags_and_artifacts_come_back_as_they_were_logged(workpla
     store = runs.open_store(URI, ARTIFACTS)
     (workplace / "note.txt").write_text("hello")
     with runs.open_run(store, "test", "first", {"vae.lambda": "1"}, {"colour": "blue"}) as run:
-        run.metrics({"train/loss": 3.0, "valid/loss": 4.0}, step=1)
-        run.metrics({"train/loss": 2.0}, step=2)
-        run.artifact(workplace / "note.txt", "notes")
-        run.dataset("digits", "somewhere", "abc" * 30, {"train": 7})
+        run.log_metrics({"train/loss": 3.0, "valid/loss": 4.0}, step=1)
+        run.log_metrics({"train/loss": 2.0}, step=2)
+        run.log_artifact(workplace / "note.txt", "notes")
+        run.log_dataset("digits", "somewhere", "abc" * 30, {"train": 7})
     found = only_run(store)
     assert found.data.params == {"vae.lambda": "1"}
     assert found.data.metrics == {"train/loss": 2.0, "valid/loss": 4.0}
@@ -72,7 +72,7 @@ def test_a_run_ends_as_what_ended_it(workplace: Path, error: BaseException | Non
 def test_a_pruned_run_is_tagged_and_no_failure(workplace: Path) -> None:
     store = runs.open_store(URI, ARTIFACTS)
     with pytest.raises(RuntimeError), runs.open_run(store, "test", "run", {}, {}) as run:
-        run.prune("valid/neg_elbo 300 at epoch 2")
+        run.mark_pruned("valid/neg_elbo 300 at epoch 2")
         raise RuntimeError("given up")
     found = only_run(store)
     assert (found.info.status, found.data.tags["hwsweep.state"]) == ("KILLED", "pruned")
@@ -105,7 +105,7 @@ def test_a_run_has_its_owner_before_anything_else(workplace: Path, monkeypatch: 
     with pytest.raises(SystemExit), runs.open_run(store, "test", "run", {}, {}):
         pass
     monkeypatch.setattr(runs, "is_gone", lambda process: process == this_process())
-    assert runs.end_orphans(store) == 1
+    assert runs.end_orphaned_runs(store) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -114,10 +114,10 @@ def test_a_killed_run_does_not_stay_running(workplace: Path, number: signal.Sign
     assert process.stdout is not None
     process.stdout.readline()
     store = runs.open_store(URI, ARTIFACTS)
-    assert runs.end_orphans(store) == 0, "its process is alive"
+    assert runs.end_orphaned_runs(store) == 0, "its process is alive"
     process.send_signal(number)
     process.communicate()
-    assert runs.end_orphans(store) == (1 if number == signal.SIGKILL else 0)
+    assert runs.end_orphaned_runs(store) == (1 if number == signal.SIGKILL else 0)
     assert only_run(store).info.status == "KILLED"
 
 
@@ -163,7 +163,7 @@ def test_runs_that_note_the_same_data_at_the_same_moment_all_have_it(workplace: 
     def note(number: int) -> str:
         with runs.open_run(store, "test", f"run {number}", {}, {}) as run:
             ready.wait(60)
-            run.dataset("digits", "somewhere", "abc", {"train": 3})
+            run.log_dataset("digits", "somewhere", "abc", {"train": 3})
         return run.id
 
     with ThreadPoolExecutor(8) as threads:
@@ -222,7 +222,7 @@ import sys
 from hwsweep.tracking import runs
 store = runs.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
 with runs.open_run(store, "test", "run", {"process": sys.argv[1]}, {}) as run:
-    run.metrics({"loss": float(sys.argv[1])}, step=1)
+    run.log_metrics({"loss": float(sys.argv[1])}, step=1)
 """
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,9 @@ from torch import Tensor, nn
 from hwsweep.data import Splits
 from hwsweep.models import Batch, Model
 from hwsweep.training import checkpoint
-from hwsweep.training.loop import Diverged, Plan, Row, evaluate, fit
-from hwsweep.training.schedules import constant, cosine_warmup
+from hwsweep.training.checkpoint import EpochMetrics, IncompatibleCheckpoint
+from hwsweep.training.loop import Diverged, TrainingPlan, evaluate, fit
+from hwsweep.training.schedules import ConstantLearningRate, CosineWarmup
 
 
 class Line(Model):
@@ -43,7 +43,7 @@ def splits(n: int = 23) -> Splits:
     return Splits(*parts)
 
 
-def plan(**changes: Any) -> Plan:
+def plan(**changes: Any) -> TrainingPlan:
     settings: dict[str, Any] = {
         "epochs": 4,
         "batch_size": 5,
@@ -52,16 +52,16 @@ def plan(**changes: Any) -> Plan:
         "seed": 0,
         "select": "valid/loss",
     }
-    return Plan(**(settings | changes))
+    return TrainingPlan(**(settings | changes))
 
 
 def train(
     folder: Path, epochs: int = 4, resume: Path | None = None, stop: int | None = None, **changes: Any
-) -> tuple[Line, list[Row]]:
+) -> tuple[Line, list[EpochMetrics]]:
     torch.manual_seed(0)
     model = Line(noise=0.3)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
-    schedule = partial(cosine_warmup, warmup=0.2, floor=0.0)
+    schedule = CosineWarmup(warmup=0.2, floor=0.0)
     rows = []
     for row in fit(model, splits(), optimizer, schedule, plan(epochs=epochs, **changes), folder, resume):
         rows.append(row)
@@ -70,7 +70,7 @@ def train(
     return model, rows
 
 
-def without_times(rows: list[Row]) -> list[Row]:
+def without_times(rows: list[EpochMetrics]) -> list[EpochMetrics]:
     return [{key: value for key, value in row.items() if not key.startswith("time/")} for row in rows]
 
 
@@ -101,7 +101,7 @@ def test_a_resumed_fit_in_another_folder_has_the_best_checkpoint_too(tmp_path: P
 def test_the_loop_takes_the_steps_of_a_bare_loop(tmp_path: Path) -> None:
     model = Line()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    rows = list(fit(model, splits(), optimizer, constant, plan(epochs=2), tmp_path))
+    rows = list(fit(model, splits(), optimizer, ConstantLearningRate(), plan(epochs=2), tmp_path))
     weight = 0.5
     order = torch.Generator().manual_seed(0)
     data = splits().train
@@ -134,7 +134,9 @@ def test_evaluating_changes_neither_training_noise_nor_its_own_result() -> None:
 def test_clipping_bounds_the_step_to_rate_times_norm(tmp_path: Path) -> None:
     model = Line()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    list(fit(model, splits(), optimizer, constant, plan(epochs=1, batch_size=23, clip_norm=0.01), tmp_path))
+    list(
+        fit(model, splits(), optimizer, ConstantLearningRate(), plan(epochs=1, batch_size=23, clip_norm=0.01), tmp_path)
+    )
     assert model.weight.item() - 0.5 == pytest.approx(0.1 * 0.01, rel=1e-3)
 
 
@@ -150,12 +152,14 @@ def test_a_loss_that_is_not_finite_names_epoch_step_and_learning_rate(tmp_path: 
     model = Line()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.125)
     with pytest.raises(Diverged, match=r"inf at epoch 1, step 2 of 5, learning rate 0.125"):
-        list(fit(model, data, optimizer, constant, plan(), tmp_path))
+        list(fit(model, data, optimizer, ConstantLearningRate(), plan(), tmp_path))
 
 
 def test_a_checkpoint_of_another_model_is_refused_by_name(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "last.pt", {"model": {"other": torch.zeros(1)}, "optimizer": {}})
-    with pytest.raises(ValueError, match=r"must come from the same model and optimizer, but .*last.pt does not"):
+    with pytest.raises(
+        IncompatibleCheckpoint, match=r"must come from the same model and optimizer, but .*last.pt does not"
+    ):
         train(tmp_path, resume=tmp_path / "last.pt")
 
 

@@ -16,10 +16,9 @@ from hwsweep.models import Batch, Model
 from hwsweep.models.kl_terms import Constant
 from hwsweep.models.networks import fully_connected
 from hwsweep.models.vae import VAE
-from hwsweep.training import precision
-from hwsweep.training.loop import Plan, evaluate, fit
-from hwsweep.training.precision import autocast, onednn_products
-from hwsweep.training.schedules import constant
+from hwsweep.training.loop import TrainingPlan, evaluate, fit
+from hwsweep.training.precision import autocast
+from hwsweep.training.schedules import ConstantLearningRate
 
 EPS = torch.finfo(torch.bfloat16).eps
 CPU = torch.device("cpu")
@@ -45,48 +44,25 @@ def examples(n: int) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize(("precision", "expected"), [("float32", 1 + EPS / 4), ("bfloat16", 1.0)])
-def test_training_rounds_as_it_is_told_and_evaluation_does_not(tmp_path: Path, precision: str, expected: float) -> None:
+def test_precision_is_that_of_training_and_never_of_evaluation(tmp_path: Path, precision: str, expected: float) -> None:
     model = Product()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-    plan = Plan(epochs=1, batch_size=3, clip_norm=None, precision=precision, seed=0, select="valid/loss")
-    (row,) = fit(model, Splits(examples(7), examples(3), examples(2)), optimizer, constant, plan, tmp_path)
+    plan = TrainingPlan(epochs=1, batch_size=3, clip_norm=None, precision=precision, seed=0, select="valid/loss")
+    (row,) = fit(
+        model, Splits(examples(7), examples(3), examples(2)), optimizer, ConstantLearningRate(), plan, tmp_path
+    )
     assert row["train/loss"] == pytest.approx(expected, rel=1e-6)
     assert row["valid/loss"] == pytest.approx(1 + EPS / 4, rel=1e-6)
     assert evaluate(model, examples(2))["loss"] == pytest.approx(1 + EPS / 4, rel=1e-6)
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
 
 
-def test_products_of_onednn_are_as_exact_as_float32_and_mkl_is_back_afterwards() -> None:
-    torch.manual_seed(0)
-    a, b = torch.randn(131, 257), torch.randn(257, 127)
-    before = (a @ b).clone()
-    with onednn_products():
-        product = a @ b
-    expected = a.double() @ b.double()
-    # rounding errors of 257 products add up like steps at random: 16 eps of a typical size of 16; bfloat16 makes 0.06
-    assert (product - expected).abs().max() < 5e-4
-    assert torch.equal(a @ b, before)
-
-
-def test_a_processor_on_which_onednn_rounds_keeps_mkl(monkeypatch: pytest.MonkeyPatch) -> None:
-    a, b = torch.randn(131, 257), torch.randn(257, 127)
-    before = a @ b
-    monkeypatch.setattr("hwsweep.training.precision._onednn_is_exact", lambda: False)
-    with onednn_products():
-        assert torch.equal(a @ b, before)
-
-
-def test_a_product_that_is_rounded_to_bfloat16_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "_allowed_to_round", lambda: torch.autocast("cpu", torch.bfloat16))
-    assert not precision._onednn_is_exact.__wrapped__()
-
-
-@pytest.mark.parametrize("there", [True, False])
-def test_auto_takes_bfloat16_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": there}, raising=False)
+@pytest.mark.parametrize("available", [True, False])
+def test_auto_takes_bfloat16_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch, available: bool) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": available}, raising=False)
     x = torch.ones(2, 2)
     with autocast("auto", CPU):
-        assert (x @ x).dtype == (torch.bfloat16 if there else torch.float32)
+        assert (x @ x).dtype == (torch.bfloat16 if available else torch.float32)
 
 
 def test_losses_of_a_vae_are_summed_in_float32_whatever_its_network_computes_in() -> None:
@@ -98,9 +74,9 @@ def test_losses_of_a_vae_are_summed_in_float32_whatever_its_network_computes_in(
     )  # fmt: skip
     batch = {"image": torch.rand(11, 1, 7, 5)}
     losses = []
-    for asked in ("float32", "bfloat16"):
+    for precision in ("float32", "bfloat16"):
         torch.manual_seed(1)
-        with autocast(asked, CPU):
+        with autocast(precision, CPU):
             losses.append(model.losses(batch))
     for name, exact in losses[0].items():
         assert losses[1][name].dtype == torch.float32
@@ -122,6 +98,10 @@ print(int(small.grad.count_nonzero()))
 """
 
 
-def test_denormals_are_zero_in_all_threads_forward_and_backward() -> None:
+@pytest.mark.parametrize(("switch", "n_nonzero"), [("0", 0), ("1", 1 << 20)])
+def test_denormals_are_zero_in_all_threads_forward_and_backward_unless_it_is_switched_off(
+    monkeypatch: pytest.MonkeyPatch, switch: str, n_nonzero: int
+) -> None:
+    monkeypatch.setenv("HWSWEEP_PLAIN", switch)
     done = subprocess.run([sys.executable, "-c", FLUSHED], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["0", "0"]
+    assert done.stdout.split() == [str(n_nonzero)] * 2
