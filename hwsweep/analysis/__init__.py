@@ -1,4 +1,4 @@
-"""What a trained VAE did with its latents, measured and predicted: pure functions over tensors.
+"""What a trained model does on the test split: metrics, predictions and a verdict, as functions over tensors.
 
 Rates, distances between distributions and bounds are in nats per image unless a docstring says otherwise.
 """
@@ -10,15 +10,30 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+IMAGES_AT_ONCE = 1000
+"""Images per pass of a network: bounds the memory."""
 
-class Measured(NamedTuple):
-    """What conf/analysis/*.yaml gives for a trained model; the contract between an analysis and a run."""
+PAIRS_AT_ONCE = 2_000_000
+"""Distances or densities of two examples that are held at a time: 16 MB, whatever the split's size."""
+
+
+class Verdict(NamedTuple):
+    """The name of what a run has learned, and the reason."""
+
+    label: str
+    """For instance "healthy" or "partly collapsed (17 of 20 latents)"."""
+    sentence: str
+    """One sentence that begins with the label and gives the numbers."""
+
+
+class Analysis(NamedTuple):
+    """What the function that conf/analysis/*.yaml names returns for a trained model."""
 
     metrics: dict[str, float]
     """By key, `test/...` or `predicted/...`."""
     arrays: dict[str, NDArray[np.float64]]
-    """What figures of a whole study need, kept in analysis.npz."""
+    """Input of the figures of a study; a run stores them in analysis.npz."""
     tags: dict[str, str]
     """Words, by key without its prefix: `verdict`, ..."""
     sentences: list[str]
-    """What the run says at its end."""
+    """Printed when the run ends."""

@@ -1,26 +1,23 @@
-"""What depends on the data alone, found once and kept on disk for all runs."""
+"""Results that depend on the data alone: computed once, then read from the user's cache by all runs."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+import torch
 
+from hwsweep.files import cache_folder, make_once
 from hwsweep.training import checkpoint
 
 
-def kept(folder: Path, made_of: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What `make` gives, kept in `folder` as a checkpoint: one process makes it, the others wait and read it.
+def cached(folder: str, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The value of `compute()`: tensors and numbers by name. One process computes it, the others wait and read it.
 
     Args:
-        made_of: all that it depends on; its hash is the file's name.
+        folder: name of the cache folder.
+        key: everything that the value depends on; its hash is the name of the file.
     """
-    path = folder / f"{hashlib.sha256(made_of.encode()).hexdigest()[:32]}.pt"
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if not path.exists():
-            checkpoint.save(path, make())
-    return checkpoint.load(path)
+    path = cache_folder(folder) / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.pt"
+    return checkpoint.load(make_once(path, lambda part: torch.save(compute(), part)))

@@ -1,4 +1,4 @@
-"""How well a classifier of texts does on a split: probabilities, accuracy, per-class numbers, confusions."""
+"""Metrics of a text classifier on a split: probabilities, accuracy, precision, recall, F1, confusion matrix."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from hwsweep.models import Model
 from hwsweep.training.batches import evaluation_batches
 
 TEXTS_AT_ONCE = 1000
-"""Texts per forward pass, as `evaluation_batches` takes them: fewer where they are long."""
+"""Texts per forward pass; `evaluation_batches` takes fewer of long texts."""
 
-_UNNAMEABLE = re.compile(r"[^\w.\- ]+")  # MLflow refuses most of these in a key, and a slash would split it
+_NOT_IN_KEYS = re.compile(r"[^\w.\- ]+")  # MLflow refuses most of these in a key; a slash splits it
 
 
 @torch.inference_mode()
@@ -26,9 +26,9 @@ def probabilities(model: Model, examples: Examples) -> Float[Tensor, "n classes"
     """Each class's probability for each text, 0 to 1, in the order of the examples; `model` in evaluation mode."""
     device = next(model.parameters()).device
     rows = [torch.arange(len(examples["length"]))[batch] for batch in evaluation_batches(examples, TEXTS_AT_ONCE)]
-    found = [model.outputs({name: values[at].to(device) for name, values in examples.items()}) for at in rows]
-    together = torch.cat([outputs["probability"].cpu() for outputs in found])
-    return together[torch.cat(rows).argsort()]
+    batches = ({name: values[at].to(device) for name, values in examples.items()} for at in rows)
+    probability = torch.cat([model.outputs(batch)["probability"].cpu() for batch in batches])
+    return probability[torch.cat(rows).argsort()]
 
 
 def class_metrics(
@@ -36,8 +36,8 @@ def class_metrics(
 ) -> dict[str, float]:
     """Accuracy, macro-F1 and every class's precision, recall and F1 by key `test/...`, all from 0 to 1.
 
-    A class that neither occurs nor is predicted has no F1 and is not in the macro-F1; a number without a value (the
-    precision of a class that is never predicted) is left out.
+    A class that neither occurs nor is predicted has no F1 and does not count in the macro-F1. A number without a value
+    (the precision of a class that is never predicted) is missing.
     """
     from sklearn.metrics import precision_recall_fscore_support
 
@@ -53,7 +53,7 @@ def class_metrics(
 
 
 def macro_f1(label: Int[np.ndarray, " n"], predicted: Int[np.ndarray, " n"]) -> float:
-    """Mean over the classes that occur or are predicted of their F1, 0 to 1."""
+    """Mean F1 of the classes that occur or are predicted, 0 to 1."""
     from sklearn.metrics import f1_score
 
     return float(f1_score(label, predicted, average="macro"))
@@ -62,26 +62,25 @@ def macro_f1(label: Int[np.ndarray, " n"], predicted: Int[np.ndarray, " n"]) -> 
 def confusion(
     label: Int[np.ndarray, " n"], predicted: Int[np.ndarray, " n"], n_classes: int
 ) -> Float[np.ndarray, "classes classes"]:
-    """Number of texts of each class (rows) that each class (columns) is predicted for."""
+    """Number of texts by true class (rows) and predicted class (columns)."""
     from sklearn.metrics import confusion_matrix
 
-    counts: Float[np.ndarray, "classes classes"] = confusion_matrix(label, predicted, labels=range(n_classes))
-    return counts.astype(np.float64)
+    return np.asarray(confusion_matrix(label, predicted, labels=range(n_classes)), dtype=np.float64)
 
 
 def key_names(classes: Sequence[str]) -> list[str]:
-    """Each class's name as a part of a metric's key, no two alike: "Sci/Tech" becomes "Sci-Tech"."""
-    plain = [_UNNAMEABLE.sub("-", name).strip(" .") for name in classes]
-    if all(plain) and len(set(plain)) == len(plain):
-        return plain
-    return [f"{label} {name}".strip() for label, name in enumerate(plain)]
+    """A unique name of each class that can be part of a metric's key: "Sci/Tech" becomes "Sci-Tech"."""
+    names = [_NOT_IN_KEYS.sub("-", name).strip(" .") for name in classes]
+    if all(names) and len(set(names)) == len(names):
+        return names
+    return [f"{label} {name}".strip() for label, name in enumerate(names)]
 
 
 def key_share(examples: Examples, n_prefix: int) -> float:
-    """Share of attention, 0 to 1, on the tokens that decide the class if all tokens get the same; mean over texts.
+    """Share of uniform attention, 0 to 1, that falls on the tokens that decide the class; mean over texts.
 
     Args:
-        n_prefix: tokens that the model puts before each text.
+        n_prefix: number of tokens that the model puts before each text.
     """
     n_tokens = examples["length"].double() + n_prefix
     return float((examples["key"].sum(1) / n_tokens).mean())

@@ -1,37 +1,34 @@
-"""The spaces in which samples are compared with real images: made from the training split, kept on disk."""
+"""The feature space in which samples are compared with real images: made from the training split, then cached."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
-from hwsweep.analysis.cache import kept
+from hwsweep.analysis import IMAGES_AT_ONCE
+from hwsweep.analysis.cache import cached
 from hwsweep.data import Examples
 from hwsweep.models.vae import pixels
 
 FORMAT = 1
-"""Part of the key: raise it when the same settings would make other features."""
-
-IMAGES_AT_ONCE = 1000
-"""Images per pass of a network: bounds memory."""
+"""Part of the cache key: raise it when the same settings give other features."""
 
 PIXELS_FOR_PCA = 2**25
-"""Principal components are those of so many pixels' worth of training images: 2,730 of 64x64x3, 134 MB."""
+"""Pixels of the training images from which principal components are computed: 2,730 images of 64x64x3, 134 MB."""
 
 SCALED_BY = 5000
-"""The unit of features is their spread over so many training images."""
+"""Training images whose features set the unit of the features."""
 
 
 class FeaturePlan(NamedTuple):
     """How features are made; every value comes from conf."""
 
     n_features: int
-    """Width of the classifier's last hidden layer, or number of principal components."""
+    """Width of the last hidden layer of the classifier, or number of principal components."""
     n_steps: int
     """Training steps of the classifier."""
     batch_size: int
@@ -45,31 +42,31 @@ def features_of(network: nn.Module, image: Num[Tensor, "n c h w"]) -> Float[Tens
         return torch.cat([network(pixels(chunk.cpu())) for chunk in image.split(IMAGES_AT_ONCE)])
 
 
-def feature_network(train: Examples, plan: FeaturePlan, folder: Path, data_digest: str) -> nn.Module:
+def feature_network(train: Examples, plan: FeaturePlan, data_digest: str) -> nn.Module:
     """A frozen map from images to features whose variances on the training images sum to 1.
 
-    With labels, all but the last layer of a small convolutional classifier of the training images; without, their
-    principal components. Kept in `folder` for the same data and plan.
+    With labels: all but the last layer of a small convolutional classifier of the training images. Without labels:
+    their principal components. Cached for the same data and plan.
     """
-    shape = tuple(train["image"].shape[1:])
     labelled = "label" in train
 
-    def make() -> dict[str, Tensor]:
-        made = _classifier(train, plan) if labelled else _principal(train["image"], plan.n_features)
-        _scale(made, train["image"][:SCALED_BY])
-        return made.state_dict()
+    def fit() -> dict[str, Tensor]:
+        fitted = _classifier(train, plan) if labelled else _principal_components(train["image"], plan.n_features)
+        _scale(fitted, train["image"][:SCALED_BY])
+        return fitted.state_dict()
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
-        state = kept(folder, f"{FORMAT} {labelled} {plan!r} {data_digest}", make)
-        network = _convolutional(shape, plan.n_features) if labelled else _linear(shape, plan.n_features)
+        state = cached("features", f"{FORMAT} {labelled} {plan!r} {data_digest}", fit)
+        build = _convolutional if labelled else _linear
+        network = build(tuple(train["image"].shape[1:]), plan.n_features)
     network.load_state_dict(state)
     return network.eval().requires_grad_(False)
 
 
 @torch.enable_grad()
 def _classifier(train: Examples, plan: FeaturePlan) -> nn.Sequential:
-    """The layers below the last of a classifier trained on the CPU."""
+    """All but the last layer of a classifier trained on the CPU."""
     image, label = train["image"].cpu(), train["label"].cpu()
     network = _convolutional(tuple(image.shape[1:]), plan.n_features)
     head = nn.Linear(plan.n_features, int(label.max()) + 1)
@@ -84,24 +81,20 @@ def _classifier(train: Examples, plan: FeaturePlan) -> nn.Sequential:
     return network
 
 
-def _principal(image: Num[Tensor, "n c h w"], n_features: int) -> nn.Sequential:
-    """Projection on the leading principal components."""
+def _principal_components(image: Num[Tensor, "n c h w"], n_features: int) -> nn.Sequential:
+    """The projection on the leading principal components."""
     shape = tuple(image.shape[1:])
     chosen = torch.randperm(len(image))[: max(2, PIXELS_FOR_PCA // math.prod(shape))]
     points = pixels(image[chosen].cpu()).flatten(1)
     directions = torch.pca_lowrank(points, q=min(n_features, *points.shape))[2]
+    weight = nn.functional.pad(directions.T, (0, 0, 0, n_features - directions.shape[1]))
     network = _linear(shape, n_features)
-    network.load_state_dict(
-        {
-            "1.weight": nn.functional.pad(directions.T, (0, 0, 0, n_features - directions.shape[1])),
-            "1.bias": torch.zeros(n_features),
-        }
-    )
+    network.load_state_dict({"1.weight": weight, "1.bias": torch.zeros(n_features)})
     return network
 
 
 def _scale(network: nn.Sequential, image: Num[Tensor, "n c h w"]) -> None:
-    """Make the total variance of the features 1: a ReLU behind the last linear layer hands its scale on."""
+    """Make the total variance of the features 1; a ReLU behind the last linear layer does not change the scale."""
     deviation = float(features_of(network, image).double().var(0, correction=0).sum().sqrt())
     last = [layer for layer in network if isinstance(layer, nn.Linear)][-1]
     with torch.no_grad():
@@ -115,14 +108,13 @@ def _linear(shape: tuple[int, ...], n_features: int) -> nn.Sequential:
 
 def _convolutional(shape: tuple[int, ...], n_features: int) -> nn.Sequential:
     channels, height, width = shape
-    # each convolution of stride 2 halves height and width, rounding up
-    smallest = math.ceil(height / 4) * math.ceil(width / 4)
+    n_positions = math.ceil(height / 4) * math.ceil(width / 4)  # each stride of 2 halves both sizes, rounding up
     return nn.Sequential(
         nn.Conv2d(channels, 16, 3, stride=2, padding=1),
         nn.ReLU(),
         nn.Conv2d(16, 32, 3, stride=2, padding=1),
         nn.ReLU(),
         nn.Flatten(),
-        nn.Linear(32 * smallest, n_features),
+        nn.Linear(32 * n_positions, n_features),
         nn.ReLU(),
     )

@@ -1,54 +1,54 @@
-"""The optimum of a linear VAE with a Gaussian likelihood, known before training from the images' covariance.
+"""The optimum of a linear VAE, predicted before training from the images' covariance.
 
-Without hidden layers, with loss |x - x_hat|^2 / (2 sigma2) + lambda KL, the optimum is probabilistic PCA with noise
-t = lambda sigma2 (Tipping & Bishop 1999; Lucas et al. 2019, arXiv:1911.02469): a latent is worth its rate as long as
-its direction's variance exceeds t. A nonlinear model can do better.
+Without hidden layers and with loss |x - x_hat|^2 / (2 sigma2) + lambda KL, the optimum is probabilistic PCA with noise
+t = lambda sigma2 (Tipping & Bishop 1999; Lucas et al. 2019, arXiv:1911.02469): a latent is active as long as the
+variance of its direction exceeds t. A nonlinear model can have a lower loss.
 
-For a Bernoulli likelihood there is no closed form, but near collapse its loss is quadratic in the decoder's weights
-and equals, up to a constant, that of the Gaussian one with sigma2 = 1 on pixels divided by sqrt(p (1 - p)), p the
-mean image. So the lambda of total collapse is where the collapsed state becomes stable; all else is a guide.
+A Bernoulli likelihood has no closed form. Near collapse its loss is quadratic in the decoder's weights and equals, up
+to a constant, the Gaussian loss with sigma2 = 1 on pixels divided by sqrt(p (1 - p)), p the mean image. So the lambda
+of total collapse is exact: there the collapsed state becomes stable. All other numbers are a linear approximation.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from hwsweep.analysis.cache import kept
+from hwsweep.analysis import IMAGES_AT_ONCE
+from hwsweep.analysis.cache import cached
 from hwsweep.data import Splits
 from hwsweep.models.vae import pixels
 
 FORMAT = 1
-"""Part of the cache key: raise it when the same images would have another spectrum."""
+"""Part of the cache key: raise it when the same images give another spectrum."""
 
-IMAGES_AT_ONCE = 1000
-"""Images held as floats at a time."""
+PREDICTED = ("active_units", "rate", "distortion", "objective", "collapse_lambda")
+"""Fields of a prediction that are metrics, `predicted/...`."""
 
 EXACT_PIXELS = 1024
-"""Up to so many pixels the covariance is decomposed exactly: (784, 784) takes 0.05 s, (12288, 12288) minutes."""
+"""Largest image whose covariance is decomposed exactly: (784, 784) takes 0.05 s, (12288, 12288) minutes."""
 
 TOLERANCE = 1e-4
-"""Beyond, passes over the images end when no leading eigenvalue grows by a larger share of itself."""
+"""Subspace iteration ends when no leading eigenvalue grows by a larger share in a pass over the images."""
 
 
 class Spectrum(NamedTuple):
-    """Eigenvalues of the images' covariance, and what collapse costs.
+    """Eigenvalues of the images' covariance, and the error of total collapse.
 
     In squared intensity per image for a Gaussian likelihood; in nats for a Bernoulli one.
     """
 
     leading: Float[Tensor, " k"]
-    """The largest ones, falling."""
+    """The largest eigenvalues, falling."""
     collapsed_error: float
     """E|x - mean image|^2, the sum of all eigenvalues; Bernoulli: twice the cross-entropy with the mean image."""
     exact: bool
-    """Whether the predictions are: Gaussian, not Bernoulli."""
+    """Whether predictions from it are exact: Gaussian, not Bernoulli."""
 
 
 class Prediction(NamedTuple):
@@ -56,64 +56,62 @@ class Prediction(NamedTuple):
 
     active_units: int
     rate: float
-    """Infinite at lambda = 0: there any smaller posterior variance is better."""
+    """Infinite at lambda = 0, where a smaller posterior variance is always better."""
     distortion: float
-    """E|x - x_hat|^2 / (2 sigma2) with x_hat from a sampled code, as the model's own distortion."""
+    """E|x - x_hat|^2 / (2 sigma2) with x_hat from a sampled latent code, as in the model's own distortion."""
     objective: float
-    """distortion + lambda rate: no linear VAE has a lower loss."""
+    """distortion + lambda * rate: no linear VAE has a lower loss."""
     collapse_lambda: float
-    """Lambda from which on no latent is active: e_1 / sigma2."""
+    """The lambda from which on no latent is active: e_1 / sigma2."""
     statistic: Float[Tensor, " latent"]
     """Active-unit statistic (variance of the posterior mean) of each latent, falling, 0 to 1."""
     exact: bool
-    """False: a guide only, best near total collapse (Bernoulli)."""
+    """False: a linear approximation, best near total collapse (Bernoulli)."""
 
 
 def spectrum(image: UInt8[Tensor, "n c h w"], n_leading: int, likelihood: str) -> Spectrum:
-    """The `n_leading` largest eigenvalues of the images' covariance, of pixels as the likelihood weighs them.
+    """The `n_leading` largest eigenvalues of the images' covariance, with pixels weighted for the likelihood.
 
-    Exact for small images; for larger ones by subspace iteration, whose eigenvalues are a little too small
-    (Halko et al. 2011, arXiv:0909.4061, algorithm 4.4), with twice as many directions as asked for.
+    Exact for small images. Larger images use subspace iteration with more than twice as many directions, which gives
+    slightly smaller eigenvalues (Halko et al. 2011, arXiv:0909.4061, algorithm 4.4).
 
     Args:
         likelihood: "gaussian" or "bernoulli".
     """
     points = image.flatten(1)
     mean = points.sum(0, dtype=torch.int64).double() / (255 * len(points))
-    weight, collapsed_error = torch.ones_like(mean), None
-    if likelihood == "bernoulli":
-        variance = mean * (1 - mean)
-        weight = torch.where(variance > 0, variance.rsqrt(), 0.0)
-        collapsed_error = 2 * float(-(torch.xlogy(mean, mean) + torch.xlogy(1 - mean, 1 - mean)).sum())
+    variance, exact = mean * (1 - mean), likelihood != "bernoulli"
+    weight = torch.ones_like(mean) if exact else torch.where(variance > 0, variance.rsqrt(), 0.0)
     solve = _exact if len(mean) <= EXACT_PIXELS else _by_subspace_iteration
-    leading, total = solve(image, mean, weight, min(n_leading, len(mean)))
-    exact = collapsed_error is None
-    return Spectrum(leading.clamp_min(0).cpu(), total if collapsed_error is None else collapsed_error, exact)
+    leading, collapsed_error = solve(image, mean, weight, min(n_leading, len(mean)))
+    if not exact:
+        collapsed_error = 2 * float(-(torch.xlogy(mean, mean) + torch.xlogy(1 - mean, 1 - mean)).sum())
+    return Spectrum(leading.clamp_min(0).cpu(), collapsed_error, exact)
 
 
-def kept_spectrum(splits: Splits, data_digest: str, n_leading: int, likelihood: str, folder: Path) -> Spectrum:
-    """The `spectrum` of the training images, kept in `folder`.
+def cached_spectrum(splits: Splits, data_digest: str, n_leading: int, likelihood: str) -> Spectrum:
+    """The `spectrum` of the training images, from the cache if it was computed before.
 
     Args:
-        data_digest: of `splits`; part of the key.
+        data_digest: of `splits`; part of the cache key.
     """
-    made_of = f"{FORMAT} {n_leading} {likelihood} {data_digest}"
-    return Spectrum(**kept(folder, made_of, lambda: spectrum(splits.train["image"], n_leading, likelihood)._asdict()))
+    key = f"{FORMAT} {n_leading} {likelihood} {data_digest}"
+    return Spectrum(**cached("spectra", key, lambda: spectrum(splits.train["image"], n_leading, likelihood)._asdict()))
 
 
 def predict(spectrum: Spectrum, kl_weight: float, sigma2: float, latent: int) -> Prediction:
     """The optimal linear VAE with `latent` latents and lambda = `kl_weight`.
 
     Args:
-        spectrum: with at least `latent` eigenvalues, or all there are.
-        sigma2: variance of a pixel; a Bernoulli likelihood has none, and any value is passed over.
+        spectrum: with at least `latent` eigenvalues, or all of them.
+        sigma2: variance of a pixel; ignored for a Bernoulli likelihood, which has none.
 
     Raises:
         ValueError: the weight or the variance is out of range.
     """
     if not (kl_weight >= 0 and sigma2 > 0):
         raise ValueError(f"lambda must be >= 0 and sigma2 > 0, but got lambda={kl_weight}, sigma2={sigma2}")
-    used = torch.zeros(latent, dtype=torch.float64)  # more latents than directions: the rest have no variance
+    used = torch.zeros(latent, dtype=torch.float64)  # more latents than directions have variance 0
     used[: len(spectrum.leading)] = spectrum.leading[:latent]
     sigma2 = sigma2 if spectrum.exact else 1.0
     noise = kl_weight * sigma2
@@ -132,25 +130,19 @@ def predict(spectrum: Spectrum, kl_weight: float, sigma2: float, latent: int) ->
     )
 
 
-def metrics(prediction: Prediction) -> dict[str, float]:
-    """The prediction by metric key; an infinite rate has none."""
-    named = {
-        "predicted/active_units": float(prediction.active_units),
-        "predicted/rate": prediction.rate,
-        "predicted/distortion": prediction.distortion,
-        "predicted/objective": prediction.objective,
-        "predicted/collapse_lambda": prediction.collapse_lambda,
-    }
-    return {key: value for key, value in named.items() if math.isfinite(value)}
+def prediction_metrics(prediction: Prediction) -> dict[str, float]:
+    """The prediction by metric key; an infinite rate is missing."""
+    values = {f"predicted/{name}": float(getattr(prediction, name)) for name in PREDICTED}
+    return {key: value for key, value in values.items() if math.isfinite(value)}
 
 
 def sentence(prediction: Prediction, kl_weight: float, sigma2: float) -> str:
-    """What a linear model would do at this lambda, in one line with the numbers."""
-    model = "a linear model" if prediction.exact else "a linear model (a guide: Bernoulli)"
+    """The prediction at this lambda in one sentence with the numbers."""
+    model = "a linear model" if prediction.exact else "a linear model (linear approximation, Bernoulli)"
     scale = "e_1" if sigma2 == 1 or not prediction.exact else "e_1 / sigma2"
     limit = f"{scale} = {prediction.collapse_lambda:.3g}"
     if kl_weight == 0:
-        return f"lambda=0: no collapse and no finite rate predicted for {model}: nothing holds codes to the prior"
+        return f"lambda=0: no collapse and no finite rate predicted for {model}: the loss does not contain the rate"
     if prediction.active_units == 0:
         relation = "<" if prediction.collapse_lambda < kl_weight else "="
         return f"lambda={kl_weight:g}: total collapse predicted for {model}, {limit} {relation} {kl_weight:g}"
@@ -161,7 +153,7 @@ def sentence(prediction: Prediction, kl_weight: float, sigma2: float) -> str:
     )
 
 
-def under_trained(objective: float, prediction: Prediction, tolerance: float) -> bool:
+def is_under_trained(objective: float, prediction: Prediction, tolerance: float) -> bool:
     """Whether a Gaussian VAE's training objective lies above the linear optimum by more than this share of it."""
     return objective > prediction.objective * (1 + tolerance)
 
@@ -169,7 +161,7 @@ def under_trained(objective: float, prediction: Prediction, tolerance: float) ->
 def _exact(
     image: UInt8[Tensor, "n c h w"], mean: Float[Tensor, " d"], weight: Float[Tensor, " d"], n_leading: int
 ) -> tuple[Float[Tensor, " k"], float]:
-    """The leading eigenvalues and the sum of all."""
+    """The leading eigenvalues and the sum of all eigenvalues."""
     covariance = torch.zeros(len(mean), len(mean), dtype=torch.float64, device=image.device)
     for centred in _centred(image, mean, weight):
         covariance += (centred.T @ centred).double()
@@ -180,27 +172,27 @@ def _exact(
 def _by_subspace_iteration(
     image: UInt8[Tensor, "n c h w"], mean: Float[Tensor, " d"], weight: Float[Tensor, " d"], n_leading: int
 ) -> tuple[Float[Tensor, " k"], float]:
-    """The leading eigenvalues and the sum of all."""
+    """As `_exact`, without the covariance matrix."""
     n_directions = min(2 * n_leading + 8, len(mean), len(image))
     start = torch.randn(len(mean), n_directions, generator=torch.Generator().manual_seed(0)).to(image.device)
     basis = torch.linalg.qr(start).Q
-    found = torch.zeros(n_directions, dtype=torch.float64, device=image.device)
+    eigenvalues = torch.zeros(n_directions, dtype=torch.float64, device=image.device)
     while True:
-        turned = torch.zeros_like(basis)
+        product = torch.zeros_like(basis)  # of covariance and basis
         total = 0.0
         for centred in _centred(image, mean, weight):
-            turned += centred.T @ (centred @ basis)
+            product += centred.T @ (centred @ basis)
             total += float(centred.square().sum(1).double().sum())
-        turned /= len(image)
-        before, found = found, torch.linalg.eigvalsh((basis.T @ turned).double()).flip(0)
-        if bool((found - before <= TOLERANCE * found.abs())[:n_leading].all()):
-            return found[:n_leading], total / len(image)
-        basis = torch.linalg.qr(turned).Q
+        product /= len(image)
+        before, eigenvalues = eigenvalues, torch.linalg.eigvalsh((basis.T @ product).double()).flip(0)
+        if bool((eigenvalues - before <= TOLERANCE * eigenvalues.abs())[:n_leading].all()):
+            return eigenvalues[:n_leading], total / len(image)
+        basis = torch.linalg.qr(product).Q
 
 
 def _centred(
     image: UInt8[Tensor, "n c h w"], mean: Float[Tensor, " d"], weight: Float[Tensor, " d"]
 ) -> Iterator[Float[Tensor, "m d"]]:
-    """Images in [0, 1] minus their mean, times the pixels' weights, a chunk at a time."""
+    """Images in [0, 1] minus their mean, times the weights of the pixels, a chunk at a time."""
     for chunk in image.split(IMAGES_AT_ONCE):
         yield (pixels(chunk).flatten(1) - mean.float()) * weight.float()

@@ -1,7 +1,7 @@
-"""What simple readers find in the codes of images they have not seen: labels by neighbours, factors by regression.
+"""How well simple probes read labels and factors from latent codes: nearest neighbours and ridge regression.
 
-Readers are fitted to the validation split and judged on the test split: the encoder was fitted to neither, so that
-codes of both come from one distribution, which codes of training images do not.
+Probes are fitted to the validation split and evaluated on the test split. The encoder is fitted to neither, so the
+latent codes of both splits have one distribution; those of training images have another.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-PAIRS_AT_ONCE = 2_000_000
-"""Distances held at a time: 16 MB."""
+from hwsweep.analysis import PAIRS_AT_ONCE
+from hwsweep.analysis.posterior import Posterior
 
 
 def neighbour_accuracy(
@@ -22,10 +22,11 @@ def neighbour_accuracy(
     test_labels: Int64[Tensor, " m"],
     neighbours: int,
 ) -> float:
-    """Share of test images, 0 to 1, whose label is the most frequent one among the nearest codes; ties: the lowest.
+    """Share of test images, 0 to 1, whose label is the most frequent one of the nearest codes; ties: the lowest label.
 
-    Neighbours rather than a linear classifier: there is nothing to fit, classes need no planes between them (ten
-    in two latents have none), and distances are in the prior's unit, in which latents near the prior count little.
+    Nearest neighbours rather than a linear classifier: there is nothing to fit, and classes need not be linearly
+    separable (ten classes in two latents are not). Distances are in units of the prior's standard deviation, in which
+    latents near the prior count little.
     """
     n_classes = int(max(labels.max(), test_labels.max())) + 1
     votes = one_hot(labels, n_classes)
@@ -39,20 +40,20 @@ def neighbour_accuracy(
 
 
 def factor_r2(
-    mu: Float[Tensor, "n latent"],
-    log_var: Float[Tensor, "n latent"],
+    posterior: Posterior,
     factors: Float[Tensor, "n factor"],
     test_mu: Float[Tensor, "m latent"],
     test_factors: Float[Tensor, "m factor"],
 ) -> Float[Tensor, " factor"]:
     """R^2 of each factor regressed on the posterior mean, at most 1; 0: no better than the mean; NaN: it is constant.
 
-    The ridge penalty of a latent is its mean posterior variance: in expectation that is least squares on codes
-    sampled from q(z | x), so that differences far below the noise, which the decoder never sees, are not read.
+    The ridge penalty of a latent is its mean posterior variance. In expectation this is least squares on latent codes
+    sampled from q(z | x), so differences far below the noise, which the decoder never sees, do not count.
     """
-    mu, factors, test_factors = mu.double(), factors.double(), test_factors.double()
+    mu, log_var = posterior.to(torch.float64)
+    factors, test_factors = factors.double(), test_factors.double()
     centred = mu - mu.mean(0)
-    noise = len(mu) * torch.exp(log_var.double()).mean(0)
+    noise = len(mu) * torch.exp(log_var).mean(0)
     weights = torch.linalg.solve(centred.T @ centred + torch.diag(noise), centred.T @ (factors - factors.mean(0)))
     predicted = factors.mean(0) + (test_mu.double() - mu.mean(0)) @ weights
     total = (test_factors - test_factors.mean(0)).square().sum(0)

@@ -1,7 +1,7 @@
-"""How near samples are to real images in a space of features: one distance, and four shares of neighbourhoods.
+"""How near samples are to real images in a space of features: Fréchet distance, precision, recall, density, coverage.
 
-Features come from `hwsweep.analysis.features`, not from Inception: the numbers compare runs on one data set, with
-each other and with no published FID.
+Features come from `hwsweep.analysis.features`, not from Inception: the numbers compare runs on one data set with each
+other, not with a published FID.
 """
 
 from __future__ import annotations
@@ -12,42 +12,42 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-PAIRS_AT_ONCE = 2_000_000
-"""Distances held at a time: 16 MB."""
+from hwsweep.analysis import PAIRS_AT_ONCE
 
 
 class Neighbourhoods(NamedTuple):
-    """Shares of examples that lie in balls around the others, each reaching to its k-th nearest neighbour."""
+    """Shares of examples that lie in balls around other examples; each ball reaches to its k-th nearest neighbour."""
 
     precision: float
-    """Share of samples within a real ball, 0 to 1: samples look real (Kynkäänniemi et al. 2019, arXiv:1904.06991)."""
+    """Share of samples within a real ball, 0 to 1: they look real (Kynkäänniemi et al. 2019, arXiv:1904.06991)."""
     recall: float
-    """Share of real images within a sample's ball, 0 to 1: samples are as varied (the same, eq. 1-2)."""
+    """Share of real images within a sample's ball, 0 to 1: samples are as varied (Kynkäänniemi et al., eq. 1-2)."""
     density: float
-    """Mean number of real balls around a sample over k, >= 0, near 1 when both are alike (Naeem et al. 2020)."""
+    """Mean number of real balls around a sample, divided by k; near 1 if both sets are alike (Naeem et al. 2020)."""
     coverage: float
     """Share of real balls with a sample in them, 0 to 1 (Naeem et al. 2020, arXiv:2002.09797, eq. 3-4)."""
 
 
 def frechet_distance(real: Float[Tensor, "n d"], sampled: Float[Tensor, "m d"]) -> float:
-    """Squared Fréchet distance of the normals with the two sets' means and covariances, in squared features, >= 0.
+    """Squared Fréchet distance of the normals with the means and covariances of the two sets, >= 0.
 
-    With features whose variances on real images sum to 1, samples that are all the mean real image are 1 away.
+    In units of features squared: if the features' variances on real images sum to 1, samples that all equal the mean
+    real image have distance 1.
     |m_1 - m_2|^2 + tr(C_1 + C_2 - 2 (C_1 C_2)^1/2) (Dowson & Landau 1982). Few examples make it larger.
     """
     mean_real, root_real = _moments(real)
     mean_sampled, root_sampled = _moments(sampled)
-    # the trace of (C_1 C_2)^1/2 is the sum of singular values of C_1^1/2 C_2^1/2: no root of an unsymmetric matrix
+    # tr (C_1 C_2)^1/2 is the sum of singular values of C_1^1/2 C_2^1/2, which needs no root of an unsymmetric matrix
     shared = torch.linalg.svdvals(root_real @ root_sampled).sum()
     spread = root_real.square().sum() + root_sampled.square().sum() - 2 * shared
     return max(0.0, float((mean_real - mean_sampled).square().sum() + spread))
 
 
 def neighbourhoods(real: Float[Tensor, "n d"], sampled: Float[Tensor, "m d"], neighbours: int) -> Neighbourhoods:
-    """Precision, recall, density and coverage of samples, with balls up to the `neighbours`-th neighbour, inclusive.
+    """Precision, recall, density and coverage of samples, with balls that reach to the `neighbours`-th neighbour.
 
     Raises:
-        ValueError: there are not more examples than neighbours.
+        ValueError: one side has no more examples than `neighbours`.
     """
     if min(len(real), len(sampled)) <= neighbours:
         raise ValueError(
@@ -58,26 +58,24 @@ def neighbourhoods(real: Float[Tensor, "n d"], sampled: Float[Tensor, "m d"], ne
     real, sampled = real.double() - centre, sampled.double() - centre
     real_radii, sampled_radii = _radii(real, neighbours), _radii(sampled, neighbours)
     balls_around = torch.zeros(len(sampled), dtype=torch.int64)  # real balls around each sample
-    recalled = torch.zeros(len(real), dtype=torch.bool)
-    covered = torch.zeros(len(real), dtype=torch.bool)
+    recalled, covered = [], []
     rows = max(1, PAIRS_AT_ONCE // len(sampled))
-    for start in range(0, len(real), rows):
-        chunk = slice(start, start + rows)
-        distances = torch.cdist(real[chunk], sampled)
-        inside = distances <= real_radii[chunk, None]
+    for some, radii in zip(real.split(rows), real_radii.split(rows), strict=True):
+        distances = torch.cdist(some, sampled)
+        inside = distances <= radii[:, None]
         balls_around += inside.sum(0)
-        covered[chunk] = inside.any(1)
-        recalled[chunk] = (distances <= sampled_radii).any(1)
+        covered.append(inside.any(1))
+        recalled.append((distances <= sampled_radii).any(1))
     return Neighbourhoods(
         precision=float((balls_around > 0).double().mean()),
-        recall=float(recalled.double().mean()),
+        recall=float(torch.cat(recalled).double().mean()),
         density=float(balls_around.double().mean()) / neighbours,
-        coverage=float(covered.double().mean()),
+        coverage=float(torch.cat(covered).double().mean()),
     )
 
 
 def _moments(features: Float[Tensor, "n d"]) -> tuple[Float[Tensor, " d"], Float[Tensor, "d d"]]:
-    """Mean, and the symmetric root of the covariance."""
+    """Mean and symmetric square root of the covariance."""
     values, vectors = torch.linalg.eigh(torch.cov(features.double().T).reshape(features.shape[1], -1))
     return features.double().mean(0), (vectors * values.clamp_min(0).sqrt()) @ vectors.T
 

@@ -1,66 +1,82 @@
-"""Everything about one trained VAE: measured on the test split, and predicted from the training images."""
+"""The analysis of a trained VAE: metrics on the test split, and what a linear VAE predicts from the training images."""
 
 from __future__ import annotations
 
 import math
 from typing import NamedTuple
 
-from hwsweep.analysis import Measured
-from hwsweep.analysis.effective_beta import effective_beta
+from hwsweep.analysis import Analysis
 from hwsweep.analysis.features import FeaturePlan, feature_network
-from hwsweep.analysis.linear_vae import kept_spectrum, metrics, predict, under_trained
-from hwsweep.analysis.vae_metrics import AnalysisPlan, analyse
+from hwsweep.analysis.linear_vae import cached_spectrum, is_under_trained, predict, prediction_metrics
+from hwsweep.analysis.vae_metrics import AnalysisPlan, compute_metrics
 from hwsweep.data import Splits
-from hwsweep.data.locations import feature_home, spectrum_home
 from hwsweep.models.kl_terms import Constant, CyclicalAnnealing, LinearAnnealing
 from hwsweep.models.likelihoods import Gaussian, OptimalGaussian
 from hwsweep.models.vae import VAE
 
 
 class Likelihood(NamedTuple):
-    """Of a VAE, as the closed form asks for it."""
+    """A VAE's likelihood, as the closed form needs it."""
 
     name: str
+    """bernoulli or gaussian."""
     sigma2: float
+    """Variance of a pixel; 1 for a Bernoulli likelihood, which has none."""
 
 
-def measure(
+def analyse(
     model: VAE, splits: Splits, data_digest: str, *, plan: AnalysisPlan, features: FeaturePlan, tolerance: float
-) -> Measured:
+) -> Analysis:
     """Metrics, verdict and prediction of a VAE in evaluation mode.
 
     Args:
-        data_digest: of `splits`; the feature network and the spectrum are kept under it.
+        data_digest: of `splits`; part of the cache keys of the feature network and the spectrum.
         tolerance: share above the linear optimum from which a Gaussian VAE is called under-trained.
     """
-    network = feature_network(splits.train, features, feature_home(), data_digest)
-    found = analyse(model, splits, network, plan)
+    computed = compute_metrics(model, splits, feature_network(splits.train, features, data_digest), plan)
     likelihood = likelihood_of(model)
-    eigenvalues = kept_spectrum(splits, data_digest, model.latent, likelihood.name, spectrum_home())
-    predicted = predict(eigenvalues, model.kl_weight, likelihood.sigma2, model.latent)
+    spectrum = cached_spectrum(splits, data_digest, model.latent, likelihood.name)
+    prediction = predict(spectrum, model.kl_weight, likelihood.sigma2, model.latent)
     n_pixels = splits.train["image"][0].numel()
     log_term = n_pixels / 2 * math.log(likelihood.sigma2) if isinstance(model.likelihood, OptimalGaussian) else 0.0
-    beta = effective_beta(model.kl_weight, "sum", n_pixels, *likelihood)
-    sentences = [found.verdict.sentence, beta.sentence]
-    tags = {"verdict": found.verdict.label, "why": found.verdict.sentence, "effective_beta": beta.sentence}
-    objective = found.metrics["test/distortion"] - log_term + model.kl_weight * found.metrics["test/rate"]
-    minimised = isinstance(model.kl_term, Constant | LinearAnnealing | CyclicalAnnealing)  # others mean to lie above
-    if predicted.exact and minimised and under_trained(objective, predicted, tolerance):
-        tags["under_trained"] = (
-            f"under-trained: the loss {objective:.2f} lies above {predicted.objective:.2f}, which a linear VAE reaches"
-        )
-        sentences.append(tags["under_trained"])
-    arrays = {
-        "kl_per_latent": found.kl_per_latent.double().numpy(),
-        "active_unit_statistic": found.active_unit_statistic.double().numpy(),
-        "eigenvalues": eigenvalues.leading.double().numpy(),
+    tags = {
+        "verdict": computed.verdict.label,
+        "why": computed.verdict.sentence,
+        "effective_beta": effective_beta(model.kl_weight, n_pixels, likelihood),
     }
-    predicted = predicted._replace(distortion=predicted.distortion + log_term, objective=predicted.objective + log_term)
-    return Measured(found.metrics | metrics(predicted), arrays, tags, sentences)
+    objective = computed.metrics["test/distortion"] - log_term + model.kl_weight * computed.metrics["test/rate"]
+    minimises_elbo = isinstance(model.kl_term, Constant | LinearAnnealing | CyclicalAnnealing)  # others lie above it
+    if prediction.exact and minimises_elbo and is_under_trained(objective, prediction, tolerance):
+        tags["under_trained"] = (
+            f"under-trained: the loss is {objective:.2f}, but a linear VAE reaches {prediction.objective:.2f}"
+        )
+    arrays = {
+        "kl_per_latent": computed.kl_per_latent.double().numpy(),
+        "active_unit_statistic": computed.active_unit_statistic.double().numpy(),
+        "eigenvalues": spectrum.leading.double().numpy(),
+    }
+    predicted = prediction_metrics(
+        prediction._replace(distortion=prediction.distortion + log_term, objective=prediction.objective + log_term)
+    )
+    sentences = [sentence for name, sentence in tags.items() if name != "verdict"]
+    return Analysis(computed.metrics | predicted, arrays, tags, sentences)
 
 
 def likelihood_of(model: VAE) -> Likelihood:
-    """The model's likelihood, fixed or learned; a Bernoulli one has no variance, and 1 stands in for it."""
+    """The model's likelihood, whose variance is fixed or learned."""
     if isinstance(model.likelihood, Gaussian | OptimalGaussian):
         return Likelihood("gaussian", float(model.likelihood.sigma2))
     return Likelihood("bernoulli", 1.0)
+
+
+def effective_beta(kl_weight: float, n_pixels: int, likelihood: Likelihood) -> str:
+    """The effective beta in one sentence: the weight of the KL against the log-likelihood, both in nats.
+
+    Higgins et al. (2017) call it beta; 1 is the ELBO. Here it equals lambda, because the reconstruction term is summed
+    over the pixels. A loss that is averaged over the pixels has lambda * n_pixels.
+    """
+    text = f"lambda = {kl_weight:g} on a loss summed over {n_pixels} pixels, in nats: effective beta {kl_weight:g}"
+    if likelihood.name == "gaussian":
+        limit = f"variance exceeds {kl_weight * likelihood.sigma2:g}"
+        text += f"; with sigma2 = {likelihood.sigma2:g} a latent is active if its direction's {limit}"
+    return text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ PAIRS = replace(WORDS, ngrams=2)
 
 
 def planted(n: int, seed: int) -> tuple[list[str], np.ndarray]:
-    """A goal is sport, a share is business, the rest tells nothing."""
+    """The word "goal" or "share" gives the class; the other words are noise."""
     generator = np.random.default_rng(seed)
     label = generator.integers(0, 2, n)
     noise = generator.choice(["today", "monday", "report", "city", "early"], (n, 4))
@@ -25,55 +24,43 @@ def planted(n: int, seed: int) -> tuple[list[str], np.ndarray]:
 
 
 def ordered(n: int, seed: int) -> tuple[list[str], np.ndarray]:
-    """Only the order of two words tells the class."""
+    """Only the order of two words gives the class."""
     generator = np.random.default_rng(seed)
     label = generator.integers(0, 2, n)
     noise = generator.choice(["today", "monday", "report", "city", "early"], n)
     return [f"{word} {('dog bites man', 'man bites dog')[k]}" for word, k in zip(noise, label, strict=True)], label
 
 
-def test_words_that_tell_the_class_are_found(tmp_path: Path) -> None:
+def test_the_baseline_finds_the_words_that_give_the_class() -> None:
     (train, label), (test, expected) = planted(101, 0), planted(53, 1)
-    np.testing.assert_array_equal(baseline_predictions(train, label, test, WORDS, tmp_path), expected)
+    np.testing.assert_array_equal(baseline_predictions(train, label, test, WORDS), expected)
 
 
-def test_pairs_see_an_order_that_words_do_not(tmp_path: Path) -> None:
+def test_pairs_of_words_use_an_order_that_single_words_do_not() -> None:
     (train, label), (test, expected) = ordered(101, 0), ordered(97, 1)
-    np.testing.assert_array_equal(baseline_predictions(train, label, test, PAIRS, tmp_path), expected)
-    assert np.mean(baseline_predictions(train, label, test, WORDS, tmp_path) == expected) < 0.7
+    np.testing.assert_array_equal(baseline_predictions(train, label, test, PAIRS), expected)
+    assert np.mean(baseline_predictions(train, label, test, WORDS) == expected) < 0.7
 
 
 @pytest.mark.parametrize("text", ["", "!!! ...", "\x00\ufffd", "\ud800"])
-def test_without_words_or_a_second_class_the_most_frequent_class_is_named(text: str, tmp_path: Path) -> None:
+def test_without_words_or_a_second_class_the_most_frequent_class_is_named(text: str) -> None:
     label = np.array([2, 0, 2])
-    assert baseline_predictions([text] * 3, label, [text] * 2, WORDS, tmp_path).tolist() == [2, 2]
-    assert baseline_predictions(["a word"] * 3, np.ones(3, int), [text], WORDS, tmp_path).tolist() == [1]
+    assert baseline_predictions([text] * 3, label, [text] * 2, WORDS).tolist() == [2, 2]
+    assert baseline_predictions(["a word"] * 3, np.ones(3, int), [text], WORDS).tolist() == [1]
 
 
-def test_it_is_fitted_once_for_each_texts_labels_and_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_baseline_is_fitted_once_per_texts_labels_and_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     (train, label), (test, _) = planted(101, 0), planted(53, 1)
-    first = baseline_predictions(train, label, test, WORDS, tmp_path)
-    made = []
-    monkeypatch.setattr(baseline, "_predict", lambda *given: made.append(given) or first)
-    np.testing.assert_array_equal(baseline_predictions(train, label, test, WORDS, tmp_path), first)
-    assert not made
-    baseline_predictions(train[::-1], label, test, WORDS, tmp_path)
-    baseline_predictions(train, 1 - label, test, WORDS, tmp_path)
-    baseline_predictions(train, label, test[:7], WORDS, tmp_path)
-    baseline_predictions(train, label, test, PAIRS, tmp_path)
-    assert len(made) == 4
-
-
-def test_a_cut_during_writing_leaves_nothing_under_the_final_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def cut(*_: object) -> None:
-        raise OSError("no space")
-
-    monkeypatch.setattr(Path, "replace", cut)
-    with pytest.raises(OSError, match="no space"):
-        baseline_predictions(*planted(11, 0), ["goal"], WORDS, tmp_path)
-    assert not [path for path in tmp_path.glob("*.json") if not path.name.startswith(".")]
+    first = baseline_predictions(train, label, test, WORDS)
+    fits = []
+    monkeypatch.setattr(baseline, "_fit_and_predict", lambda *given: fits.append(given) or first)
+    np.testing.assert_array_equal(baseline_predictions(train, label, test, WORDS), first)
+    assert not fits
+    baseline_predictions(train[::-1], label, test, WORDS)
+    baseline_predictions(train, 1 - label, test, WORDS)
+    baseline_predictions(train, label, test[:7], WORDS)
+    baseline_predictions(train, label, test, PAIRS)
+    assert len(fits) == 4
 
 
 @pytest.mark.parametrize("name", ["ngrams", "min_texts", "inverse_penalty", "max_iter"])

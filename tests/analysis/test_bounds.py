@@ -11,7 +11,8 @@ from scipy.stats import multivariate_normal
 from torch import nn
 
 from hwsweep.analysis import bounds
-from hwsweep.analysis.bounds import importance_weighted, permuted
+from hwsweep.analysis.bounds import importance_weighted, permute_codes
+from hwsweep.analysis.posterior import Posterior
 from hwsweep.models.kl_terms import Constant
 from hwsweep.models.networks import fully_connected
 from hwsweep.models.vae import VAE
@@ -52,12 +53,12 @@ def model() -> VAE:
     return model.eval()
 
 
-def exact_posterior(model: VAE, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def exact_posterior(model: VAE, images: torch.Tensor) -> Posterior:
     """Textbook: covariance (I + W'W / s2)^-1, mean covariance W'(x - b) / s2."""
     w = next(model.decoder.parameters()).detach()
     covariance = torch.linalg.inv(torch.eye(2) + w.T @ w / SIGMA2)
     mu = (images.flatten(1) / 255 - 0.5) @ w @ covariance / SIGMA2
-    return mu, covariance.diagonal().log().expand_as(mu)
+    return Posterior(mu, covariance.diagonal().log().expand_as(mu))
 
 
 def true_negative_log_likelihood(model: VAE, images: torch.Tensor) -> float:
@@ -67,10 +68,10 @@ def true_negative_log_likelihood(model: VAE, images: torch.Tensor) -> float:
 
 
 def test_with_the_exact_posterior_the_bound_is_the_likelihood_itself(model: VAE, images: torch.Tensor) -> None:
-    found = importance_weighted(model, images, *exact_posterior(model, images), 3, noise())
-    assert found.bound == pytest.approx(true_negative_log_likelihood(model, images), abs=1e-4)
-    assert found.effective_samples == pytest.approx(3, abs=1e-4)
-    assert not found.loose
+    found = importance_weighted(model, images, exact_posterior(model, images), 3, noise())
+    assert found.iw_bound == pytest.approx(true_negative_log_likelihood(model, images), abs=1e-4)
+    assert found.iw_effective_samples == pytest.approx(3, abs=1e-4)
+    assert not found.iw_loose
 
 
 def test_with_another_posterior_the_bound_lies_above_the_likelihood_and_falls_with_k(
@@ -78,17 +79,17 @@ def test_with_another_posterior_the_bound_lies_above_the_likelihood_and_falls_wi
 ) -> None:
     mu, log_var = exact_posterior(model, images)
     truth = true_negative_log_likelihood(model, images)
-    few, many = (importance_weighted(model, images, mu + 0.3, log_var + 0.7, k, noise()) for k in (2, 2000))
+    few, many = (importance_weighted(model, images, Posterior(mu + 0.3, log_var + 0.7), k, noise()) for k in (2, 2000))
     # 2,000 samples leave a gap of about (relative variance of a weight = 3) / 4,000 < 0.001 nats and noise of
     # sqrt(3 / 2000 / 23) = 0.008: 4 of these; the gap at k = 2 is far larger
-    assert many.bound == pytest.approx(truth, abs=0.032)
-    assert few.bound > truth + 0.05
-    assert few.loose and not many.loose
+    assert many.iw_bound == pytest.approx(truth, abs=0.032)
+    assert few.iw_bound > truth + 0.05
+    assert few.iw_loose and not many.iw_loose
 
 
 def test_the_bound_lies_below_the_negative_elbo(model: VAE, images: torch.Tensor) -> None:
     mu, log_var = exact_posterior(model, images)
-    found = importance_weighted(model, images, mu + 0.3, log_var + 0.7, 2000, noise())
+    found = importance_weighted(model, images, Posterior(mu + 0.3, log_var + 0.7), 2000, noise())
     rate = torch.distributions.kl_divergence(
         torch.distributions.Normal(mu + 0.3, torch.exp((log_var + 0.7) / 2)), torch.distributions.Normal(0.0, 1.0)
     )
@@ -98,12 +99,12 @@ def test_the_bound_lies_below_the_negative_elbo(model: VAE, images: torch.Tensor
     sampled = torch.distributions.Normal(mu + 0.3, torch.exp((log_var + 0.7) / 2))
     gap = float(torch.distributions.kl_divergence(sampled, exact).sum(1).mean())
     # the distortion's noise: 23 x 2,000 draws with a deviation below 3 nats, 4 of 0.014; the bound's: see above
-    assert neg_elbo - found.bound == pytest.approx(gap, abs=0.088)
+    assert neg_elbo - found.iw_bound == pytest.approx(gap, abs=0.088)
 
 
 def test_distortion_is_the_mean_over_codes_of_the_squared_error(model: VAE, images: torch.Tensor) -> None:
     mu, log_var = exact_posterior(model, images)
-    found = importance_weighted(model, images, mu, log_var, 2000, noise())
+    found = importance_weighted(model, images, Posterior(mu, log_var), 2000, noise())
     w = next(model.decoder.parameters()).detach()
     error = images.flatten(1) / 255 - 0.5 - mu @ w.T
     # E|x - W z - b|^2 = |x - W mu - b|^2 + sum of variance times squared length of the column
@@ -113,31 +114,31 @@ def test_distortion_is_the_mean_over_codes_of_the_squared_error(model: VAE, imag
 
 def test_a_posterior_far_off_is_flagged_as_loose(model: VAE, images: torch.Tensor) -> None:
     mu, log_var = exact_posterior(model, images)
-    found = importance_weighted(model, images, mu + 4, log_var, 50, noise())
-    assert found.loose
-    assert found.effective_samples < 10
+    found = importance_weighted(model, images, Posterior(mu + 4, log_var), 50, noise())
+    assert found.iw_loose
+    assert found.iw_effective_samples < 10
 
 
 def test_one_sample_is_refused(model: VAE, images: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="at least 2 samples, but got 1"):
-        importance_weighted(model, images, *exact_posterior(model, images), 1, noise())
+        importance_weighted(model, images, exact_posterior(model, images), 1, noise())
 
 
 def test_each_chunk_pairs_images_with_their_own_codes(
     model: VAE, images: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = (model, images, *exact_posterior(model, images))
-    whole = importance_weighted(*arguments, 7, noise()), permuted(*arguments, noise())
-    monkeypatch.setattr(bounds, "DECODED_AT_ONCE", 21)
+    arguments = (model, images, exact_posterior(model, images))
+    whole = importance_weighted(*arguments, 7, noise()), permute_codes(*arguments, noise())
+    monkeypatch.setattr(bounds, "IMAGES_AT_ONCE", 21)
     # with the exact posterior the bound does not depend on the noise
-    assert importance_weighted(*arguments, 7, noise()).bound == pytest.approx(whole[0].bound, abs=1e-4)
-    assert permuted(*arguments, noise()) == pytest.approx(whole[1], rel=1e-5)
+    assert importance_weighted(*arguments, 7, noise()).iw_bound == pytest.approx(whole[0].iw_bound, abs=1e-4)
+    assert permute_codes(*arguments, noise()) == pytest.approx(whole[1], rel=1e-5)
 
 
 def test_a_decoder_that_ignores_its_code_does_not_care_whose_it_is(model: VAE, images: torch.Tensor) -> None:
     with torch.no_grad():
         next(model.decoder.parameters()).zero_()
-    assert permuted(model, images, *exact_posterior(model, images), noise()) == (0, 0)
+    assert permute_codes(model, images, exact_posterior(model, images), noise()) == (0, 0)
 
 
 def test_permuting_two_images_swaps_their_codes(model: VAE) -> None:
@@ -146,19 +147,21 @@ def test_permuting_two_images_swaps_their_codes(model: VAE) -> None:
     w, b = torch.tensor([[1.0, 0]] * 6), torch.zeros(6)
     model.decoder[0].weight.data, model.decoder[0].bias.data = w, b  # type: ignore[index, union-attr]
     mu = torch.tensor([[0.0, 0], [1.0, 0]])
-    found = permuted(model, images, mu, torch.full((2, 2), -40.0), noise())
+    found = permute_codes(model, images, Posterior(mu, torch.full((2, 2), -40.0)), noise())
     # each of 6 pixels is wrong by 1 with the other's code and right with its own
-    assert found.rise == pytest.approx(6 / (2 * SIGMA2), rel=1e-6)
+    assert found.permuted_distortion == pytest.approx(6 / (2 * SIGMA2), rel=1e-6)
 
 
 def test_permuting_leaves_no_image_its_own_code_on_average(model: VAE, images: torch.Tensor) -> None:
     mu, _ = exact_posterior(model, images)
-    found = permuted(model, images, mu, torch.full_like(mu, -40.0), noise())
+    found = permute_codes(model, images, Posterior(mu, torch.full_like(mu, -40.0)), noise())
     w = next(model.decoder.parameters()).detach()
     mean = 0.5 + mu @ w.T
     distances = torch.cdist(images.flatten(1) / 255, mean, compute_mode="donot_use_mm_for_euclid_dist").square()
     own = distances.diagonal()
     expected = (distances.sum(1) - own) / 22 - own  # over all others
     # one other image each: standard error of the mean over images, 4 of them
-    assert found.rise == pytest.approx(float(expected.mean()) / (2 * SIGMA2), abs=4 * found.standard_error)
-    assert found.rise > 4 * found.standard_error
+    assert found.permuted_distortion == pytest.approx(
+        float(expected.mean()) / (2 * SIGMA2), abs=4 * found.permuted_distortion_error
+    )
+    assert found.permuted_distortion > 4 * found.permuted_distortion_error

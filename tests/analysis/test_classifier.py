@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from hwsweep.analysis import Measured
+from hwsweep.analysis import Analysis
 from hwsweep.analysis.baseline import BaselinePlan
-from hwsweep.analysis.classifier import measure
+from hwsweep.analysis.classifier import analyse
 from hwsweep.data import Examples, Lexicon, Splits
 from hwsweep.models.embedding import TokenEmbedding
 from hwsweep.models.transformer import Transformer
@@ -21,7 +21,7 @@ PLAN = BaselinePlan(ngrams=1, min_texts=1, inverse_penalty=10.0, max_iter=200)
 
 
 def split(n: int, seed: int, key: bool) -> tuple[Examples, list[str]]:
-    """The second word tells the class."""
+    """The second word gives the class."""
     generator = torch.Generator().manual_seed(seed)
     label = torch.randint(0, 2, (n,), generator=generator)
     token = torch.randint(4, 6, (n, 5), generator=generator, dtype=torch.int32)
@@ -57,12 +57,12 @@ def model() -> Transformer:
     ).eval()
 
 
-def measured(key: bool = True) -> Measured:
-    return measure(model(), splits(key), "digest", calibration_bins=15, unigrams=PLAN, bigrams=PLAN)
+def analysis_of_model(key: bool = True) -> Analysis:
+    return analyse(model(), splits(key), "digest", calibration_bins=15, unigrams=PLAN, bigrams=PLAN)
 
 
 def test_accuracy_is_what_the_models_own_error_says_and_what_the_confusions_count() -> None:
-    found, losses = measured(), evaluate(model(), splits().test)
+    found, losses = analysis_of_model(), evaluate(model(), splits().test)
     assert found.metrics["test/accuracy"] == pytest.approx(1 - losses["error"])
     confusion = found.arrays["confusion"]
     assert np.trace(confusion) / confusion.sum() == pytest.approx(1 - losses["error"])
@@ -73,29 +73,27 @@ def test_accuracy_is_what_the_models_own_error_says_and_what_the_confusions_coun
 def test_a_model_that_names_one_class_is_at_chance_though_the_words_tell_the_class() -> None:
     silent = model()
     torch.nn.init.zeros_(silent.classify.weight)
-    found = measure(silent, splits(), "digest", calibration_bins=15, unigrams=PLAN, bigrams=PLAN)
+    found = analyse(silent, splits(), "digest", calibration_bins=15, unigrams=PLAN, bigrams=PLAN)
     assert found.metrics["baseline/accuracy"] == found.metrics["baseline/bigram_macro_f1"] == 1
     assert found.metrics["test/above_baseline"] == pytest.approx(found.metrics["test/accuracy"] - 1)
     assert found.tags["verdict"] == "chance"
     assert found.sentences[0] == found.tags["why"]
-    bias = float(
-        silent.classify.bias.detach().softmax(0).max()
-    )  # all that is left of it is how sure it is of that class
+    bias = float(silent.classify.bias.detach().softmax(0).max())  # its confidence is the same for every text
     assert found.metrics["test/overconfidence"] == pytest.approx(bias - found.metrics["test/accuracy"], rel=1e-5)
     assert found.metrics["test/ece"] == pytest.approx(abs(found.metrics["test/overconfidence"]))
 
 
 def test_names_of_classes_are_parts_of_keys() -> None:
-    assert "test/class/Business-Money/recall" in measured().metrics
+    assert "test/class/Business-Money/recall" in analysis_of_model().metrics
 
 
-def test_even_attention_is_told_only_where_it_is_known_what_decides() -> None:
+def test_uniform_attention_is_reported_only_if_the_deciding_tokens_are_known() -> None:
     lengths = splits().test["length"].double()
-    assert measured().metrics["test/key_share"] == pytest.approx(float((1 / (lengths + 1)).mean()))
-    assert "test/key_share" not in measured(key=False).metrics
+    assert analysis_of_model().metrics["test/key_share"] == pytest.approx(float((1 / (lengths + 1)).mean()))
+    assert "test/key_share" not in analysis_of_model(key=False).metrics
 
 
 def test_a_data_set_without_texts_is_refused() -> None:
     images = Splits({}, {}, {})
     with pytest.raises(ValueError, match="this data set has no texts"):
-        measure(model(), images, "digest", calibration_bins=15, unigrams=PLAN, bigrams=PLAN)
+        analyse(model(), images, "digest", calibration_bins=15, unigrams=PLAN, bigrams=PLAN)

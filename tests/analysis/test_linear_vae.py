@@ -14,7 +14,17 @@ from scipy.optimize import minimize
 from sklearn.decomposition import PCA
 
 from hwsweep.analysis import linear_vae
-from hwsweep.analysis.linear_vae import Prediction, Spectrum, metrics, predict, sentence, spectrum, under_trained
+from hwsweep.analysis.linear_vae import (
+    Prediction,
+    Spectrum,
+    cached_spectrum,
+    is_under_trained,
+    predict,
+    prediction_metrics,
+    sentence,
+    spectrum,
+)
+from hwsweep.data import Splits
 
 EIGENVALUES = torch.tensor([4.0, 1.5, 0.6, 0.1], dtype=torch.float64)
 DATA = os.environ.get("HWSWEEP_DATA")  # read at import: a fixture points the variable elsewhere
@@ -78,7 +88,7 @@ def test_lambda_zero_is_pca_with_an_infinite_rate() -> None:
     assert found.rate == math.inf
     assert found.objective == found.distortion == pytest.approx(0.1 / 4)
     assert found.active_units == 3
-    assert "predicted/rate" not in metrics(found)
+    assert "predicted/rate" not in prediction_metrics(found)
 
 
 def test_more_latents_than_directions_stay_inactive() -> None:
@@ -99,7 +109,7 @@ def test_eigenvalues_are_those_of_scikit_learn(shape: tuple[int, int, int], monk
     assert found.collapsed_error == pytest.approx(points.var(0).sum(), rel=1e-5)
 
 
-def test_near_collapse_a_bernoulli_latent_pays_below_the_largest_eigenvalue_and_not_above() -> None:
+def test_near_collapse_a_bernoulli_latent_lowers_the_loss_below_the_largest_eigenvalue_and_not_above() -> None:
     """The Bernoulli loss of one weak latent along the leading direction, integrated over its noise."""
     image = images(211, 1, 6, 7)
     x = image.flatten(1).double() / 255
@@ -132,7 +142,7 @@ def test_near_collapse_a_bernoulli_latent_pays_below_the_largest_eigenvalue_and_
 
 
 @pytest.mark.skipif(not TIBETAN_MNIST.exists(), reason="needs TibetanMNIST: set HWSWEEP_DATA or fetch it")
-def test_on_tibetan_mnist_the_numbers_are_those_worked_out_apart() -> None:
+def test_on_tibetan_mnist_the_numbers_are_the_known_ones() -> None:
     image = torch.from_numpy(np.load(TIBETAN_MNIST)["image"])[:, None]
     found = spectrum(image, 32, "gaussian")
     assert found.leading[:2].tolist() == pytest.approx([11.512, 7.745], abs=1e-3)
@@ -162,7 +172,7 @@ def test_on_tibetan_mnist_the_numbers_are_those_worked_out_apart() -> None:
         (
             0.0,
             1.0,
-            "lambda=0: no collapse and no finite rate predicted for a linear model: nothing holds codes to the prior",
+            "lambda=0: no collapse and no finite rate predicted for a linear model: the loss does not contain the rate",
         ),
     ],
 )
@@ -170,14 +180,26 @@ def test_the_sentence_says_what_to_expect(kl_weight: float, sigma2: float, text:
     assert sentence(closed(kl_weight, sigma2, 3), kl_weight, sigma2) == text
 
 
-def test_the_sentence_calls_a_bernoulli_prediction_a_guide() -> None:
+def test_the_sentence_calls_a_bernoulli_prediction_a_linear_approximation() -> None:
     found = predict(Spectrum(EIGENVALUES, 6.2, False), 5.0, 0.1, 3)
     assert sentence(found, 5.0, 0.1) == (
-        "lambda=5: total collapse predicted for a linear model (a guide: Bernoulli), e_1 = 4 < 5"
+        "lambda=5: total collapse predicted for a linear model (linear approximation, Bernoulli), e_1 = 4 < 5"
     )
 
 
 def test_a_loss_above_the_linear_optimum_is_under_trained() -> None:
     optimum = closed(1.0, 1.0, 3)
-    assert under_trained(optimum.objective * 1.02, optimum, 0.01)
-    assert not under_trained(optimum.objective * 1.005, optimum, 0.01)
+    assert is_under_trained(optimum.objective * 1.02, optimum, 0.01)
+    assert not is_under_trained(optimum.objective * 1.005, optimum, 0.01)
+
+
+def test_a_cached_spectrum_is_read_back_for_the_same_data_number_and_likelihood_only() -> None:
+    image, other = images(101, 1, 5, 11), images(103, 1, 11, 5)
+    splits, others = (Splits({"image": training}, {}, {}) for training in (image, other))
+    for n_leading, likelihood in [(3, "gaussian"), (3, "bernoulli"), (5, "gaussian")]:
+        expected = spectrum(image, n_leading, likelihood)
+        for given in (splits, others):  # the second time the file answers, whatever the images
+            found = cached_spectrum(given, "digest", n_leading, likelihood)
+            torch.testing.assert_close(found.leading, expected.leading, rtol=0, atol=0)
+            assert found[1:] == expected[1:]
+    assert cached_spectrum(others, "another digest", 3, "gaussian")[1:] == spectrum(other, 3, "gaussian")[1:]

@@ -1,4 +1,4 @@
-"""Readers of the codes against scikit-learn and planted answers."""
+"""The probes of latent codes against scikit-learn and planted answers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sklearn.metrics import r2_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from hwsweep.analysis import probe
+from hwsweep.analysis.posterior import Posterior
 from hwsweep.analysis.probe import factor_r2, neighbour_accuracy
 
 
@@ -45,7 +46,7 @@ def test_without_posterior_noise_r2_is_that_of_least_squares() -> None:
     factors, test_factors = mu @ mix + draw(97, 2, seed=4) + 5, test_mu @ mix + draw(89, 2, seed=5) + 5
     predicted = LinearRegression().fit(mu.numpy(), factors.numpy()).predict(test_mu.numpy())
     expected = r2_score(test_factors.numpy(), predicted, multioutput="raw_values")
-    found = factor_r2(mu, torch.full((97, 4), -30.0), factors, test_mu, test_factors)
+    found = factor_r2(Posterior(mu, torch.full((97, 4), -30.0)), factors, test_mu, test_factors)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
@@ -57,18 +58,18 @@ def test_the_weights_are_those_of_least_squares_on_sampled_codes() -> None:
     model = LinearRegression().fit(z.numpy(), factors.repeat(copies, 1).numpy())
     expected = r2_score(factors.numpy(), model.predict(mu.numpy()))
     # weights from 291,000 draws stray by about 1/sqrt(291,000) = 0.2 %, R^2 by less than 1 %
-    assert float(factor_r2(mu, log_var, factors, mu, factors)) == pytest.approx(expected, rel=0.01)
+    assert float(factor_r2(Posterior(mu, log_var), factors, mu, factors)) == pytest.approx(expected, rel=0.01)
     assert expected < 0.9
 
 
 def test_a_trace_far_below_the_noise_of_the_posterior_is_not_read() -> None:
     factors = draw(97, 1, seed=1)
-    assert float(factor_r2(1e-4 * factors, torch.zeros(97, 1), factors, 1e-4 * factors, factors)) < 1e-6
+    assert float(factor_r2(Posterior(1e-4 * factors, torch.zeros(97, 1)), factors, 1e-4 * factors, factors)) < 1e-6
 
 
 def test_a_factor_that_is_constant_on_the_test_split_has_no_r2() -> None:
     mu = draw(13, 2, seed=1)
     constant = torch.cat([mu[:, :1], torch.ones(13, 1)], 1)
-    found = factor_r2(mu, torch.full((13, 2), -30.0), mu, mu, constant)
+    found = factor_r2(Posterior(mu, torch.full((13, 2), -30.0)), mu, mu, constant)
     assert float(found[0]) == pytest.approx(1)
     assert torch.isnan(found[1])

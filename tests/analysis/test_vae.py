@@ -1,4 +1,4 @@
-"""Measured beside predicted, where a remedy or a learned variance changes what the two have in common."""
+"""The analysis of an untrained linear VAE: prediction, tags, and what a learned variance changes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from hwsweep.analysis import Measured
+from hwsweep.analysis import Analysis
 from hwsweep.analysis.features import FeaturePlan
-from hwsweep.analysis.vae import measure
+from hwsweep.analysis.vae import Likelihood, analyse, effective_beta
 from hwsweep.analysis.vae_metrics import AnalysisPlan
 from hwsweep.data import Splits
 from hwsweep.models.kl_terms import Constant, FreeBits
@@ -27,7 +27,7 @@ def examples(n: int, seed: int) -> dict[str, torch.Tensor]:
 SPLITS = Splits(examples(211, 0), examples(97, 1), examples(101, 2))
 
 
-def measured(**changes: Any) -> Measured:
+def analysis_of(**changes: Any) -> Analysis:
     """Of an untrained linear VAE."""
     settings: dict[str, Any] = {
         "networks": partial(fully_connected, hidden=[]),
@@ -44,16 +44,16 @@ def measured(**changes: Any) -> Measured:
         model.load_state_dict(model.state_dict() | {"likelihood.sigma2": torch.tensor(0.05)})
     plan = AnalysisPlan(0, 0.01, 50, 3, 5, 3, 53)
     features = FeaturePlan(n_features=4, n_steps=1, batch_size=50, learning_rate=1e-2, seed=0)
-    return measure(model.eval(), SPLITS, "digest", plan=plan, features=features, tolerance=0.01)
+    return analyse(model.eval(), SPLITS, "digest", plan=plan, features=features, tolerance=0.01)
 
 
 def test_an_untrained_model_is_called_under_trained_but_not_where_a_remedy_holds_the_loss_up() -> None:
-    assert "under_trained" in measured().tags
-    assert "under_trained" not in measured(kl_term=FreeBits(free_nats=0.1)).tags
+    assert "under_trained" in analysis_of().tags
+    assert "under_trained" not in analysis_of(kl_term=FreeBits(free_nats=0.1)).tags
 
 
 def test_a_learned_variance_only_moves_distortions_by_its_log_term() -> None:
-    fixed, learned = measured(), measured(sigma2="learned")
+    fixed, learned = analysis_of(), analysis_of(sigma2="learned")
     log_term = 21 / 2 * math.log(0.05)
     moved = {"test/distortion", "test/neg_elbo", "test/iw_bound", "predicted/distortion", "predicted/objective"}
     assert fixed.metrics.keys() == learned.metrics.keys()
@@ -62,3 +62,15 @@ def test_a_learned_variance_only_moves_distortions_by_its_log_term() -> None:
         assert learned.metrics[name] == pytest.approx(value + log_term * (name in moved), rel=1e-5, abs=1e-5), name
     for name in ("verdict", "effective_beta", "under_trained"):
         assert learned.tags[name] == fixed.tags[name]
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "end"),
+    [
+        (Likelihood("bernoulli", 1.0), ""),
+        (Likelihood("gaussian", 0.1), "; with sigma2 = 0.1 a latent is active if its direction's variance exceeds 0.2"),
+    ],
+)
+def test_the_effective_beta_of_a_summed_loss_is_lambda(likelihood: Likelihood, end: str) -> None:
+    expected = "lambda = 2 on a loss summed over 784 pixels, in nats: effective beta 2"
+    assert effective_beta(2.0, 784, likelihood) == expected + end

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from hwsweep.analysis.features import FeaturePlan, feature_network
-from hwsweep.analysis.vae_metrics import Analysis, AnalysisPlan, analyse
+from hwsweep.analysis.vae_metrics import AnalysisPlan, VAEMetrics, compute_metrics
 from hwsweep.data import Splits
 from hwsweep.models.kl_terms import Constant
 from hwsweep.models.networks import fully_connected
@@ -46,7 +45,7 @@ SPLITS = Splits(examples(211, 0), examples(97, 1), examples(101, 2))
 
 
 def planted(mu_scale: float, dead: list[int]) -> VAE:
-    """A linear model whose code is a few rows' brightness, but for `dead` latents: encoder the prior, decoder zero."""
+    """A linear model that encodes a projection of the image, except in `dead` latents: encoder = prior, decoder 0."""
     torch.manual_seed(1)
     model = VAE(
         {"image": (1, 3, 7)},
@@ -73,19 +72,19 @@ def planted(mu_scale: float, dead: list[int]) -> VAE:
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Analysis]:
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, VAEMetrics]:
     plan = FeaturePlan(n_features=4, n_steps=30, batch_size=50, learning_rate=1e-2, seed=0)
-    network = feature_network(SPLITS.train, plan, tmp_path_factory.mktemp("features"), "digest")
+    network = feature_network(SPLITS.train, plan, "digest")
     models = {
         "some": planted(2.0, [0, 3]),
         "all": planted(2.0, list(range(LATENT))),
         "wide": planted(60.0, []),
         "faint": planted(1e-4, []),
     }
-    return {name: analyse(model, SPLITS, network, PLAN) for name, model in models.items()}
+    return {name: compute_metrics(model, SPLITS, network, PLAN) for name, model in models.items()}
 
 
-def test_planted_dead_latents_and_only_those_are_inactive(found: dict[str, Analysis]) -> None:
+def test_planted_dead_latents_and_only_those_are_inactive(found: dict[str, VAEMetrics]) -> None:
     analysis = found["some"]
     assert (analysis.active_unit_statistic <= 0.01).nonzero().flatten().tolist() == [0, 3]
     assert (analysis.kl_per_latent == 0).nonzero().flatten().tolist() == [0, 3]
@@ -93,7 +92,7 @@ def test_planted_dead_latents_and_only_those_are_inactive(found: dict[str, Analy
     assert analysis.verdict.label == "partly collapsed (2 of 5 latents)"
 
 
-def test_with_every_latent_dead_all_that_codes_could_tell_is_nothing(found: dict[str, Analysis]) -> None:
+def test_with_every_latent_dead_all_that_codes_could_tell_is_nothing(found: dict[str, VAEMetrics]) -> None:
     metrics = found["all"].metrics
     assert found["all"].verdict.label == "collapsed"
     for quantity in ("rate", "mutual_information", "aggregate_kl", "permuted_distortion", "reconstruction_spread"):
@@ -106,7 +105,7 @@ def test_with_every_latent_dead_all_that_codes_could_tell_is_nothing(found: dict
     assert metrics["test/factor_r2"] <= 0
 
 
-def test_codes_far_wider_than_the_prior_are_unregularised_and_at_the_cap(found: dict[str, Analysis]) -> None:
+def test_codes_far_wider_than_the_prior_are_unregularised_and_at_the_cap(found: dict[str, VAEMetrics]) -> None:
     metrics = found["wide"].metrics
     assert found["wide"].verdict.label == "unregularised"
     assert metrics["test/mutual_information"] == pytest.approx(math.log(101), abs=1e-3)
@@ -114,7 +113,7 @@ def test_codes_far_wider_than_the_prior_are_unregularised_and_at_the_cap(found: 
 
 
 def test_a_trace_below_the_noise_is_read_from_the_mean_of_a_code_but_not_from_a_sample(
-    found: dict[str, Analysis],
+    found: dict[str, VAEMetrics],
 ) -> None:
     metrics = found["faint"].metrics
     assert metrics["test/active_units"] == 0
@@ -124,7 +123,7 @@ def test_a_trace_below_the_noise_is_read_from_the_mean_of_a_code_but_not_from_a_
     assert metrics["test/factor_r2"] < 0.01
 
 
-def test_every_metric_is_there_and_finite_and_the_parts_add_up(found: dict[str, Analysis]) -> None:
+def test_every_metric_is_there_and_finite_and_the_parts_add_up(found: dict[str, VAEMetrics]) -> None:
     for analysis in found.values():
         metrics = analysis.metrics
         assert all(math.isfinite(value) for value in metrics.values())
@@ -136,14 +135,14 @@ def test_every_metric_is_there_and_finite_and_the_parts_add_up(found: dict[str, 
         assert set(KEYS) <= metrics.keys()
 
 
-def test_the_analysis_repeats_and_leaves_the_global_noise_alone(tmp_path: Path) -> None:
+def test_the_analysis_repeats_and_leaves_the_global_noise_alone() -> None:
     unlabelled = Splits(*({"image": split["image"]} for split in (SPLITS.train, SPLITS.valid, SPLITS.test)))
-    network = feature_network(unlabelled.train, FeaturePlan(4, 1, 1, 0.1, 0), tmp_path, "digest")
+    network = feature_network(unlabelled.train, FeaturePlan(4, 1, 1, 0.1, 0), "digest")
     model = planted(2.0, [])
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    first = analyse(model, unlabelled, network, PLAN)
+    first = compute_metrics(model, unlabelled, network, PLAN)
     torch.testing.assert_close(torch.rand(3), expected, rtol=0, atol=0)
-    assert analyse(model, unlabelled, network, PLAN).metrics == first.metrics
+    assert compute_metrics(model, unlabelled, network, PLAN).metrics == first.metrics
     assert not any("probe" in key or "factor" in key for key in first.metrics)
