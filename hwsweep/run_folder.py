@@ -94,6 +94,16 @@ def read_arrays(folder: Path) -> dict[str, NDArray[np.float64]]:
         return dict(stored)
 
 
+def has_arrays(folder: Path) -> bool:
+    """Whether the run has stored arrays."""
+    return (folder / ARRAYS).exists()
+
+
 def figures(folder: Path) -> list[Path]:
     """The PNG files that the run drew, by name."""
     return sorted((folder / FIGURES).glob("*.png"))
+
+
+def figure_names(folder: Path) -> set[str]:
+    """The names of the figures whose data the run has stored, as .npz."""
+    return {path.stem for path in (folder / FIGURES).glob("*.npz")}

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PANELS = len(QUANTITIES)
-NEEDS = "curves.npz"
-"""The file that a run must have stored."""
+NEEDS = {"curves"}
+"""The figures that a run must have stored."""
 _MOST_NAMED = 10  # lines that a legend tells apart
 _MANY = 30  # lines; more of them are drawn thinner
 
@@ -49,7 +49,7 @@ def info(lines: Sequence[Line]) -> TrialCurvesInfo:
     """
     if not lines:
         raise ValueError("curves of a study need a run, but got none")
-    stored = [load(CurvesInfo, line.folder / NEEDS) for line in lines]
+    stored = [load(CurvesInfo, line.folder / "curves.npz") for line in lines]
     epochs = max(len(curves.epoch) for curves in stored)
     epoch, valid = np.full((len(lines), epochs), np.nan), np.full((PANELS, len(lines), epochs), np.nan)
     for run, curves in enumerate(stored):

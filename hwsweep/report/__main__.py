@@ -9,19 +9,19 @@ from pathlib import Path
 from hwsweep.sweep import SweepError
 
 OUTPUTS = Path("outputs")
-"""Where conf puts studies, below the working directory."""
+"""The folder of all studies, in the working directory."""
 
 
 def main() -> None:
-    """Write the page and print where it is; a study that is not there is one message and exit code 2."""
+    """Write the page and print its path; exit code 2 and one message if there is no such study."""
     parser = argparse.ArgumentParser(
         prog="python -m hwsweep.report",
-        description="Write the page of a study, or one that compares several, from what they stored.",
+        description="Write the page of a stored study, or one page that compares several.",
     )
     parser.add_argument("study", nargs="+", help="a study's folder, or its name under outputs/")
-    given: list[str] = parser.parse_args().study
+    names: list[str] = parser.parse_args().study
     try:
-        for path in write([folder_of(name) for name in given]):
+        for path in write([folder_of(name) for name in names]):
             print(path)
     except SweepError as error:
         print(f"hwsweep: {error}", file=sys.stderr)
@@ -36,23 +36,23 @@ def write(folders: list[Path]) -> list[Path]:
     """
     from hwsweep.files import write_text
     from hwsweep.report.compare import compare
-    from hwsweep.report.render import render
+    from hwsweep.report.html.render import render
     from hwsweep.report.write import PAGE, write_report
     from hwsweep.sweep.study.stored_view import stored_view
 
     views = [stored_view(folder) for folder in folders]
     if len(views) == 1:
-        written = write_report(views[0])
-        for problem in written.problems:
+        report = write_report(views[0])
+        for problem in report.problems:
             print(f"hwsweep: not drawn: {problem}", file=sys.stderr)
-        return [written.page, written.table]
+        return [report.page, report.table]
     folder = folders[0].absolute().parent / "_vs_".join(view.name for view in views)
     folder.mkdir(exist_ok=True)
     return [write_text(folder / PAGE, render(compare(views, folder)))]
 
 
 def folder_of(name: str) -> Path:
-    """The study's folder: the path that was given, or the name under outputs/.
+    """The study's folder, from its path or its name under outputs/.
 
     Raises:
         SweepError: there is neither.
@@ -61,8 +61,8 @@ def folder_of(name: str) -> Path:
         if (folder / "study.json").exists():
             return folder
     known = sorted(path.parent.name for path in OUTPUTS.glob("*/study.json"))
-    there = f"there are {', '.join(known[-5:])}" if known else "there is none under outputs/"
-    raise SweepError(f"no study {name!r}, neither as a path nor under outputs/; {there}")
+    studies = f"there are {', '.join(known[-5:])}" if known else "there is none under outputs/"
+    raise SweepError(f"no study {name!r}, neither as a path nor under outputs/; {studies}")
 
 
 if __name__ == "__main__":

@@ -1,125 +1,116 @@
-"""Everything that a study's page shows, in its order, from the study's view and the figures drawn of it."""
+"""The content of a study's page, in order, from the study's view and its figures."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hwsweep import run_folder
 from hwsweep.report.answer import answer, question
-from hwsweep.report.naming import best, command, count, evenly, finished, folder_of, title, verdicts, which_seed
+from hwsweep.report.html.page import Fold, Page, Picture, Section
+from hwsweep.report.naming import command_line, count, run_directory, seed_note, subset, trial_title, verdict_sentences
 from hwsweep.report.origin import reproduce_section
-from hwsweep.report.page import Fold, Page, Picture, Section
-from hwsweep.report.tables import baseline_table, predictions_table, trials_table
+from hwsweep.report.study_figures import SEARCH
+from hwsweep.report.tables import trials_table
 from hwsweep.sweep.study.importance import importances
 from hwsweep.sweep.study.stored_view import has_ended
 
 if TYPE_CHECKING:
-    from hwsweep.report.study_figures import Drawing, Drawn
+    from hwsweep.report.model_study import ModelStudy, StudyFigure
+    from hwsweep.report.study_figures import StudyFigures
     from hwsweep.sweep.study.view import StudyView, TrialView
 
+SINGLE_TRIALS = "Figures of single trials"
 UNFINISHED = ("waiting", "running", "interrupted")
-MOST_FOLDED = 12
-"""Trials whose own figures are shown."""
-MOST_BYTES = 4_000_000
-"""Of all trials' own figures together, as PNG: the page stays below 10 MB."""
-MOST_SENTENCES = 20
-"""Verdicts of single runs."""
+MAX_FOLDS = 12
+"""Trials whose own figures are on the page."""
+MAX_BYTES = 4_000_000
+"""Size of all trials' own figures as PNG: the page stays below 10 MB."""
 
 
-def gather(view: StudyView, drawing: Drawing) -> Page:
-    """The page of a study, with the figures that lie in its folder once they are drawn."""
-    said, reproduce = verdicts(view), reproduce_section(view)  # while other processes draw
-    pictures = {
-        subject: [picture(each) for each in drawing.drawn if each.subject == subject]
-        for subject in ("montage", "collapse", "curves", "search")
-    }
+def gather(view: StudyView, model: ModelStudy, figures: StudyFigures) -> Page:
+    """The page of a study."""
+    reproduce = reproduce_section(view)  # takes time: before the figures that other processes draw are needed
+    pictures: dict[str, list[Picture]] = defaultdict(list)
+    for figure in figures.drawn:
+        pictures[figure.section].append(picture(figure))
+    model_sections = {section.title: section for section in model.sections(view)}
+    titles = dict.fromkeys([*model_sections, *pictures])
     sections = [
-        Section("Question", [question(view)], command(view.command)),
-        Section("Answer", answer(view, importances(view))),
-        Section("Trials", _warnings(view, drawing.problems), tables=[trials_table(view)] if view.trials else []),
-        Section("Verdicts", said[:MOST_SENTENCES] + ["The rest is in results.csv."] * (len(said) > MOST_SENTENCES)),
-        Section("What the models make of the same images", pictures=pictures["montage"]),
-        Section(
-            "Collapse, foretold and measured",
-            tables=[table for table in [predictions_table(view)] if table],
-            pictures=pictures["collapse"],
+        Section("Question", [question(view)], command_line(view.command)),
+        Section("Answer", model.answer(view, answer(view, importances(view)))),
+        Section("Trials", _warnings(view, figures.problems), tables=[trials_table(view)] if view.trials else []),
+        Section("Verdicts", verdict_sentences(view)),
+        *(
+            replace(model_sections.get(title, Section(title)), pictures=pictures[title])
+            for title in titles
+            if title != SEARCH
         ),
-        Section("Against the baseline", tables=[table for table in [baseline_table(view)] if table]),
-        Section("Curves", pictures=pictures["curves"]),
         _best_trial(view),
-        Section("The search", pictures=pictures["search"]),
-        Section("Figures of single trials", folds=_folds(view)),
+        Section(SEARCH, pictures=pictures[SEARCH]),
+        Section(SINGLE_TRIALS, folds=_folds(view)),
         reproduce,
     ]
     return Page(f"Study {view.name}", status(view), [section for section in sections if not section.empty])
 
 
-def picture(drawn: Drawn) -> Picture:
+def picture(figure: StudyFigure) -> Picture:
     """A figure of the study with its bytes."""
-    return Picture(drawn.path.name, drawn.caption, drawn.alt, drawn.path.read_bytes())
+    return Picture(figure.path.name, figure.caption, figure.alt, figure.path.read_bytes())
 
 
 def status(view: StudyView) -> str:
-    """How many trials ended how, how long they ran, and when this was written."""
+    """One line: the number of trials in each state, their running time, and the time of this report."""
     states = Counter(trial.state for trial in view.trials)
-    told = ", ".join(f"{n} {state}" for state, n in states.items()) or "none begun"
+    now = datetime.now()
+    counts = ", ".join(f"{n} {state}" for state, n in states.items()) or "none begun"
     total = sum(trial.seconds for trial in view.trials)
-    lasted = f"{total:.0f} s" if total < 600 else f"{total / 60:.0f} min" if total < 36000 else f"{total / 3600:.1f} h"
-    return f"{count(len(view.trials), 'trial')}: {told}; {lasted} of running. Page of {datetime.now():%Y-%m-%d %H:%M}."
+    time = f"{total:.0f} s" if total < 600 else f"{total / 60:.0f} min" if total < 36000 else f"{total / 3600:.1f} h"
+    return f"{count(len(view.trials), 'trial')}: {counts}; running time {time}. Page of {now:%Y-%m-%d %H:%M}."
 
 
 def _warnings(view: StudyView, problems: list[str]) -> list[str]:
-    """What a reader must know before believing the table."""
+    """Sentences above the table: what is unfinished, and which figures are missing."""
     lines = []
     unfinished = Counter(trial.state for trial in view.trials if trial.state in UNFINISHED)
     if unfinished or not has_ended(view.directory):
-        told = ", ".join(f"{n} {state}" for state, n in unfinished.items()) or "trials are left to begin"
-        lines.append(f"The sweep has not reached its end ({told}): the same command goes on with it.")
-    lines.extend(f"Not drawn: {problem}" for problem in problems)
-    return lines
+        states = ", ".join(f"{n} {state}" for state, n in unfinished.items()) or "some trials have not begun"
+        lines.append(f"The sweep is not finished ({states}). Give the same command again to continue it.")
+    return [*lines, *(f"Not drawn: {problem}" for problem in problems)]
 
 
 def _best_trial(view: StudyView) -> Section:
-    """The best trial's own figures: of a classifier its confusion matrix and attention maps."""
-    first = best(view)
-    if first is None:
-        return Section("The best trial")
-    pictures = _own(first, view)
-    said = f"Trial {first.number}: {title(first, view)}{which_seed(first)}."
-    return Section("The best trial", [said] * bool(pictures), pictures=pictures)
+    """The figures that the best trial's own run drew."""
+    best = view.best_trial
+    pictures = _own_pictures(best, view) if best else []
+    sentences = [f"Trial {best.number}: {trial_title(best, view)}{seed_note(best)}."] if best and pictures else []
+    return Section("The best trial", sentences, pictures=pictures)
 
 
 def _folds(view: StudyView) -> list[Fold]:
-    """The figures of some other trials, as many as the page has room for."""
-    first = best(view)
-    others = [trial for trial in finished(view) if trial is not first]
-    folds, left = [], MOST_BYTES
-    for trial in evenly(others, MOST_FOLDED):
-        pictures = _own(trial, view)
-        left -= sum(len(each.png) for each in pictures)
-        if left < 0:
+    """The own figures of some other trials, up to `MAX_BYTES`."""
+    best = view.best_trial
+    folds, n_bytes = [], 0
+    for trial in subset([trial for trial in view.complete_trials if trial is not best], MAX_FOLDS):
+        pictures = _own_pictures(trial, view)
+        n_bytes += sum(len(each.png) for each in pictures)
+        if n_bytes > MAX_BYTES:
             break
         if pictures:
-            folds.append(Fold(f"Trial {trial.number}: {title(trial, view)}", pictures))
+            folds.append(Fold(f"Trial {trial.number}: {trial_title(trial, view)}", pictures))
     return folds
 
 
-def _own(trial: TrialView, view: StudyView) -> list[Picture]:
-    """What the run itself drew."""
-    numbers = [f"{key} {trial.metrics[key]:.5g}" for key in view.config.get("table", []) if key in trial.metrics]
-    return [
-        Picture(
-            path.name,
-            f"{_words(path)}, {title(trial, view)}{which_seed(trial)}",
-            f"{_words(path)} of trial {trial.number}, {title(trial, view)}{which_seed(trial)}; {', '.join(numbers)}",
-            path.read_bytes(),
-        )
-        for path in sorted((folder_of(trial) / "figures").glob("*.png"))
-    ]
-
-
-def _words(path: Path) -> str:
-    """A file's name as a heading."""
-    return path.stem.replace("_", " ").capitalize()
+def _own_pictures(trial: TrialView, view: StudyView) -> list[Picture]:
+    """The figures that the trial's run drew."""
+    keys = [key for key in view.config.get("table", []) if key in trial.metrics]
+    numbers = ", ".join(f"{key} {trial.metrics[key]:.5g}" for key in keys)
+    title = f"{trial_title(trial, view)}{seed_note(trial)}"
+    pictures = []
+    for path in run_folder.figures(run_directory(trial)):
+        name = path.stem.replace("_", " ").capitalize()
+        alt = f"{name} of trial {trial.number}, {title}; {numbers}"
+        pictures.append(Picture(path.name, f"{name}, {title}", alt, path.read_bytes()))
+    return pictures

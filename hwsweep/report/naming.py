@@ -1,103 +1,89 @@
-"""How a study's parts are called on the terminal, in figures and on the page."""
+"""How the page, the terminal and the figures name the parts of a study."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from hwsweep import run_folder
 
 if TYPE_CHECKING:
     from hwsweep.sweep.study.view import StudyView, TrialView
 
-LAMBDA = "vae.lambda"
+Item = TypeVar("Item")
+
+MAX_SENTENCES = 20
+"""Verdicts that the terminal, the page and MLflow's note (at most 8,000 characters) list."""
 
 
-def title(trial: TrialView, view: StudyView) -> str:
-    """The swept values of a trial: "lambda = 100"."""
-    return told(trial, list(view.axes))
+def trial_title(trial: TrialView, view: StudyView) -> str:
+    """The swept values of a trial ("lr = 0.01"), or its number where nothing was swept."""
+    return point_title(trial, view.axes) or f"trial {trial.number}"
 
 
-def told(trial: TrialView, keys: list[str]) -> str:
-    """These values of a trial: "lambda = 100, latent = 20"; its number where it has none of them."""
-    return ", ".join(f"{short(key)} = {number(trial.params[key])}" for key in keys if key in trial.params) or (
-        f"trial {trial.number}"
-    )
+def point_title(trial: TrialView, keys: Iterable[str]) -> str:
+    """The trial's values of these keys: "lr = 0.01, heads = 4"; empty where it has none of them."""
+    return ", ".join(f"{short_name(key)} = {value_text(trial.params[key])}" for key in keys if key in trial.params)
 
 
-def short(name: str) -> str:
+def short_name(key: str) -> str:
     """The last part of a dotted name."""
-    return name.rpartition(".")[2]
+    return key.rpartition(".")[2]
 
 
-def number(value: object) -> str:
-    """A value in few letters: floats with 5 digits, all else as it is."""
+def value_text(value: object) -> str:
+    """A value as text; floats have at most 5 digits."""
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
-def count(n: int, what: str) -> str:
+def count(n: int, noun: str) -> str:
     """ "1 trial", "2 trials"."""
-    return f"{n} {what}{'' if n == 1 else 's'}"
+    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
-def folder_of(trial: TrialView) -> Path:
-    """Where the trial's files lie; of a trial with several seeds, those of the first."""
-    return trial.runs[0].directory if trial.runs else trial.directory
+def run_directory(trial: TrialView) -> Path:
+    """The folder of the trial's run; with several seeds, of the first one."""
+    return trial.runs[0].directory
 
 
-def verdict_name(trial: TrialView) -> str:
-    """What happened to the trial's latents, without numbers; empty where nothing was judged."""
-    return (run_folder.read_tag(folder_of(trial), "verdict") or "").partition(" (")[0]
-
-
-def verdicts(view: StudyView) -> list[str]:
-    """One sentence per finished trial: what it was, and what happened to its latents, with the numbers."""
-    lines = []
-    for trial in view.trials:
-        if trial.state == "complete" and (said := run_folder.read_tag(folder_of(trial), "why")):
-            lines.append(f"{title(trial, view)}{which_seed(trial)}: {said}")
-    return lines
-
-
-def which_seed(trial: TrialView) -> str:
-    """Of a trial with several seeds, which of its runs is shown or judged: " (the first of 3 seeds)"."""
+def seed_note(trial: TrialView) -> str:
+    """ " (the first of 3 seeds)" for a trial with several seeds: its figures and verdict come from the first run."""
     return f" (the first of {len(trial.runs)} seeds)" if len(trial.runs) > 1 else ""
 
 
-def finished(view: StudyView) -> list[TrialView]:
-    """The trials that have a value."""
-    return [trial for trial in view.trials if trial.state == "complete" and trial.values]
+def verdict(trial: TrialView) -> str:
+    """The verdict on the trial's model without its numbers; empty without a verdict."""
+    return (run_folder.read_tag(run_directory(trial), "verdict") or "").partition(" (")[0]
 
 
-def best(view: StudyView) -> TrialView | None:
-    """The trial with the best value; None with several objectives, or if none has finished."""
-    done = finished(view)
-    if len(view.directions) > 1 or not done:
-        return None
-    sign = -1 if view.directions[0] == "maximize" else 1
-    return min(done, key=lambda trial: sign * trial.values[0])
+def verdict_sentence(trial: TrialView) -> str:
+    """The verdict with its numbers, in one sentence; empty without a verdict."""
+    return run_folder.read_tag(run_directory(trial), "why") or ""
 
 
-def objectives(view: StudyView) -> list[str]:
-    """What each value of a trial is called."""
-    named = view.config.get("objective")
-    names = [named] if isinstance(named, str) else [str(name) for name in named or []]
-    if len(names) == len(view.directions):
-        return names
-    return ["value"] if len(view.directions) == 1 else [f"value {place}" for place in range(len(view.directions))]
+def verdict_sentences(view: StudyView) -> list[str]:
+    """One sentence per complete trial that has a verdict; of many trials the first ones and how many there are more."""
+    sentences = [
+        f"{trial_title(trial, view)}{seed_note(trial)}: {sentence}"
+        for trial in view.complete_trials
+        if (sentence := verdict_sentence(trial))
+    ]
+    n_more = len(sentences) - MAX_SENTENCES
+    return [*sentences[:MAX_SENTENCES], *[f"... and {n_more} more; results.csv has all verdicts."] * (n_more > 0)]
 
 
-def command(words: list[str]) -> str:
-    """A command line to be copied: the interpreter by its name, not by where it lay."""
+def command_line(words: list[str]) -> str:
+    """A command to copy; the interpreter is named without its folder."""
     if not words:
         return ""
     program = Path(words[0]).name
     return shlex.join(["python" if program.startswith("python") else words[0], *words[1:]])
 
 
-def evenly(trials: list[TrialView], most: int) -> list[TrialView]:
-    """At most `most` of them, the first and the last among them."""
-    if len(trials) <= most:
-        return trials
-    return [trials[round(place * (len(trials) - 1) / (most - 1))] for place in range(most)]
+def subset(items: list[Item], size: int) -> list[Item]:
+    """At most `size` items at even distances, the first and the last included."""
+    if len(items) <= size:
+        return items
+    return [items[round(index * (len(items) - 1) / (size - 1))] for index in range(size)]

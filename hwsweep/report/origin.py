@@ -1,4 +1,4 @@
-"""How to make a study again: what its configuration changes, and with what its runs were made."""
+"""How to reproduce a study: its command, its changes from the defaults, and the environment of its runs."""
 
 from __future__ import annotations
 
@@ -6,73 +6,63 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from hwsweep import run_folder
-from hwsweep.report.naming import command, folder_of
-from hwsweep.report.page import Cell, Section, Table
+from hwsweep.report.html.page import Cell, Section, Table
+from hwsweep.report.naming import command_line
 from hwsweep.sweep.study.stored_view import changes, refused
 
 if TYPE_CHECKING:
     from hwsweep.sweep.study.view import StudyView
 
-VERSION, OWN = "version.", "hwsweep."
-WORDS = {"digest": "SHA-256 of the data", "hwsweep.git_commit": "commit", "train": "training examples"}
-LEFT_OUT = {"hwsweep.command"}
-MOST_VALUES = 4
+NAMES = {"digest": "SHA-256 of the data", "hwsweep.git_commit": "commit", "train": "training examples"}
+OMITTED = {"hwsweep.command"}
+MAX_VALUES = 4
+"""Different values of one property that a cell lists."""
+MAX_TRIALS = 8
+"""Trials that a cell lists for one value."""
 
 
 def reproduce_section(view: StudyView) -> Section:
-    """The command, the changes from the defaults, and versions, commit, data and seeds of the runs."""
-    tables = []
-    changed, problem = _changes(view)
-    if changed:
-        rows = [[Cell(key), Cell(old), Cell(new)] for key, old, new in changed]
-        tables.append(Table("What the configuration changes", ["key", "default", "this study"], rows))
-    made = _made_of(view)
-    if made:
-        tables.append(Table("With what the runs were made", ["what", "value"], [[Cell(k), Cell(v)] for k, v in made]))
-    return Section("How to reproduce", [*_sentences(view, bool(made)), *problem], command(view.command), tables)
-
-
-def _changes(view: StudyView) -> tuple[list[tuple[str, str, str]], list[str]]:
-    """What the configuration changes, or a sentence on why that is not known."""
-    try:
-        return changes(view), []
-    except Exception as error:  # a copy of conf/ that is damaged, or of another version; the rest is worth showing
-        return [], [f"What the configuration changes is not known: {type(error).__name__}: {error}"]
-
-
-def _sentences(view: StudyView, made: bool) -> list[str]:
-    lines = [
+    """The section with the command, the changed keys, and the versions, commit, data and seeds of the runs."""
+    sentences = [
         "The command continues the study if it was interrupted, and begins a new one otherwise. "
-        "The configuration as it was at launch lies in conf/ beside this page."
+        "The folder conf/ beside this page holds the configuration as it was at launch."
     ]
-    if not made:
-        lines.append("No run has noted with what it was made.")
-    if left_out := refused(view.directory):
-        lines.append(
-            f"{len(left_out)} points of the grid were refused before the sweep, the first one: {left_out[0][1]}"
-        )
-    return lines
+    tables, rows = [], _environment(view)
+    try:
+        if changed := changes(view):
+            cells = [[Cell(key), Cell(old), Cell(new)] for key, old, new in changed]
+            tables.append(Table("Changes from the default configuration", ["key", "default", "this study"], cells))
+    except Exception as error:  # the copy of conf/ is damaged or of another version; show the rest
+        sentences.append(f"The changes from the defaults could not be read: {type(error).__name__}: {error}")
+    if rows:
+        tables.append(Table("Versions, data and seeds of the runs", ["property", "value"], rows))
+    else:
+        sentences.append("No run stored its versions and data.")
+    if points := refused(view.directory):
+        sentences.append(f"{len(points)} points of the grid were refused before the sweep; the first: {points[0][1]}")
+    return Section("How to reproduce", sentences, command_line(view.command), tables)
 
 
-def _made_of(view: StudyView) -> list[tuple[str, str]]:
-    """(what, value) in which the runs agree, and where they do not, each value with its trials."""
-    found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+def _environment(view: StudyView) -> list[list[Cell]]:
+    """A row per property that the runs stored; where runs differ, each value with its trials."""
+    properties: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for trial in view.trials:
-        for folder in [run.directory for run in trial.runs] or [folder_of(trial)]:
-            for key, value in run_folder.read_origin(folder).items():
-                found[key][str(value)].append(trial.number)
+        for run in trial.runs:
+            for key, value in run_folder.read_origin(run.directory).items():
+                properties[key][str(value)].append(trial.number)
     return [
-        (WORDS.get(key, key.removeprefix(VERSION).removeprefix(OWN)), _agreed(values))
-        for key, values in found.items()
-        if key not in LEFT_OUT
+        [Cell(NAMES.get(key, key.removeprefix("version.").removeprefix("hwsweep."))), Cell(_value(trials_by_value))]
+        for key, trials_by_value in properties.items()
+        if key not in OMITTED
     ]
 
 
-def _agreed(values: dict[str, list[int]]) -> str:
-    if len(values) == 1:
-        return next(iter(values))
-    told = [
-        f"{value} (trials {', '.join(map(str, sorted(set(trials))[:8]))}{', ...' * (len(set(trials)) > 8)})"
-        for value, trials in values.items()
-    ]
-    return "; ".join(told[:MOST_VALUES]) + (f"; and {len(told) - MOST_VALUES} more" if len(told) > MOST_VALUES else "")
+def _value(trials_by_value: dict[str, list[int]]) -> str:
+    if len(trials_by_value) == 1:
+        return next(iter(trials_by_value))
+    texts = []
+    for value, numbers in trials_by_value.items():
+        trials = [str(number) for number in sorted(set(numbers))]
+        texts.append(f"{value} (trials {', '.join(trials[:MAX_TRIALS])}{', ...' * (len(trials) > MAX_TRIALS)})")
+    n_more = len(texts) - MAX_VALUES
+    return "; ".join(texts[:MAX_VALUES]) + f"; and {n_more} more" * (n_more > 0)

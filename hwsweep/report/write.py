@@ -1,16 +1,19 @@
-"""From a study to the files beside it: report.html, results.csv and the PNGs."""
+"""The files of a study's report: report.html, results.csv and the figures."""
 
 from __future__ import annotations
 
+import csv
+import io
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hwsweep.files import write_text
 from hwsweep.report.gather import gather
-from hwsweep.report.render import render
-from hwsweep.report.results_csv import results_csv
-from hwsweep.report.study_figures import Drawing
+from hwsweep.report.html.render import render
+from hwsweep.report.model_study import model_study
+from hwsweep.report.naming import command_line, verdict_sentence
+from hwsweep.report.study_figures import StudyFigures
 
 if TYPE_CHECKING:
     from hwsweep.sweep.study.view import StudyView
@@ -18,23 +21,53 @@ if TYPE_CHECKING:
 PAGE, TABLE = "report.html", "results.csv"
 
 
-class Written(NamedTuple):
-    """What a study shows."""
+class ReportFiles(NamedTuple):
+    """The files of a report, and the problems with its figures."""
 
     page: Path
     table: Path
-    pictures: list[Path]
+    figures: list[Path]
     problems: list[str]
-    """What could not be drawn, and why."""
+    """Figures that could not be drawn, with the error."""
 
 
-def write_report(view: StudyView, processes: Executor | None = None) -> Written:
-    """The files of this study, each put in place whole.
+def write_report(view: StudyView, processes: Executor | None = None) -> ReportFiles:
+    """Write the files of this study into its folder.
 
     Args:
-        processes: draw the figures; None draws them here.
+        processes: draw the figures; None draws them in this process.
     """
     table = write_text(view.directory / TABLE, results_csv(view))
-    drawing = Drawing(view, processes)
-    page = gather(view, drawing)
-    return Written(write_text(view.directory / PAGE, render(page)), table, drawing.paths, drawing.problems)
+    model = model_study(view)
+    figures = StudyFigures(view, model, processes)
+    page = write_text(view.directory / PAGE, render(gather(view, model, figures)))
+    return ReportFiles(page, table, [figure.path for figure in figures.drawn], figures.problems)
+
+
+def results_csv(view: StudyView) -> str:
+    """One line per trial: swept values, objectives, all metrics, verdict, state and the command that repeats it."""
+    names = view.objective_names
+    errors = [f"{name} standard error" for name in names] if any(trial.errors for trial in view.trials) else []
+    metrics = sorted({key for trial in view.trials for key in trial.metrics} - set(names))
+    last = ["seconds", "run_id", "verdict", "reason", "message", "command"]
+    columns = ["trial", "state", *view.axes, *names, *errors, *metrics, *last]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for trial in view.trials:
+        writer.writerow(
+            {
+                **trial.params,
+                **trial.metrics,
+                **dict(zip(names, trial.values, strict=False)),
+                **dict(zip(errors, trial.errors, strict=False)),
+                **(trial.failure or {}),
+                "trial": trial.number,
+                "state": trial.state,
+                "seconds": f"{trial.seconds:.3f}",
+                "run_id": trial.run_id,
+                "verdict": verdict_sentence(trial),
+                "command": command_line(trial.command),
+            }
+        )
+    return text.getvalue()

@@ -1,4 +1,4 @@
-"""Studies whose numbers are made up, with the folders that a sweep would have left."""
+"""Studies with made-up numbers, and the folders that a sweep leaves behind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hwsweep.figures.curves import CurvesInfo
 from hwsweep.figures.interpolation import InterpolationInfo
 from hwsweep.figures.reconstructions import ReconstructionsInfo
 from hwsweep.figures.samples import SamplesInfo
-from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.view import RunView, StudyView, TrialView
 
 METRICS = {"test/distortion": 7.0, "test/rate": 3.0, "test/neg_elbo": 10.0}
 
@@ -32,7 +32,7 @@ def trial(folder: Path, number: int, kl_weight: float, **changes: Any) -> TrialV
         "run_id": "a" * 32,
         "command": ["python", "-m", "hwsweep", f"vae.lambda={kl_weight}"],
         "errors": [],
-        "runs": [],
+        "runs": [RunView(folder / str(number), None, METRICS, "a" * 32)],
         "reported": {},
     }
     (folder / str(number) / "figures").mkdir(parents=True)
@@ -41,17 +41,18 @@ def trial(folder: Path, number: int, kl_weight: float, **changes: Any) -> TrialV
 
 def failed(folder: Path, number: int, kl_weight: float, reason: str, message: str) -> TrialView:
     failure = {"reason": reason, "message": message}
-    gone: dict[str, Any] = {"state": "failed", "values": [], "failure": failure, "metrics": {}, "run_id": None}
-    return trial(folder, number, kl_weight, **gone)
+    fields: dict[str, Any] = {"state": "failed", "values": [], "failure": failure, "metrics": {}, "run_id": None}
+    return trial(folder, number, kl_weight, **fields)
 
 
 def study(folder: Path, *trials: TrialView, **changes: Any) -> StudyView:
-    """A lambda sweep; its configuration lies in the folder as a sweep leaves it."""
+    """A lambda sweep with a copy of its configuration in the folder."""
     config = {
         "hydra": {"job": {"config_name": "config"}, "runtime": {"choices": {"model": "vae", "dataset": "digits"}}},
         "table": list(METRICS),
         "objective": "valid/neg_elbo",
         "vae": {"lambda": 1, "likelihood": "bernoulli", "sigma2": 1.0},
+        "study": {"_target_": "hwsweep.report.posterior_collapse.PosteriorCollapse"},
     }
     copy = folder / "conf" / "1_main"
     for group, choice in (("model", "vae"), ("dataset", "digits")):
@@ -65,14 +66,14 @@ def study(folder: Path, *trials: TrialView, **changes: Any) -> StudyView:
     return view._replace(**changes)
 
 
-def note(trial: TrialView, verdict: str, **metrics: float) -> TrialView:
-    """Let the trial's run have this verdict, and the trial these metrics."""
-    run_folder.write_result(trial.directory, "a" * 32, {}, {"verdict": verdict, "why": f"{verdict}: so it is"})
+def with_verdict(trial: TrialView, verdict: str, **metrics: float) -> TrialView:
+    """The trial with these metrics, after its run has stored this verdict."""
+    run_folder.write_result(trial.directory, "a" * 32, {}, {"verdict": verdict, "why": f"{verdict}: an example"})
     return trial._replace(metrics={**trial.metrics, **{f"test/{key}": value for key, value in metrics.items()}})
 
 
 def draw_images(trial: TrialView) -> None:
-    """The pictures that a VAE's run stores."""
+    """Store the images that a VAE's run stores."""
     folder = trial.directory / "figures"
     images = np.zeros((4, 5, 7, 1), dtype=np.uint8)
     drawing.store(ReconstructionsInfo("", images, images, 2), folder / "reconstructions.npz")
@@ -81,7 +82,7 @@ def draw_images(trial: TrialView) -> None:
 
 
 def draw_curves(trial: TrialView, epochs: int) -> None:
-    """The curves that a VAE's run stores: the rate is the epoch, all else 0."""
+    """Store the curves that a VAE's run stores: the rate is the epoch, all other values are 0."""
     epoch = np.arange(1.0, epochs + 1)
     values = np.stack([0 * epoch, epoch, 0 * epoch])
     drawing.store(CurvesInfo("", epoch, values, values), trial.directory / "figures" / "curves.npz")

@@ -1,72 +1,107 @@
-"""The answer in two sentences, on studies whose answer is known."""
+"""The answer to a study's question, on studies whose answer is known."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from planted_studies import failed, note, study, trial
+from planted_studies import failed, study, trial, with_verdict
 
 from hwsweep.report.answer import answer, question
+from hwsweep.report.classifier import ClassifierStudy
+from hwsweep.report.posterior_collapse import PosteriorCollapse
+from hwsweep.sweep.study.view import StudyView
+
+
+def answer_about_collapse(view: StudyView) -> list[str]:
+    return PosteriorCollapse().answer(view, answer(view, {}))
 
 
 def test_a_lambda_sweep_is_answered_by_where_the_posterior_collapsed(tmp_path: Path) -> None:
-    told = [(100, "collapsed", 330.0, 0.0, 0), (0, "unregularised", 400.0, 282.0, 20), (1, "healthy", 145.0, 31.5, 20)]
+    runs = [(100, "collapsed", 330.0, 0.0, 0), (0, "unregularised", 400.0, 282.0, 20), (1, "healthy", 145.0, 31.5, 20)]
     trials = [
-        note(trial(tmp_path, place, weight, values=[value]), verdict, rate=rate, active_units=units)
-        for place, (weight, verdict, value, rate, units) in enumerate(told)
+        with_verdict(trial(tmp_path, number, weight, values=[value]), verdict, rate=rate, active_units=units)
+        for number, (weight, verdict, value, rate, units) in enumerate(runs)
     ]
-    assert answer(study(tmp_path, *trials), {}) == [
+    assert answer_about_collapse(study(tmp_path, *trials)) == [
         "Between lambda = 1 and 100 the posterior collapsed: the rate falls from 31.50 to 0.00 nats and the active "
         "units from 20 to 0; lambda = 0 is unregularised; lambda = 1 is healthy.",
         "The best of 3 finished trials is lambda = 1 (trial 2): valid/neg_elbo = 145.",
     ]
 
 
-def test_a_sweep_that_never_collapsed_says_so(tmp_path: Path) -> None:
-    trials = [note(trial(tmp_path, place, place), "healthy", rate=3, active_units=20) for place in range(2)]
-    first, _ = answer(study(tmp_path, *trials), {})
+def test_a_sweep_without_collapse_is_answered_by_the_largest_lambda(tmp_path: Path) -> None:
+    trials = [with_verdict(trial(tmp_path, n, n), "healthy", rate=3, active_units=20) for n in range(2)]
+    first, _ = answer_about_collapse(study(tmp_path, *trials))
     assert first == "The posterior did not collapse totally at any lambda up to 1; lambda = 0, 1 are healthy."
 
 
+def test_of_several_swept_keys_the_answer_compares_only_trials_that_differ_in_lambda(tmp_path: Path) -> None:
+    points = [
+        (1, 5, "healthy"),
+        (100, 5, "collapsed"),
+        (1, 9, "partly collapsed"),
+        (100, 9, "healthy"),
+    ]
+    trials = [
+        with_verdict(
+            trial(tmp_path, n, weight, params={"vae.lambda": weight, "vae.latent": latent}, values=[n]), verdict, rate=n
+        )
+        for n, (weight, latent, verdict) in enumerate(points)
+    ]
+    view = study(tmp_path, *trials, axes={"vae.lambda": (1, 100), "vae.latent": (5, 9)})
+    first, _ = answer_about_collapse(view)
+    assert first.startswith("With latent = 5: Between lambda = 1 and 100 the posterior collapsed")
+    assert "partly" not in first
+
+
+def test_the_answer_about_classifiers_ends_with_the_verdict_on_the_best_one(tmp_path: Path) -> None:
+    trials = [with_verdict(trial(tmp_path, n, n, values=[2.0 - n]), "above baseline") for n in range(2)]
+    view = study(tmp_path, *trials)
+    general = answer(view, {})
+    sentence = "The verdict on the best trial is above baseline: an example."
+    assert ClassifierStudy().answer(view, general) == [*general, sentence]
+    none_finished = study(tmp_path / "none", failed(tmp_path / "none", 0, 0, "error", "no"))
+    assert ClassifierStudy().answer(none_finished, general) == general
+
+
 def test_the_best_of_a_search_is_the_highest_value_where_more_is_better(tmp_path: Path) -> None:
-    trials = [trial(tmp_path, place, place, values=[value]) for place, value in enumerate((0.5, 0.9, 0.8))]
-    best, sure = answer(study(tmp_path, *trials, directions=["maximize"]), {"vae.lambda": 0.25, "seed": 0.75})
+    trials = [trial(tmp_path, n, n, values=[value]) for n, value in enumerate((0.5, 0.9, 0.8))]
+    best, certainty = answer(study(tmp_path, *trials, directions=["maximize"]), {"vae.lambda": 0.25, "seed": 0.75})
     assert "lambda = 1 (trial 1): valid/neg_elbo = 0.9." in best
     # 0.9, 0.8, 0.5: mean 2.2 / 3, standard deviation sqrt((0.1667² + 0.0667² + 0.2333²) / 2) = 0.208
-    assert "0.1 worse and the best 3 spread by 0.208" in sure and "seed matters most (importance 75%)" in sure
+    assert "0.1 worse, and the standard deviation of the best 3 is 0.208" in certainty
+    assert "seed matters most (importance 75%)" in certainty
 
 
-def test_with_seeds_the_distance_to_the_next_point_is_told_in_standard_errors(tmp_path: Path) -> None:
-    trials = [
-        trial(tmp_path, place, place, values=[10.0 + place], errors=[error]) for place, error in ((0, 0.3), (1, 0.4))
-    ]
-    _, sure = answer(study(tmp_path, *trials), {})
-    assert sure == "The next point is 1 worse, 2.0 standard errors."  # sqrt(0.3² + 0.4²) = 0.5
+def test_with_seeds_the_distance_to_the_next_point_is_in_standard_errors(tmp_path: Path) -> None:
+    trials = [trial(tmp_path, n, n, values=[10.0 + n], errors=[error]) for n, error in ((0, 0.3), (1, 0.4))]
+    _, certainty = answer(study(tmp_path, *trials), {})
+    assert certainty == "The next point is 1 worse, 2.0 standard errors."  # sqrt(0.3² + 0.4²) = 0.5
 
 
 def test_of_equal_trials_none_is_called_the_best(tmp_path: Path) -> None:
-    trials = [
-        trial(tmp_path, place, place, values=[value], errors=[0.0]) for place, value in enumerate((0.75, 0.75, 0.8))
-    ]
-    _, sure = answer(study(tmp_path, *trials), {})
-    assert sure == "2 trials share that value, so this study does not tell which of them is the best."
+    trials = [trial(tmp_path, n, n, values=[value], errors=[0.0]) for n, value in enumerate((0.75, 0.75, 0.8))]
+    _, certainty = answer(study(tmp_path, *trials), {})
+    assert certainty == "2 trials share that value, so this study does not tell which of them is the best."
 
 
 def test_the_pareto_front_is_counted(tmp_path: Path) -> None:
     values = [[1.0, 9.0], [2.0, 2.0], [3.0, 3.0], [9.0, 1.0]]
-    trials = [trial(tmp_path, place, place, values=value) for place, value in enumerate(values)]
-    (said,) = answer(study(tmp_path, *trials, directions=["minimize", "minimize"]), {})
-    assert said.startswith("3 of 4 finished trials are on the Pareto front (trials 0, 1, 3)")
+    trials = [trial(tmp_path, n, n, values=value) for n, value in enumerate(values)]
+    view = study(tmp_path, *trials, directions=["minimize", "minimize"])
+    (sentence,) = answer(view, {})
+    assert sentence.startswith("3 of 4 finished trials are on the Pareto front (trials 0, 1, 3)")
+    assert answer_about_collapse(view) == [sentence]
 
 
-def test_a_study_in_which_all_failed_says_of_what(tmp_path: Path) -> None:
-    trials = [failed(tmp_path, place, place, "diverged", "inf") for place in range(2)]
-    assert answer(study(tmp_path, *trials), {}) == [
+def test_the_answer_of_a_study_without_a_finished_trial_is_why_the_trials_failed(tmp_path: Path) -> None:
+    trials = [failed(tmp_path, n, n, "diverged", "inf") for n in range(2)]
+    assert answer_about_collapse(study(tmp_path, *trials)) == [
         "No trial has finished, so there is no answer yet (2 diverged).",
     ]
 
 
-def test_the_question_names_what_was_swept_and_what_was_looked_at(tmp_path: Path) -> None:
+def test_the_question_names_the_swept_keys_and_the_objective(tmp_path: Path) -> None:
     assert (
         question(study(tmp_path))
         == "What does vae.lambda (0, 1) do to valid/neg_elbo (lower is better) of vae on digits?"

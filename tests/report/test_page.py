@@ -1,4 +1,4 @@
-"""The page of planted studies: order, escaping, sorting, nothing from outside."""
+"""The page of planted studies: order, escaping, sorting, no requests."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from planted_studies import draw_curves, draw_images, failed, note, study, trial
+from planted_studies import draw_curves, draw_images, failed, study, trial, with_verdict
 
 from hwsweep import run_folder
-from hwsweep.report.results_csv import results_csv
-from hwsweep.report.tables import plain, trials_table
-from hwsweep.report.write import write_report
+from hwsweep.report.tables import number_cell, trials_table
+from hwsweep.report.write import results_csv, write_report
 from hwsweep.sweep.study.view import StudyView
 
 EVIL = "<script>alert(1)</script>"
 
 
-class Read(HTMLParser):
+class ParsedPage(HTMLParser):
     """The tags of a page, and the text of each headline, cell and paragraph."""
 
     def __init__(self, html: str) -> None:
@@ -40,12 +39,12 @@ class Read(HTMLParser):
         return [text for tag, text in self.texts if tag in tags]
 
 
-def page_of(view: StudyView) -> Read:
-    return Read(write_report(view).page.read_text(encoding="utf-8"))
+def page_of(view: StudyView) -> ParsedPage:
+    return ParsedPage(write_report(view).page.read_text(encoding="utf-8"))
 
 
 def sweep(folder: Path, pictures: bool = False, **changes: Any) -> StudyView:
-    """Two finished trials, with pictures if they are wanted, and a failed one between them."""
+    """Two finished trials, with pictures on request, and a failed one between them."""
     trials = [
         trial(folder, 0, 0),
         failed(folder, 1, 5, "diverged", "the loss is inf"),
@@ -55,19 +54,19 @@ def sweep(folder: Path, pictures: bool = False, **changes: Any) -> StudyView:
         if pictures:
             draw_images(each)
             draw_curves(each, 3)
-        note(each, verdict)
+        with_verdict(each, verdict)
         run_folder.write_origin(each.directory, {"version.torch": "2.6", "digest": "d1", "seed": each.number})
     return study(folder, *trials, **changes)
 
 
-def test_the_sections_stand_in_the_order_in_which_a_reader_asks_and_nothing_comes_from_outside(tmp_path: Path) -> None:
+def test_the_sections_are_in_order_and_nothing_is_loaded_from_outside(tmp_path: Path) -> None:
     read = page_of(sweep(tmp_path, pictures=True))
     assert read.text_of("h2") == [
         "Question",
         "Answer",
         "Trials",
         "Verdicts",
-        "What the models make of the same images",
+        "The same images through every model",
         "Curves",
         "The search",
         "How to reproduce",
@@ -81,21 +80,21 @@ def test_the_sections_stand_in_the_order_in_which_a_reader_asks_and_nothing_come
     assert policy.startswith("default-src 'none'; img-src data:;") and "unsafe" not in policy
 
 
-def test_what_a_user_typed_is_shown_as_text_wherever_it_stands(tmp_path: Path) -> None:
+def test_text_that_a_user_typed_is_escaped_everywhere(tmp_path: Path) -> None:
     evil = trial(tmp_path, 0, 0, params={EVIL: EVIL})
-    note(evil, EVIL)
+    with_verdict(evil, EVIL)
     bad = failed(tmp_path, 1, 5, EVIL, EVIL)._replace(command=["python", EVIL])
     view = study(tmp_path, evil, bad, name=EVIL, command=["python", EVIL], axes={EVIL: (EVIL,)})
     view.config.dataset = {"name": EVIL}
     view.config.objective = EVIL
     html = write_report(view).page.read_text(encoding="utf-8")
     assert EVIL not in html
-    read = Read(html)
+    read = ParsedPage(html)
     assert [tag for tag, _ in read.tags].count("script") == 1
     assert f"Study {EVIL}" in "".join(read.text_of("h1"))
 
 
-def test_failed_trials_stand_last_with_the_reason_and_the_command_that_repeats_them(tmp_path: Path) -> None:
+def test_failed_trials_are_last_with_the_reason_and_the_command_that_repeats_them(tmp_path: Path) -> None:
     table = trials_table(sweep(tmp_path))
     assert [row[0].text for row in table.rows] == ["0", "2"]
     (last,) = table.failed
@@ -110,21 +109,21 @@ def test_failed_trials_stand_last_with_the_reason_and_the_command_that_repeats_t
     assert "python -m hwsweep vae.lambda=5" in read.text_of("code")
 
 
-def test_the_best_row_is_stressed(tmp_path: Path) -> None:
+def test_the_best_row_is_highlighted(tmp_path: Path) -> None:
     table = trials_table(sweep(tmp_path))
     assert table.best is not None and table.rows[table.best][0].text == "2"
     assert trials_table(sweep(tmp_path / "more", directions=["maximize"])).best == 0
 
 
-def test_a_table_sorts_by_the_number_and_not_by_what_is_shown_of_it() -> None:
+def test_a_table_sorts_by_the_number_and_not_by_its_text() -> None:
     values = [123.456789, 0.00012, 20.0, -3.25]
-    cells = [plain(value) for value in values]
+    cells = [number_cell(value) for value in values]
     assert [cell.number for cell in cells] == values
     assert [cell.text for cell in cells] == ["123.46", "0.0001", "20", "-3.250"]
-    assert plain(None).number == float("inf")  # after every number
+    assert number_cell(None).number == float("inf")  # after every number
 
 
-def test_how_to_reproduce_names_changes_versions_data_and_seeds(tmp_path: Path) -> None:
+def test_the_section_on_reproduction_names_changes_versions_data_and_seeds(tmp_path: Path) -> None:
     cells = page_of(sweep(tmp_path)).text_of("td")
     start = cells.index("objective")
     assert cells[start : start + 3] == ["objective", "valid/loss", "valid/neg_elbo"]
@@ -133,7 +132,7 @@ def test_how_to_reproduce_names_changes_versions_data_and_seeds(tmp_path: Path) 
     assert cells[cells.index("seed") + 1] == "0 (trials 0); 2 (trials 2)"
 
 
-def test_the_exact_command_is_shown_without_where_the_interpreter_lay(tmp_path: Path) -> None:
+def test_the_exact_command_is_shown_without_the_folder_of_the_interpreter(tmp_path: Path) -> None:
     assert page_of(sweep(tmp_path)).text_of("pre") == ["python -m hwsweep -m vae.lambda=0,1"] * 2
 
 
@@ -143,6 +142,7 @@ def test_the_csv_has_every_trial_with_every_number(tmp_path: Path) -> None:
     assert [row["valid/neg_elbo"] for row in rows] == ["10.0", "", "9.0"]
     assert [row["test/rate"] for row in rows] == ["3.0", "", "3.0"]
     assert (rows[1]["reason"], rows[1]["message"]) == ("diverged", "the loss is inf")
+    assert [row["verdict"] for row in rows] == ["unregularised: an example", "", "healthy: an example"]
 
 
 def test_a_study_of_one_trial_has_a_page_too(tmp_path: Path) -> None:
@@ -150,21 +150,21 @@ def test_a_study_of_one_trial_has_a_page_too(tmp_path: Path) -> None:
     assert "The only finished trial is lambda = 3 (trial 0): valid/neg_elbo = 10." in read.text_of("p")
 
 
-def test_a_study_that_was_killed_says_what_has_not_ended(tmp_path: Path) -> None:
+def test_the_page_of_a_killed_study_says_what_is_not_finished(tmp_path: Path) -> None:
     waiting = trial(tmp_path, 1, 1, state="interrupted", values=[], metrics={})
     read = page_of(study(tmp_path, trial(tmp_path, 0, 0), waiting))
-    assert "The sweep has not reached its end (1 interrupted): the same command goes on with it." in read.text_of("p")
+    assert "The sweep is not finished (1 interrupted). Give the same command again to continue it." in read.text_of("p")
     assert "interrupted" in read.text_of("td")
 
 
-def test_the_best_trials_own_figures_stand_under_a_headline_that_two_studies_share(tmp_path: Path) -> None:
+def test_the_best_trials_own_figures_are_in_a_section_of_their_own(tmp_path: Path) -> None:
     first, second = trial(tmp_path, 0, 1), trial(tmp_path, 1, 2, values=[9.0])
     Image.new("L", (3, 2)).save(second.directory / "figures" / "confusion.png")
     read = page_of(study(tmp_path, first, second))
     assert "The best trial" in read.text_of("h2") and "Trial 1: lambda = 2." in read.text_of("p")
 
 
-def test_the_page_replaces_an_older_one_whole(tmp_path: Path) -> None:
+def test_the_page_replaces_an_older_one(tmp_path: Path) -> None:
     view = sweep(tmp_path)
     first = write_report(view)
     before = first.page.read_text(encoding="utf-8")

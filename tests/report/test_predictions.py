@@ -1,4 +1,4 @@
-"""What a study foretells from the training images alone."""
+"""The predictions of a study from the training images alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 
 from hwsweep.build import build
 from hwsweep.conf_path import conf_path
-from hwsweep.report.observer import foretold
+from hwsweep.report.posterior_collapse import PosteriorCollapse
 from hwsweep.sweep.study.view import StudyView
 
 Values = tuple[float | int | str | bool, ...] | None
@@ -22,20 +22,24 @@ def view(weights: Values, *overrides: str) -> StudyView:
     return StudyView("mine", Path(), [], cfg, {"vae.lambda": weights}, [])
 
 
-def test_total_collapse_is_foretold_just_above_the_largest_eigenvalue_and_not_below() -> None:
+def predictions(view: StudyView) -> list[str]:
+    return PosteriorCollapse().predictions(view)
+
+
+def test_total_collapse_is_predicted_just_above_the_largest_eigenvalue_and_not_below() -> None:
     small = "dataset.n_train=331"
     train = build(view(None, small).config).dataset.splits(0).train["image"].flatten(1).numpy() / 255
     largest = float(np.linalg.eigvalsh(np.cov(train.T, bias=True))[-1])
-    below, above = foretold(view((largest * 0.999, largest * 1.001), small))
+    below, above = predictions(view((largest * 0.999, largest * 1.001), small))
     assert "1 of 20 latents active predicted" in below
     assert "total collapse predicted" in above
 
 
 @pytest.mark.parametrize("weights", [(-1.0,), ("big",), None])
-def test_nothing_is_foretold_of_what_no_model_can_be_or_of_an_interval(weights: Values) -> None:
-    assert foretold(view(weights, "dataset.n_train=331")) == []
+def test_nothing_is_predicted_for_values_that_no_model_can_have_or_for_an_interval(weights: Values) -> None:
+    assert predictions(view(weights, "dataset.n_train=331")) == []
 
 
 def test_a_missing_data_set_ends_the_sweep_before_its_first_trial() -> None:
     with pytest.raises(SystemExit, match=r"hwsweep: .*tibetan_mnist"):
-        foretold(view((1,), "dataset=tibetan_mnist"))
+        predictions(view((1,), "dataset=tibetan_mnist"))

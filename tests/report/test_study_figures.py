@@ -1,4 +1,4 @@
-"""The figures of a study; one that cannot be drawn costs only itself."""
+"""The figures of a study: what is drawn of which runs, here or in other processes."""
 
 from __future__ import annotations
 
@@ -7,66 +7,59 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import pytest
-from planted_studies import draw_curves, draw_images, failed, note, study, trial
+from planted_studies import draw_curves, draw_images, failed, study, trial, with_verdict
 
 from hwsweep import run_folder
 from hwsweep.figures import trial_curves
-from hwsweep.report import study_figures
 from hwsweep.report.compare import compare
-from hwsweep.report.naming import title
-from hwsweep.report.study_figures import Drawing, draw_montages
+from hwsweep.report.naming import trial_title
+from hwsweep.report.posterior_collapse import PosteriorCollapse, draw_montages
+from hwsweep.report.study_figures import StudyFigures
 
 
-def test_a_montage_is_drawn_of_the_runs_that_have_all_three_pictures(tmp_path: Path) -> None:
-    whole, half = trial(tmp_path, 0, 0), trial(tmp_path, 1, 1)
-    draw_images(whole)
-    draw_images(half)
-    (half.directory / "figures" / "samples.npz").unlink()
-    (drawn,) = draw_montages(study(tmp_path, whole, half))
-    assert drawn.path == tmp_path / "montage.png" and drawn.path.exists()
-    assert "lambda = 0: distortion 7.0, rate 3.00 nats" in drawn.alt and "lambda = 1" not in drawn.alt
-    assert list(draw_montages(study(tmp_path, half))) == []
+def test_a_montage_is_drawn_of_the_runs_that_have_all_three_images(tmp_path: Path) -> None:
+    complete, incomplete = trial(tmp_path, 0, 0), trial(tmp_path, 1, 1)
+    draw_images(complete)
+    draw_images(incomplete)
+    (incomplete.directory / "figures" / "samples.npz").unlink()
+    (figure,) = draw_montages(study(tmp_path, complete, incomplete))
+    assert figure.path == tmp_path / "montage.png" and figure.path.exists()
+    assert "lambda = 0: distortion 7.0, rate 3.00 nats" in figure.alt and "lambda = 1" not in figure.alt
+    assert list(draw_montages(study(tmp_path, incomplete))) == []
 
 
-def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_are_drawn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_are_drawn(tmp_path: Path) -> None:
     first = trial(tmp_path, 0, 0)
     draw_images(first)
     draw_curves(first, 3)
-
-    def draw_sweep(view: object) -> None:
-        raise ValueError("the pen is dry")
-
-    monkeypatch.setattr(study_figures, "draw_sweep", draw_sweep)
-    drawing = Drawing(study(tmp_path, first))
-    assert drawing.problems == ["sweep: ValueError: the pen is dry"]
-    assert [path.name for path in drawing.paths] == ["montage.png", "trial_curves.png"]
+    (first.directory / "figures" / "curves.npz").write_bytes(b"damaged")
+    figures = StudyFigures(study(tmp_path, first), PosteriorCollapse())
+    assert [problem.partition(":")[0] for problem in figures.problems] == ["curves"]
+    assert [figure.path.name for figure in figures.drawn] == ["montage.png"]
 
 
-def test_processes_draw_what_is_drawn_here(tmp_path: Path) -> None:
+def test_processes_draw_the_same_figures(tmp_path: Path) -> None:
     first = trial(tmp_path, 0, 0)
     draw_images(first)
     draw_curves(first, 3)
     view = study(tmp_path, first)
-    here = Drawing(view)
-    expected = [(each, each.path.read_bytes()) for each in here.drawn]
-    for path in here.paths:
-        path.unlink()
+    here = StudyFigures(view, PosteriorCollapse())
+    expected = [(figure, figure.path.read_bytes()) for figure in here.drawn]
+    for figure in here.drawn:
+        figure.path.unlink()
     with ProcessPoolExecutor(2, get_context("forkserver")) as processes:
-        there = Drawing(view, processes)
-        assert [(each, each.path.read_bytes()) for each in there.drawn] == expected
-    assert [path.name for path in there.paths] == ["montage.png", "trial_curves.png"]
+        there = StudyFigures(view, PosteriorCollapse(), processes)
+        assert [(figure, figure.path.read_bytes()) for figure in there.drawn] == expected
+    assert [figure.path.name for figure in there.drawn] == ["montage.png", "trial_curves.png"]
     assert there.problems == here.problems == []
 
 
-def test_a_study_without_a_finished_trial_has_no_pictures(tmp_path: Path) -> None:
-    drawing = Drawing(study(tmp_path, failed(tmp_path, 0, 1, "error", "no")))
-    assert drawing.drawn == [] and drawing.problems == []
+def test_a_study_without_a_finished_trial_has_no_figures(tmp_path: Path) -> None:
+    figures = StudyFigures(study(tmp_path, failed(tmp_path, 0, 1, "error", "no")), PosteriorCollapse())
+    assert figures.drawn == [] and figures.problems == []
 
 
-def test_curves_of_runs_of_different_length_stand_in_one_figure(tmp_path: Path) -> None:
+def test_curves_of_runs_of_different_length_are_in_one_figure(tmp_path: Path) -> None:
     trials = [trial(tmp_path, number, number) for number in range(2)]
     for each, epochs in zip(trials, (3, 5), strict=True):
         draw_curves(each, epochs)
@@ -74,17 +67,15 @@ def test_curves_of_runs_of_different_length_stand_in_one_figure(tmp_path: Path) 
     np.testing.assert_array_equal(info.valid[1], [[1, 2, 3, np.nan, np.nan], [1, 2, 3, 4, 5]])
 
 
-def test_only_vaes_are_compared_by_rate_and_distortion_and_a_classifier_beside_them_costs_nothing(
-    tmp_path: Path,
-) -> None:
+def test_classifiers_are_left_out_of_the_rate_distortion_plane(tmp_path: Path) -> None:
     texts = trial(tmp_path, 0, 0, params={"transformer.heads": 2}, metrics={"test/accuracy": 0.9})
-    note(texts, "above baseline")
+    with_verdict(texts, "above baseline")
     run_folder.write_arrays(texts.directory, {"confusion": np.eye(2)})
     view = study(tmp_path, texts, axes={"transformer.heads": (2,)})
     del view.config.vae
-    assert study_figures.numbers_of(view, "") == []
-    (sections, *_) = compare([view, view], tmp_path).sections
-    assert sections.sentences == []
+    assert list(PosteriorCollapse().comparison([view, view], tmp_path)) == []
+    (first, *_) = compare([view, view], tmp_path).sections
+    assert first.sentences == [] and first.pictures == []
 
 
 def test_a_swept_data_set_is_named_with_its_trials_but_not_inside_its_own_montage(tmp_path: Path) -> None:
@@ -94,10 +85,11 @@ def test_a_swept_data_set_is_named_with_its_trials_but_not_inside_its_own_montag
     ]
     for each in trials:
         draw_images(each)
-        note(each, "healthy")
+        with_verdict(each, "healthy")
     view = study(tmp_path, *trials, axes={"dataset": ("digits", "faces"), "vae.lambda": (1,)})
-    assert [title(each, view) for each in trials] == ["dataset = digits, lambda = 1", "dataset = faces, lambda = 1"]
+    names = ["dataset = digits, lambda = 1", "dataset = faces, lambda = 1"]
+    assert [trial_title(each, view) for each in trials] == names
     first, _ = draw_montages(view)
     assert "digits. lambda = 1: distortion" in first.alt
     (points,) = compare([view, view], tmp_path).sections[0].tables
-    assert [row[0].text for row in points.rows] == [title(each, view) for each in trials]
+    assert [row[0].text for row in points.rows] == names

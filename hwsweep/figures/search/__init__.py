@@ -1,6 +1,12 @@
-"""Figures of a search, drawn from a study's view: one file a figure.
+"""Figures of a search: one file a figure, drawn from a study's view.
 
-As everywhere in `figures`, but that `info(view)` is None where there is nothing to show.
+A module has the names that figures/__init__.py lists, with two differences:
 
-trials: names, colours and finite values, shared        scale: where a parameter's values stand on an axis
+* `info(view)` takes a `StudyView`, and is None where the study has nothing to show;
+* `summary(info) -> str`: the numbers in the figure, for readers who cannot see it.
+
+trials: names, colours and finite values        scale: the position of a parameter's values on an axis
 """
+
+FIGURES = ("history", "importances", "slices", "contour", "parallel", "timeline", "pareto", "intermediate")
+"""The modules, in the order of the page."""

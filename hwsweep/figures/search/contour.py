@@ -1,4 +1,4 @@
-"""What two parameters did together: the objective over their plane."""
+"""The joint effect of two parameters: the objective over their plane."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.colors import LogNorm, Normalize
 
 from hwsweep.figures.drawing import BLACK
 from hwsweep.figures.search.scale import Scale, scale_of
-from hwsweep.figures.search.trials import completed, keys, names, objectives, spiked
+from hwsweep.figures.search.trials import finite_trials, key_labels, objective_labels, spiked, varied_keys
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hwsweep.sweep.study.view import StudyView
 
 PANELS = 1
-_LEAST = 6  # trials; a surface through fewer would be invented
+_MIN_TRIALS = 6  # for a surface between the points
 
 
 class ContourInfo(NamedTuple):
@@ -39,8 +39,8 @@ class ContourInfo(NamedTuple):
 
 def info(view: StudyView) -> ContourInfo | None:
     """The plane of two parameters; None if not exactly two vary, or with several objectives."""
-    trials = completed(view)
-    varied = keys(trials)
+    trials = finite_trials(view)
+    varied = varied_keys(trials)
     if len(view.directions) > 1 or len(varied) != 2:
         return None
     trials = [trial for trial in trials if all(key in trial.params for key in varied)]
@@ -49,9 +49,9 @@ def info(view: StudyView) -> ContourInfo | None:
     x, y = scales = [scale_of(view, trials, key) for key in varied]
     value = np.array([trial.values[0] for trial in trials])
     return ContourInfo(
-        names=names(varied),
+        names=key_labels(varied),
         scales=scales,
-        objective=objectives(view)[0],
+        objective=objective_labels(view)[0],
         log=spiked(value),
         darker_is_lower=view.directions[0] == "minimize",
         x=x.positions,
@@ -62,7 +62,7 @@ def info(view: StudyView) -> ContourInfo | None:
 
 
 def draw(info: ContourInfo, axes: Sequence[Axes]) -> None:
-    """Cells for two lists, a surface between the points of two intervals, else the points alone; the best ones dark."""
+    """Cells for two lists, a surface for two intervals, else points alone; better values are darker."""
     (axis,) = axes
     colours = "viridis" if info.darker_is_lower else "viridis_r"
     low, high = float(info.value.min()), float(info.value.max())
@@ -70,7 +70,7 @@ def draw(info: ContourInfo, axes: Sequence[Axes]) -> None:
     if info.cells.size:
         axis.imshow(info.cells, cmap=colours, norm=norm, origin="lower", aspect="auto")
         axis.grid(False)
-    elif _spread(info):
+    elif _is_surface(info):
         axis.tricontourf(info.x, info.y, info.value, 14, cmap=colours, norm=norm)
     drawn = axis.scatter(
         info.x, info.y, c=info.value, cmap=colours, norm=norm, s=18, edgecolors="white", linewidths=0.6
@@ -84,8 +84,14 @@ def draw(info: ContourInfo, axes: Sequence[Axes]) -> None:
     axis.figure.colorbar(drawn, ax=axis, shrink=0.9, pad=0.02).set_label(info.objective)
 
 
+def summary(info: ContourInfo) -> str:
+    """The numbers in the figure, for its alternative text."""
+    low, high = info.value.min(), info.value.max()
+    return f"{info.objective} over {' and '.join(info.names)}, {len(info.value)} trials, from {low:.5g} to {high:.5g}"
+
+
 def _means(x: Scale, y: Scale, value: Float64[np.ndarray, " trials"]) -> Float64[np.ndarray, "rows columns"]:
-    """Mean value of the trials at each pair of places."""
+    """The mean value of the trials in each cell."""
     sums, counts = np.zeros((2, len(y.ticks), len(x.ticks)))
     at = y.positions.astype(int), x.positions.astype(int)
     np.add.at(sums, at, value)
@@ -93,10 +99,10 @@ def _means(x: Scale, y: Scale, value: Float64[np.ndarray, " trials"]) -> Float64
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
-def _spread(info: ContourInfo) -> bool:
-    """Whether the points span a surface of two scales of numbers."""
+def _is_surface(info: ContourInfo) -> bool:
+    """Whether both scales are numeric and the points span an area."""
     if any(scale.listed for scale in info.scales):
         return False
     points = np.unique(np.stack([info.x, info.y]), axis=1)
     rank = int(np.linalg.matrix_rank(points - points.mean(1, keepdims=True)))
-    return points.shape[1] >= _LEAST and rank == 2
+    return points.shape[1] >= _MIN_TRIALS and rank == 2

@@ -1,4 +1,4 @@
-"""How a search went: every trial's value and the best so far."""
+"""The value of every trial and the best value so far."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from matplotlib.ticker import MaxNLocator
 
 from hwsweep.figures.drawing import BLACK
-from hwsweep.figures.search.trials import COLOURS, completed, objectives, spiked
+from hwsweep.figures.search.trials import COLOURS, finish, finite_trials, objective_labels, spiked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,13 +31,13 @@ class HistoryInfo(NamedTuple):
     best: Float64[np.ndarray, " complete"]
     pruned_number: Int64[np.ndarray, " pruned"]
     pruned_value: Float64[np.ndarray, " pruned"]
-    """The last that was reported."""
+    """The last reported value."""
     failed_number: Int64[np.ndarray, " failed"]
 
 
 def info(view: StudyView) -> HistoryInfo | None:
     """Values of a study with one objective; None with several, or with fewer than two complete trials."""
-    trials = completed(view)
+    trials = finite_trials(view)
     if len(view.directions) > 1 or len(trials) < 2:
         return None
     value = np.array([trial.values[0] for trial in trials])
@@ -46,7 +45,7 @@ def info(view: StudyView) -> HistoryInfo | None:
     pruned = [trial for trial in view.trials if trial.state == "pruned" and trial.reported]
     last = np.array([trial.reported[max(trial.reported)] for trial in pruned], dtype=np.float64)
     return HistoryInfo(
-        objective=objectives(view)[0],
+        objective=objective_labels(view)[0],
         log=spiked(value),
         number=np.array([trial.number for trial in trials]),
         value=value,
@@ -59,7 +58,7 @@ def info(view: StudyView) -> HistoryInfo | None:
 
 
 def draw(info: HistoryInfo, axes: Sequence[Axes]) -> None:
-    """Points, crosses for pruned trials, marks at the foot for failed ones; the best so far as a line."""
+    """Points, crosses for pruned trials, marks at the bottom for failed ones; the best value so far as a line."""
     (axis,) = axes
     axis.set_box_aspect(0.45)
     if info.error.any():
@@ -71,15 +70,20 @@ def draw(info: HistoryInfo, axes: Sequence[Axes]) -> None:
     low, high = axis.get_ylim()
     style: dict[str, Any]
     if len(info.pruned_number):
-        inside = np.clip(info.pruned_value, low, high)  # one that went wild must not flatten the others
+        inside = np.clip(info.pruned_value, low, high)  # an outlier must not compress the other points
         style = {"marker": "x", "s": 16, "linewidth": 1, "color": COLOURS["pruned"]}
         axis.scatter(info.pruned_number, inside, label="pruned, last reported", clip_on=False, **style)
     axis.set_ylim(low, high)
     if len(info.failed_number):
-        foot = axis.get_xaxis_transform()
+        bottom = axis.get_xaxis_transform()
         style = {"marker": "|", "s": 60, "color": COLOURS["failed"], "clip_on": False}
-        axis.scatter(info.failed_number, np.zeros(len(info.failed_number)), transform=foot, label="failed", **style)
-    axis.set_xlabel("trial")
-    axis.set_ylabel(info.objective)
-    axis.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    axis.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
+        axis.scatter(info.failed_number, np.zeros(len(info.failed_number)), transform=bottom, label="failed", **style)
+    finish(axis, "trial", info.objective)
+
+
+def summary(info: HistoryInfo) -> str:
+    """The numbers in the figure, for its alternative text."""
+    return (
+        f"{len(info.number)} complete, {len(info.pruned_number)} pruned, {len(info.failed_number)} failed trials; "
+        f"{info.objective} begins at {info.value[0]:.5g} and ends at a best of {info.best[-1]:.5g}"
+    )

@@ -1,4 +1,4 @@
-"""How much each parameter mattered."""
+"""The importance of each parameter."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from hwsweep.figures.drawing import BLUE
-from hwsweep.figures.search.trials import completed, keys, names
+from hwsweep.figures.search.trials import finite_trials, key_labels, varied_keys
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from hwsweep.sweep.study.view import StudyView
 
 PANELS = 1
-_MOST = 12  # parameters
-_ROW = 0.07  # height of a bar as a share of the width
+_MAX = 12  # parameters
+_MAX_NAMED = 8  # in the summary
+_ROW = 0.07  # height of a bar, as a share of the width
 
 
 class ImportancesInfo(NamedTuple):
@@ -27,18 +28,18 @@ class ImportancesInfo(NamedTuple):
     names: np.ndarray
     share: Float64[np.ndarray, " parameters"]
     trials: int
-    """Complete trials that the estimate comes from."""
+    """Complete trials, the basis of the estimate."""
 
 
 def info(view: StudyView) -> ImportancesInfo | None:
-    """Shares of at most 12 parameters; None if fewer than two vary or there are too few trials to tell."""
+    """Shares of at most 12 parameters; None if fewer than two vary or there are too few trials."""
     from hwsweep.sweep.study.importance import importances
 
-    trials = completed(view)
-    if len(keys(trials)) < 2 or not (shares := importances(view)):
+    trials = finite_trials(view)
+    if len(varied_keys(trials)) < 2 or not (shares := importances(view)):
         return None
-    named = names(shares)
-    return ImportancesInfo(np.array(named[:_MOST]), np.array(list(shares.values())[:_MOST]), len(trials))
+    named = key_labels(shares)
+    return ImportancesInfo(np.array(named[:_MAX]), np.array(list(shares.values())[:_MAX]), len(trials))
 
 
 def draw(info: ImportancesInfo, axes: Sequence[Axes]) -> None:
@@ -60,4 +61,10 @@ def draw(info: ImportancesInfo, axes: Sequence[Axes]) -> None:
     axis.invert_yaxis()
     axis.grid(False, axis="y")
     axis.set_xlim(0, 1.05)
-    axis.set_xlabel(f"share in what tells the best tenth of {info.trials} trials from the rest (PED-ANOVA)")
+    axis.set_xlabel(f"share in the difference between the best tenth of {info.trials} trials and the rest (PED-ANOVA)")
+
+
+def summary(info: ImportancesInfo) -> str:
+    """The numbers in the figure, for its alternative text."""
+    shares = [f"{name} {share:.0%}" for name, share in zip(info.names, info.share, strict=True)]
+    return f"{', '.join(shares[:_MAX_NAMED])}; estimated from {info.trials} trials"

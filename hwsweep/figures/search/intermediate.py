@@ -1,4 +1,4 @@
-"""What trials reported on their way, and where they were pruned."""
+"""The values that trials reported during training, and where they were pruned."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 from matplotlib.collections import LineCollection
-from matplotlib.ticker import MaxNLocator
 
 from hwsweep.figures.drawing import BLACK, GREY
-from hwsweep.figures.search.trials import COLOURS, completed, objectives, spiked
+from hwsweep.figures.search.trials import COLOURS, finish, objective_labels, spiked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,11 +18,11 @@ if TYPE_CHECKING:
     from hwsweep.sweep.study.view import StudyView
 
 PANELS = 1
-_MOST_LINES = 300
+_MAX_LINES = 300
 
 
 class IntermediateInfo(NamedTuple):
-    """A curve per trial that reported, at most 300 evenly chosen ones."""
+    """A curve per trial that reported values; of more than 300 trials, an even selection."""
 
     objective: str
     log: bool
@@ -38,19 +37,18 @@ class IntermediateInfo(NamedTuple):
 
 
 def info(view: StudyView) -> IntermediateInfo | None:
-    """The reported values; None if fewer than two trials reported, or nobody more than once."""
+    """The reported values; None if fewer than two trials reported values, or none more than once."""
     trials = [trial for trial in view.trials if trial.reported]
     if len(view.directions) > 1 or len(trials) < 2 or max(len(trial.reported) for trial in trials) < 2:
         return None
-    sign = 1 if view.directions[0] == "minimize" else -1
-    best = min(completed(view), key=lambda trial: sign * trial.values[0], default=None)
-    chosen = {int(place) for place in np.linspace(0, len(trials) - 1, min(len(trials), _MOST_LINES))}
-    trials = [trial for place, trial in enumerate(trials) if place in chosen or trial is best]
+    best = view.best_trial
+    chosen = {int(index) for index in np.linspace(0, len(trials) - 1, min(len(trials), _MAX_LINES))}
+    trials = [trial for index, trial in enumerate(trials) if index in chosen or trial is best]
     steps = sorted({step for trial in trials for step in trial.reported})
     value = np.array([[trial.reported.get(step, np.nan) for step in steps] for trial in trials], dtype=np.float64)
     numbers = [trial.number for trial in trials]
     return IntermediateInfo(
-        objective=objectives(view)[0],
+        objective=objective_labels(view)[0],
         log=spiked(value[np.isfinite(value)]),
         number=np.array(numbers),
         state=np.array([trial.state for trial in trials]),
@@ -61,7 +59,7 @@ def info(view: StudyView) -> IntermediateInfo | None:
 
 
 def draw(info: IntermediateInfo, axes: Sequence[Axes]) -> None:
-    """Curves in the colour of the trial's state, a cross where one was pruned; the best trial black and on top."""
+    """Curves in the colour of the trial's state, a cross where it was pruned; the best trial black and on top."""
     (axis,) = axes
     axis.set_box_aspect(0.45)
     curves = [np.stack([info.step, row], axis=1)[np.isfinite(row)] for row in info.value]
@@ -78,7 +76,10 @@ def draw(info: IntermediateInfo, axes: Sequence[Axes]) -> None:
     if info.log:
         axis.set_yscale("log")
     axis.autoscale()
-    axis.set_xlabel("step (epoch)")
-    axis.set_ylabel(info.objective)
-    axis.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    axis.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
+    finish(axis, "step (epoch)", info.objective)
+
+
+def summary(info: IntermediateInfo) -> str:
+    """The numbers in the figure, for its alternative text."""
+    n_pruned = int((info.state == "pruned").sum())
+    return f"{info.objective} of {len(info.number)} trials by step, {n_pruned} of them pruned"

@@ -1,4 +1,4 @@
-"""Several objectives at once: the trials that no other one beats in all of them (the Pareto front)."""
+"""Several objectives at once, and the Pareto front: trials such that no other is better in all objectives."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from hwsweep.figures.drawing import GREY, VERMILLION
-from hwsweep.figures.search.trials import completed, objectives, spiked
+from hwsweep.figures.search.trials import finite_trials, objective_labels, spiked
+from hwsweep.sweep.study.pareto_front import pareto_front
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from hwsweep.sweep.study.view import StudyView
 
 PANELS = 1
-_MOST = 3  # objectives, a plot for each pair
-_MOST_NUMBERED = 12  # trials on the front
-_GAP = 0.12  # between plots as a share of the width
+_MAX = 3  # objectives, a plot for each pair
+_MAX_NUMBERED = 12  # trials on the front
+_MAX_LISTED = 8  # of them in the summary
+_GAP = 0.12  # between plots, as a share of the width
 
 
 class ParetoInfo(NamedTuple):
@@ -36,30 +38,30 @@ class ParetoInfo(NamedTuple):
 
 def info(view: StudyView) -> ParetoInfo | None:
     """Values of all objectives; None with one objective, or with fewer than two complete trials."""
-    trials = completed(view)
+    trials = finite_trials(view)
     if len(view.directions) < 2 or len(trials) < 2:
         return None
+    number = np.array([trial.number for trial in trials])
     values = np.array([trial.values for trial in trials], dtype=np.float64)
-    minimised = np.array([direction == "minimize" for direction in view.directions])
     return ParetoInfo(
-        objectives=objectives(view),
-        number=np.array([trial.number for trial in trials]),
+        objectives=objective_labels(view),
+        number=number,
         values=values,
-        front=_front(np.where(minimised, values, -values)),
-        minimised=minimised,
+        front=np.isin(number, [trial.number for trial in pareto_front(view)]),
+        minimised=np.array([direction == "minimize" for direction in view.directions]),
         logs=[spiked(column) for column in values.T],
     )
 
 
 def draw(info: ParetoInfo, axes: Sequence[Axes]) -> None:
-    """A plot for each pair of the first three objectives; of two, the front's edge is drawn too."""
+    """A plot for each pair of the first three objectives; with two objectives also the edge of the front."""
     (page,) = axes
-    pairs = list(combinations(range(min(len(info.objectives), _MOST)), 2))
+    pairs = list(combinations(range(min(len(info.objectives), _MAX)), 2))
     width = (1 - _GAP * (len(pairs) - 1)) / len(pairs)
     page.set_axis_off()
     page.set_box_aspect(0.6 if len(pairs) == 1 else width)
-    for place, (first, second) in enumerate(pairs):
-        axis = page.inset_axes((place * (width + _GAP), 0, width, 1))
+    for index, (first, second) in enumerate(pairs):
+        axis = page.inset_axes((index * (width + _GAP), 0, width, 1))
         x, y = info.values[:, first], info.values[:, second]
         axis.scatter(x[~info.front], y[~info.front], s=12, color=GREY, label="dominated")
         axis.scatter(x[info.front], y[info.front], s=22, color=VERMILLION, zorder=3, label="Pareto front")
@@ -70,25 +72,22 @@ def draw(info: ParetoInfo, axes: Sequence[Axes]) -> None:
             axis.set(**{f"{side}label": f"{info.objectives[objective]} ({better} is better)"})
             if info.logs[objective]:
                 axis.set(**{f"{side}scale": "log"})
-        if place == 0:
+        if index == 0:
             axis.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
 
 
+def summary(info: ParetoInfo) -> str:
+    """The numbers in the figure, for its alternative text."""
+    front = ", ".join(str(number) for number in info.number[info.front][:_MAX_LISTED])
+    return f"{int(info.front.sum())} of {len(info.number)} trials on the front: {front}"
+
+
 def _edge(axis: Axes, info: ParetoInfo) -> None:
-    """What lies on the far side of this line is beaten by a trial of the front; a few are numbered."""
+    """A line between the front and the points that it dominates; the trials of a small front get their numbers."""
     front = np.flatnonzero(info.front)
     x, y = info.values[front].T
     along = np.lexsort([y if info.minimised[1] else -y, x if info.minimised[0] else -x])
     axis.step(x[along], y[along], where="post", color=VERMILLION, linewidth=0.8)
-    if len(front) <= _MOST_NUMBERED:
+    if len(front) <= _MAX_NUMBERED:
         for index in front:
             axis.annotate(str(info.number[index]), info.values[index], (4, 4), textcoords="offset points", fontsize=7)
-
-
-def _front(values: Float64[np.ndarray, "trials objectives"]) -> Bool[np.ndarray, " trials"]:
-    """Which rows no other row beats: is nowhere larger than and somewhere smaller."""
-    front = np.zeros(len(values), dtype=bool)
-    for index in np.lexsort(values.T[::-1]):  # no row is beaten by a later one
-        others, own = values[front], values[index]
-        front[index] = not ((others <= own).all(1) & (others < own).any(1)).any()
-    return front

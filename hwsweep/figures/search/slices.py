@@ -1,4 +1,4 @@
-"""What each parameter alone did: values against the objective, a small plot for each."""
+"""The effect of each parameter alone: the objective against its values, a small plot for each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from hwsweep.figures.search.scale import Scale, scale_of
-from hwsweep.figures.search.trials import completed, keys, most_important, names, objectives, spiked
+from hwsweep.figures.search.trials import (
+    finite_trials,
+    key_labels,
+    most_important,
+    objective_labels,
+    spiked,
+    varied_keys,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,10 +25,14 @@ if TYPE_CHECKING:
     from hwsweep.sweep.study.view import StudyView
 
 PANELS = 1
-_MOST = 6  # plots
+_MAX = 6  # plots
 _COLUMNS = 3
 _SHADES = ("#A6CBE3", "#4A9CCB", "#08467A")  # of the first, the second and the last third of the trials
-_GAP, _HEIGHT, _BELOW = 0.08, 0.24, 0.14  # as shares of the width: between plots, of a plot, for the text below it
+_GAP, _HEIGHT, _BELOW = (
+    0.08,
+    0.24,
+    0.14,
+)  # shares of the width: between plots, of a plot, of the text below it
 
 
 class SlicesInfo(NamedTuple):
@@ -37,15 +48,15 @@ class SlicesInfo(NamedTuple):
 
 def info(view: StudyView) -> SlicesInfo | None:
     """At most 6 parameters (fewer with several objectives) that vary in complete trials; None if none does."""
-    trials = completed(view)
-    varied = most_important(view, keys(trials), max(1, _MOST // len(view.directions)))
+    trials = finite_trials(view)
+    varied = most_important(view, varied_keys(trials), max(1, _MAX // len(view.directions)))
     if not varied:
         return None
     values = np.array([trial.values for trial in trials]).T
     return SlicesInfo(
-        names=names(varied),
+        names=key_labels(varied),
         scales=[scale_of(view, trials, key) for key in varied],
-        objectives=objectives(view),
+        objectives=objective_labels(view),
         logs=[spiked(row) for row in values],
         values=values,
         number=np.array([trial.number for trial in trials]),
@@ -53,7 +64,7 @@ def info(view: StudyView) -> SlicesInfo | None:
 
 
 def draw(info: SlicesInfo, axes: Sequence[Axes]) -> None:
-    """Plots in rows of at most three, later trials darker."""
+    """Plots in rows of at most three; later trials are darker."""
     (page,) = axes
     panels = [(i, k) for i in range(len(info.objectives)) for k in range(len(info.names))]
     columns = min(_COLUMNS, len(info.names))
@@ -62,11 +73,16 @@ def draw(info: SlicesInfo, axes: Sequence[Axes]) -> None:
     page.set_axis_off()
     page.set_box_aspect(height)
     page.set_title("later trials are darker", fontsize=8, loc="right")
-    for place, (objective, parameter) in enumerate(panels):
-        row, column = divmod(place, columns)
+    for index, (objective, parameter) in enumerate(panels):
+        row, column = divmod(index, columns)
         bottom = height - (row + 1) * _HEIGHT - row * _BELOW
         axis = page.inset_axes((column * (width + _GAP), bottom / height, width, _HEIGHT / height))
         _draw_one(axis, info, objective, parameter)
+
+
+def summary(info: SlicesInfo) -> str:
+    """The numbers in the figure, for its alternative text."""
+    return f"{', '.join(info.names)} against {', '.join(info.objectives)}, {len(info.number)} trials"
 
 
 def _draw_one(axis: Axes, info: SlicesInfo, objective: int, parameter: int) -> None:

@@ -95,6 +95,7 @@ def draw(info: TimelineInfo, axes: Sequence[Axes]) -> None:
 
 
 def summary(info: TimelineInfo) -> str:
+    """The numbers in the figure, for its alternative text."""
     n_slots = int(info.slot.max()) + 1
     return f"{len(info.trial)} runs in {n_slots} slots, {info.end.max():.0f} s, slots idle {info.idle:.0%} of the time"
 

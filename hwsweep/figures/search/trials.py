@@ -1,4 +1,4 @@
-"""What the figures of a search share: which trials count, what they are called, their colours."""
+"""What the figures of a search share: the trials with finite values, their names, colours and axes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float64
+from matplotlib.ticker import MaxNLocator
 
 from hwsweep.figures.drawing import BLUE, ORANGE, VERMILLION
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from hwsweep.sweep.study.view import StudyView, TrialView
 
 COLOURS = {"complete": BLUE, "pruned": ORANGE, "failed": VERMILLION}
@@ -22,57 +25,57 @@ _LONGEST = 20  # characters of a name beside an axis
 _SPIKE = 20.0  # times the median; a linear axis would show nothing but the spike
 
 
-def completed(view: StudyView) -> list[TrialView]:
-    """The trials that have a finite value for each objective, by number."""
-    n = len(view.directions)
-    trials = [trial for trial in view.trials if trial.state == "complete" and len(trial.values) == n]
-    return sorted((trial for trial in trials if all(map(math.isfinite, trial.values))), key=lambda trial: trial.number)
+def finite_trials(view: StudyView) -> list[TrialView]:
+    """The complete trials whose values are all finite: an axis has no place for others."""
+    return [trial for trial in view.complete_trials if all(map(math.isfinite, trial.values))]
 
 
-def objectives(view: StudyView) -> list[str]:
-    """What each objective is called: as conf's `objective` says, else by its place."""
-    named = view.config.get("objective")
-    names = [named] if isinstance(named, str) else list(named or [])
-    n = len(view.directions)
-    if len(names) == n:
-        return [short(str(name)) for name in names]
-    return ["objective"] if n == 1 else [f"objective {place + 1}" for place in range(n)]
+def objective_labels(view: StudyView) -> list[str]:
+    """The name of each objective, as a label."""
+    return [label(name) for name in view.objective_names]
 
 
-def keys(trials: Sequence[TrialView]) -> list[str]:
+def varied_keys(trials: Sequence[TrialView]) -> list[str]:
     """The parameters that take more than one value in these trials, in the order of the command line."""
-    found: dict[str, set[str]] = {}
+    values: dict[str, set[str]] = {}
     for trial in trials:
         for key, value in trial.params.items():
-            found.setdefault(key, set()).add(str(value))
-    return [key for key, values in found.items() if len(values) > 1]
+            values.setdefault(key, set()).add(str(value))
+    return [key for key in values if len(values[key]) > 1]
 
 
-def most_important(view: StudyView, of: list[str], most: int) -> list[str]:
-    """All of these parameters if they are not more than `most`; else the most important ones."""
+def most_important(view: StudyView, keys: list[str], size: int) -> list[str]:
+    """All of these parameters if they are at most `size`; else the most important ones."""
     from hwsweep.sweep.study.importance import importances
 
-    if len(of) <= most:
-        return of
+    if len(keys) <= size:
+        return keys
     shares = importances(view)
-    return sorted(of, key=lambda key: -shares.get(key, 0.0))[:most]
+    return sorted(keys, key=lambda key: -shares.get(key, 0.0))[:size]
 
 
-def names(of: Iterable[str]) -> list[str]:
-    """The last parts of the keys, or all of a key where two end alike."""
-    of = list(of)
-    last = [key.rpartition(".")[2] for key in of]
-    seen = Counter(last)
-    return [short(end if seen[end] == 1 else key) for key, end in zip(of, last, strict=True)]
+def key_labels(keys: Iterable[str]) -> list[str]:
+    """The last part of each key, or the whole key where two last parts are the same."""
+    last_parts = {key: key.rpartition(".")[2] for key in keys}
+    counts = Counter(last_parts.values())
+    return [label(part if counts[part] == 1 else key) for key, part in last_parts.items()]
 
 
-def short(text: str) -> str:
-    """The text as Matplotlib shows it literally, its middle left out if it is long."""
+def label(text: str) -> str:
+    """The text for Matplotlib: dollar signs begin no formula, and the middle of a long text is left out."""
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST // 2]}…{text[1 - _LONGEST // 2 :]}"
-    return text.replace("$", r"\$")  # no mathematics
+    return text.replace("$", r"\$")
 
 
 def spiked(values: Float64[np.ndarray, " values"]) -> bool:
     """Whether a few large values ask for a logarithmic axis."""
     return values.size > 0 and bool(values.min() > 0) and bool(values.max() > _SPIKE * np.median(values))
+
+
+def finish(axis: Axes, x_label: str, y_label: str) -> None:
+    """Labels, integer ticks and a legend above the axis."""
+    axis.set_xlabel(x_label)
+    axis.set_ylabel(y_label)
+    axis.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axis.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)

@@ -1,4 +1,4 @@
-"""What a page shows, as plain values: `gather` fills it in, `render` makes HTML of it."""
+"""The content of a page as plain values; `render` turns it into HTML."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Cell:
-    """One place of a table."""
+    """One cell of a table."""
 
     text: str
     number: float | None = None
-    """What sorting goes by; None: the text."""
+    """The sort key; None: the text is."""
     title: str = ""
-    """The whole of what the text cuts short."""
+    """The full value where `text` is shortened."""
 
 
 @dataclass(frozen=True)
 class Failed:
-    """A trial that gave no numbers."""
+    """A trial without numbers."""
 
     leading: list[Cell]
     """Number and swept values."""
@@ -30,31 +30,31 @@ class Failed:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells; failed trials stand below them, however the rows are sorted."""
+    """Rows of cells; failed trials stay below them, however the rows are sorted."""
 
     caption: str
     columns: list[str]
     rows: list[list[Cell]]
     failed: list[Failed] = field(default_factory=list)
     best: int | None = None
-    """The row to stress."""
+    """The row to highlight."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG with its words."""
+    """A PNG file with its caption."""
 
     name: str
     """Of the file beside the page."""
     caption: str
     alt: str
-    """What there is to see, with the numbers."""
+    """The numbers in the picture, for readers who cannot see it."""
     png: bytes
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Pictures that are shown on demand."""
+    """Pictures that the reader unfolds."""
 
     title: str
     pictures: list[Picture]
@@ -62,7 +62,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Section:
-    """A headline and what stands below it, in this order; empty ones are not shown."""
+    """A title and what is below it, in the order of the fields; an empty section is left out of the page."""
 
     title: str
     sentences: list[str] = field(default_factory=list)
@@ -71,20 +71,20 @@ class Section:
     pictures: list[Picture] = field(default_factory=list)
     folds: list[Fold] = field(default_factory=list)
     parts: list[Section] = field(default_factory=list)
-    """Side by side where there is room: one per study."""
+    """Side by side where the screen is wide enough: one per study."""
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing below the headline."""
-        inner = any(not part.empty for part in self.parts)
-        return not (self.sentences or self.command or self.tables or self.pictures or self.folds or inner)
+        """Whether there is nothing below the title."""
+        has_part = any(not part.empty for part in self.parts)
+        return not (self.sentences or self.command or self.tables or self.pictures or self.folds or has_part)
 
 
 @dataclass(frozen=True)
 class Page:
-    """One file of HTML."""
+    """The content of one HTML file."""
 
     title: str
     status: str
-    """One line: what ran, when, how it ended."""
+    """One line below the title."""
     sections: list[Section]

@@ -1,4 +1,4 @@
-"""HTML of a page: one file that needs no network and no server, everything a user typed escaped."""
+"""HTML of a page: one file that needs no network and no server; all text is escaped."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 if TYPE_CHECKING:
-    from hwsweep.report.page import Page
+    from hwsweep.report.html.page import Page
 
 FOLDER = Path(__file__).parent
 
 
 def render(page: Page) -> str:
-    """The whole file. Its policy forbids whatever is not in it, a script that was smuggled in too."""
+    """The text of the HTML file. Its content security policy allows only the style and the script of this folder."""
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
@@ -30,7 +30,7 @@ def render(page: Page) -> str:
     return environment.get_template("page.html.jinja").render(
         page=page,
         policy=policy,
-        style=Markup(style),  # our own files, the only text that is not escaped
+        style=Markup(style),  # our own files: the only text that is not escaped
         script=Markup(script),
         data=lambda png: f"data:image/png;base64,{base64.b64encode(png).decode()}",
     )

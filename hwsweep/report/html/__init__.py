@@ -1,0 +1,1 @@
+"""An HTML page from plain values; knows nothing of studies."""

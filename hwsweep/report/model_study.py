@@ -1,0 +1,77 @@
+"""What a model adds to the report of a study: the contract, which a class named by conf/model/*.yaml fulfils."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from hwsweep.report.html.page import Section
+    from hwsweep.sweep.study.view import StudyView
+
+
+class StudyFigure(NamedTuple):
+    """A figure of a study, stored as PNG."""
+
+    path: Path
+    section: str
+    """Title of the section of the page that shows the figure."""
+    caption: str
+    alt: str
+    """The numbers in the figure, for readers who cannot see it."""
+
+
+DrawFigures = Callable[["StudyView"], Iterator[StudyFigure]]
+"""Draws figures into the study's folder."""
+
+
+class ModelStudy(Protocol):
+    """What only one kind of model can say and draw of its study; `study: {_target_: ...}` in conf names the class."""
+
+    def predictions(self, view: StudyView) -> list[str]:
+        """Sentences that are printed before the first trial; may read the data set."""
+
+    def answer(self, view: StudyView, general: list[str]) -> list[str]:
+        """The sentences under "Answer".
+
+        Args:
+            general: the answer without knowledge of the model: first the best trial, then how certain that is.
+        """
+
+    def sections(self, view: StudyView) -> list[Section]:
+        """The model's sections of the page, in order; figures are added to the section that they name."""
+
+    def figures(self) -> list[DrawFigures]:
+        """Functions that draw the study, the slowest one first; each may run in a process of its own."""
+
+    def comparison(self, views: list[StudyView], folder: Path) -> Iterator[StudyFigure]:
+        """Figures that show several studies together, drawn into `folder`; skips studies of other models."""
+
+
+class PlainStudy:
+    """The report of a model that adds nothing."""
+
+    def predictions(self, view: StudyView) -> list[str]:
+        return []
+
+    def answer(self, view: StudyView, general: list[str]) -> list[str]:
+        return general
+
+    def sections(self, view: StudyView) -> list[Section]:
+        return []
+
+    def figures(self) -> list[DrawFigures]:
+        return []
+
+    def comparison(self, views: list[StudyView], folder: Path) -> Iterator[StudyFigure]:
+        return iter(())
+
+
+def model_study(view: StudyView) -> ModelStudy:
+    """The object that the study's configuration names as `study`; `PlainStudy` where it names none."""
+    from hydra.utils import instantiate
+
+    node = view.config.get("study")
+    study: ModelStudy = PlainStudy() if node is None else instantiate(node)
+    return study

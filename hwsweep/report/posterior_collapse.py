@@ -1,0 +1,238 @@
+"""What a study of VAEs adds to its report: when the posterior collapses, as predicted and as measured."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hwsweep import run_folder
+from hwsweep.report.html.page import Section
+from hwsweep.report.model_study import DrawFigures, StudyFigure
+from hwsweep.report.naming import point_title, run_directory, short_name, subset, trial_title, value_text, verdict
+from hwsweep.report.study_figures import save_figure, title_of
+from hwsweep.report.tables import pairs_table
+
+if TYPE_CHECKING:
+    from hwsweep.figures.sweep_runs import RunNumbers
+    from hwsweep.sweep.study.view import StudyView, TrialView
+
+LAMBDA = "vae.lambda"
+IMAGES = "The same images through every model"
+COLLAPSE = "Collapse: predicted and measured"
+CURVES = "Curves"
+
+MAX_LISTED = 3
+"""Neighbouring lambdas of one verdict that a sentence lists one by one."""
+MAX_COLUMNS = 12
+"""Runs in one montage, and runs whose numbers are in the alternative text of a figure."""
+MAX_ROWS = 30
+"""Runs in a figure with a row for each."""
+MAX_LINES = 200
+"""Runs in a figure with a line for each."""
+
+
+class PosteriorCollapse:
+    """The report of VAEs; trials of other models in the same study are skipped."""
+
+    def predictions(self, view: StudyView) -> list[str]:
+        from hydra.utils import instantiate
+
+        from hwsweep.analysis.linear_vae import cached_spectrum, predict, sentence
+        from hwsweep.data import DataError
+
+        vae = view.config.vae
+        if vae.sigma2 == "learned" or {"dataset", "vae.sigma2", "vae.likelihood", "vae.latent"} & set(view.axes):
+            return []  # the prediction needs one data set, one variance, one likelihood and one number of latents
+        values = view.axes.get(LAMBDA, (vae["lambda"],)) or ()
+        try:
+            splits = instantiate(view.config.dataset).splits(view.config.seed)
+        except DataError as error:
+            raise SystemExit(f"hwsweep: {error}") from None
+        eigenvalues = cached_spectrum(splits, splits.digest(), vae.latent, vae.likelihood)
+        sentences = []
+        for value in values:
+            if isinstance(value, int | float):
+                with suppress(ValueError):  # out of range: the trial itself refuses it, with the name of the key
+                    prediction = predict(eigenvalues, value, vae.sigma2, vae.latent)
+                    sentences.append(sentence(prediction, value, vae.sigma2))
+        return sentences
+
+    def answer(self, view: StudyView, general: list[str]) -> list[str]:
+        trials = _lambda_series(view)
+        if not trials:
+            return general
+        point = point_title(trials[0], [key for key in view.axes if key != LAMBDA])
+        sentence = _collapse_sentence([(name, list(group)) for name, group in groupby(trials, key=verdict)])
+        return [f"With {point}: {sentence}" if point else sentence, general[0]]
+
+    def sections(self, view: StudyView) -> list[Section]:
+        caption = "Predicted for a linear VAE from the training images, and measured on the test split"
+        return [Section(IMAGES), Section(COLLAPSE, tables=pairs_table(view, "predicted", caption)), Section(CURVES)]
+
+    def figures(self) -> list[DrawFigures]:
+        return [draw_collapse, draw_montages, draw_curves]
+
+    def comparison(self, views: list[StudyView], folder: Path) -> Iterator[StudyFigure]:
+        from hwsweep.figures import rate_distortion
+
+        runs = [
+            [_numbers(trial, view, f"{view.name}: {trial_title(trial, view)}") for trial in _analysed_trials(view)]
+            for view in views
+        ]
+        if sum(map(bool, runs)) < 2:
+            return
+        info = rate_distortion.info([run for study_runs in runs for run in study_runs])
+        summary = "; ".join(
+            f"{name}: rate {rate:.2f}, distortion {distortion:.1f} nats"
+            for name, (rate, distortion) in zip(info.titles, info.measured, strict=True)
+        )
+        path = folder / "rate_distortion.png"
+        yield save_figure(rate_distortion, info, path, COLLAPSE, title_of(rate_distortion), summary)
+
+
+def draw_collapse(view: StudyView) -> Iterator[StudyFigure]:
+    """Four figures of a sweep over lambda; none if lambda was not swept, or several data sets were."""
+    from hwsweep.figures import active_units, collapse, kl_heatmap, rate_distortion
+
+    trials = _analysed_trials(view)
+    if LAMBDA not in view.axes or "dataset" in view.axes or not trials:
+        return
+    trials.sort(key=lambda trial: _kl_weight(trial, view))
+    runs = [_numbers(trial, view, trial_title(trial, view)) for trial in trials]
+    rows = subset(runs, MAX_ROWS)
+    for figure, shown_runs in ((rate_distortion, runs), (collapse, runs), (kl_heatmap, rows), (active_units, rows)):
+        summary = "; ".join(map(_run_summary, shown_runs[:MAX_COLUMNS]))
+        path = view.directory / f"{short_name(figure.__name__)}.png"
+        yield save_figure(figure, figure.info(shown_runs), path, COLLAPSE, title_of(figure), summary)
+
+
+def draw_montages(view: StudyView) -> Iterator[StudyFigure]:
+    """montage.png, or one file per swept data set; none if no run stored images."""
+    from hwsweep.figures import drawing, montage
+
+    groups: dict[str, list[TrialView]] = defaultdict(list)
+    for trial in view.complete_trials:
+        if run_folder.figure_names(run_directory(trial)) >= montage.NEEDS:
+            groups[str(trial.params.get("dataset", ""))].append(trial)
+    keys = [key for key in view.axes if key != "dataset"]  # each data set has its own file
+    for dataset, trials in groups.items():
+        columns = [
+            montage.Column(
+                title=point_title(trial, keys) or f"trial {trial.number}",
+                note="distortion {test/distortion:.1f}, rate {test/rate:.2f} nats".format_map(trial.metrics),
+                colour=drawing.colour_of(_kl_weight(trial, view)),
+                folder=run_directory(trial) / run_folder.FIGURES,
+            )
+            for trial in subset(trials, MAX_COLUMNS)
+        ]
+        path = view.directory / (f"montage_{Path(dataset).name}.png" if dataset else "montage.png")
+        caption = "Real test images, reconstructions, prior samples and interpolations" + f", {dataset}" * bool(dataset)
+        summary = "; ".join(f"{column.title}: {column.note}" for column in columns)
+        yield save_figure(montage, montage.info(columns), path, IMAGES, f"{caption}.", summary)
+
+
+def draw_curves(view: StudyView) -> Iterator[StudyFigure]:
+    """trial_curves.png: the training curves of all VAEs; nothing without a VAE."""
+    from hwsweep.figures import drawing, trial_curves
+
+    trials = [t for t in view.complete_trials if run_folder.figure_names(run_directory(t)) >= trial_curves.NEEDS]
+    lines = [
+        trial_curves.Line(
+            title=trial_title(trial, view),
+            colour=drawing.colour_of(_kl_weight(trial, view)),
+            folder=run_directory(trial) / run_folder.FIGURES,
+        )
+        for trial in subset(trials, MAX_LINES)
+    ]
+    if lines:
+        info = trial_curves.info(lines)
+        losses = [f"{line.title}: {row[-1]:.5g}" for line, row in zip(lines, info.valid[2], strict=True)]
+        summary = f"Last loss: {'; '.join(losses[:MAX_COLUMNS])}"
+        path = view.directory / "trial_curves.png"
+        yield save_figure(trial_curves, info, path, CURVES, title_of(trial_curves), summary)
+
+
+def _lambda_series(view: StudyView) -> list[TrialView]:
+    """The best trial and those that differ from it only in lambda, by lambda; empty unless each has a verdict."""
+    best = view.best_trial
+    if best is None or LAMBDA not in view.axes:
+        return []
+    others = [key for key in view.axes if key != LAMBDA]
+    trials = [t for t in view.complete_trials if all(t.params.get(key) == best.params.get(key) for key in others)]
+    return sorted(trials, key=_swept_lambda) if len(trials) > 1 and all(map(verdict, trials)) else []
+
+
+def _collapse_sentence(groups: list[tuple[str, list[TrialView]]]) -> str:
+    """At which lambda the posterior collapses.
+
+    Args:
+        groups: neighbouring trials with the same verdict, by lambda.
+    """
+    verdicts = [
+        f"lambda = {_lambda_texts(trials)} {'is' if len(trials) == 1 else 'are'} {name}"
+        for name, trials in groups
+        if name != "collapsed"
+    ]
+    others = "".join(f"; {sentence}" for sentence in verdicts)
+    for (_, before), (name, after) in pairwise(groups):
+        if name == "collapsed":
+            low, high = before[-1], after[0]
+            return (
+                f"Between lambda = {_lambda_texts([low])} and {_lambda_texts([high])} the posterior collapsed: "
+                f"the rate falls from {_test_metric(low, 'rate', 2)} to {_test_metric(high, 'rate', 2)} nats and the "
+                f"active units from {_test_metric(low, 'active_units', 0)} to {_test_metric(high, 'active_units', 0)}"
+                f"{others}."
+            )
+    if groups[0][0] == "collapsed":
+        return f"The posterior is collapsed already at the smallest lambda, {_lambda_texts(groups[0][1][:1])}{others}."
+    return f"The posterior did not collapse totally at any lambda up to {_lambda_texts(groups[-1][1][-1:])}{others}."
+
+
+def _lambda_texts(trials: list[TrialView]) -> str:
+    """ "0.1, 1", or "0.1 to 100" for many."""
+    values = [value_text(_swept_lambda(trial)) for trial in trials]
+    return ", ".join(values) if len(values) <= MAX_LISTED else f"{values[0]} to {values[-1]}"
+
+
+def _swept_lambda(trial: TrialView) -> float:
+    return float(trial.params[LAMBDA])
+
+
+def _test_metric(trial: TrialView, name: str, digits: int) -> str:
+    value = trial.metrics.get(f"test/{name}")
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _analysed_trials(view: StudyView) -> list[TrialView]:
+    """The complete trials of VAEs whose runs stored their analysis."""
+    return [t for t in view.complete_trials if "test/rate" in t.metrics and run_folder.has_arrays(run_directory(t))]
+
+
+def _kl_weight(trial: TrialView, view: StudyView) -> float:
+    return float(trial.params.get(LAMBDA, view.config.vae["lambda"]))
+
+
+def _numbers(trial: TrialView, view: StudyView, title: str) -> RunNumbers:
+    """The numbers of the trial's run that the figures of a sweep over lambda show."""
+    from hwsweep.figures import sweep_runs
+
+    vae = view.config.vae
+    sigma2 = trial.params.get("vae.sigma2", vae.sigma2)
+    return sweep_runs.read(
+        folder=run_directory(trial),
+        title=title,
+        kl_weight=_kl_weight(trial, view),
+        likelihood=str(trial.params.get("vae.likelihood", vae.likelihood)),
+        sigma2=trial.metrics["test/sigma2"] if sigma2 == "learned" else float(sigma2),
+    )
+
+
+def _run_summary(run: RunNumbers) -> str:
+    return (
+        f"{run.title}: rate {run.metrics['test/rate']:.2f}, distortion {run.metrics['test/distortion']:.1f} nats, "
+        f"{run.metrics['test/active_units']:.0f} of {len(run.kl_per_latent)} units active, {run.verdict}"
+    )

@@ -1,0 +1,39 @@
+"""The MLflow run of a study: the page, the figures, and a note that says how to read them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hwsweep import run_folder
+from hwsweep.report.naming import command_line, trial_title, verdict, verdict_sentences
+from hwsweep.tracking import runs
+
+if TYPE_CHECKING:
+    from hwsweep.sweep.study.view import StudyView
+
+MAX_VERDICTS = 12
+"""Verdicts without numbers in the first lines of the note."""
+
+
+def log_study(view: StudyView, store: runs.Store, files: Sequence[Path]) -> None:
+    """Log these files, the number of trials in each state and the note; a study has one such run."""
+    states = Counter(trial.state for trial in view.trials)
+    verdicts = [f"{trial_title(trial, view)}: {verdict(trial)}" for trial in view.complete_trials if verdict(trial)]
+    note = (
+        f"**Study {view.name}**: {', '.join(f'{n} {state}' for state, n in states.items())}; "
+        f"swept: {', '.join(f'`{axis}`' for axis in view.axes)}.\n\n"
+        + f"{'; '.join(verdicts[:MAX_VERDICTS])}\n\n"  # first: MLflow folds a note after a few lines
+        + "".join(f"* {sentence}\n" for sentence in verdict_sentences(view))
+        + f"\n    {command_line(view.command)}\n\n"
+        "Select the trials in the table and press *Compare* for their curves side by side. "
+        "The page of the study is the artifact `report.html`."
+    )
+    tags = {"hwsweep.role": "study", "hwsweep.study": view.name, "mlflow.note.content": note}
+    with runs.open_run(store, view.name, "study", {}, tags, run_folder.run_id(view.directory)) as run:
+        run_folder.write_result(view.directory, run.id, {}, {})
+        run.log_metrics({f"trials/{state}": float(n) for state, n in states.items()}, step=0)
+        for file in files:
+            run.log_artifact(file)
