@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,6 @@ from omegaconf import DictConfig, OmegaConf
 from stub_sweeps import Ran
 
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.execution.ray_cluster import RaySettings
-from hwsweep.sweep.execution.slurm_cluster import SlurmSettings
 from hwsweep.sweep.settings import Settings, question, read_settings, section_values
 
 PLUGIN_CONF = Path(__file__).parents[2] / "hwsweep/hydra_plugins/hydra_plugins/hwsweep/conf/hydra"
@@ -26,17 +25,21 @@ def composed() -> Iterator[Callable[..., DictConfig]]:
         yield lambda *lines: compose("config", list(lines), return_hydra_config=True)
 
 
-@pytest.mark.parametrize(
-    ("path", "names"),
-    [
-        ("sweeper/hwsweep.yaml", [name for name in Settings._fields if name != "sampler"]),  # in the defaults list
-        ("launcher/hwsweep_ray.yaml", list(RaySettings._fields)),
-        ("launcher/hwsweep_slurm.yaml", list(SlurmSettings._fields)),
-    ],
-)
-def test_yaml_and_python_have_the_same_settings_in_the_same_order(path: str, names: list[str]) -> None:
-    file = OmegaConf.load(PLUGIN_CONF / path)
-    assert [name for name in file if name not in ("defaults", "_target_", "_recursive_")] == names
+def names_in(path: str) -> list[str]:
+    """The settings that a YAML file of the plugin holds, in order."""
+    return [name for name in OmegaConf.load(PLUGIN_CONF / path) if name not in ("defaults", "_target_", "_recursive_")]
+
+
+def test_yaml_and_python_have_the_same_settings_of_the_sweeper_in_the_same_order() -> None:
+    # the file's defaults list brings the sampler
+    assert names_in("sweeper/hwsweep.yaml") == [name for name in Settings._fields if name != "sampler"]
+
+
+@pytest.mark.parametrize(("cluster", "library"), [("ray", "ray"), ("slurm", "submitit")])
+def test_yaml_and_python_have_the_same_settings_of_a_cluster_in_the_same_order(cluster: str, library: str) -> None:
+    pytest.importorskip(library)
+    module = importlib.import_module(f"hwsweep.sweep.execution.{cluster}_cluster")
+    assert names_in(f"launcher/hwsweep_{cluster}.yaml") == list(getattr(module, f"{cluster.title()}Settings")._fields)
 
 
 @pytest.mark.parametrize("path", ["sweeper/hwsweep.yaml", "launcher/hwsweep_ray.yaml", "launcher/hwsweep_slurm.yaml"])
@@ -55,12 +58,13 @@ def test_an_unknown_setting_is_reported_by_name_and_leaves_nothing_behind(sweep:
 
 
 def test_an_unknown_or_missing_setting_of_a_cluster_is_reported_by_name(composed: Callable[..., DictConfig]) -> None:
-    config = composed("hydra/launcher=hwsweep_slurm", "+hydra.launcher.minuets=3")
-    with pytest.raises(SweepError, match=r"hydra\.launcher\.minuets is no setting; .* cluster, partition"):
-        section_values(config, "hydra.launcher", SlurmSettings._fields)
-    config = composed("hydra/launcher=hwsweep_slurm", "~hydra.launcher.minutes")
-    with pytest.raises(SweepError, match=r"hydra\.launcher\.minutes is missing"):
-        section_values(config, "hydra.launcher", SlurmSettings._fields)
+    names = ("address", "cpus_per_trial", "environment")
+    config = composed("hydra/launcher=hwsweep_ray", "+hydra.launcher.adress=auto")
+    with pytest.raises(SweepError, match=r"hydra\.launcher\.adress is no setting; .* are address, cpus_per_trial"):
+        section_values(config, "hydra.launcher", names)
+    config = composed("hydra/launcher=hwsweep_ray", "~hydra.launcher.cpus_per_trial")
+    with pytest.raises(SweepError, match=r"hydra\.launcher\.cpus_per_trial is missing"):
+        section_values(config, "hydra.launcher", names)
 
 
 @pytest.mark.parametrize(
