@@ -1,4 +1,4 @@
-"""One sweep as a story: read, check, open the folder, run until the total is reached."""
+"""One sweep as a story: read the command, check it, open the study, run until its total is reached."""
 
 from __future__ import annotations
 
@@ -10,144 +10,89 @@ from hydra.core.singleton import Singleton
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from hwsweep.sweep import config_snapshot, planning
-from hwsweep.sweep.config_snapshot import Snapshot
-from hwsweep.sweep.execution import devices, launcher_executor, trial_process
-from hwsweep.sweep.execution.choice import cluster_asked, cluster_runs
-from hwsweep.sweep.execution.executor import Executor
+from hwsweep import files, run_folder
+from hwsweep.sweep import planning
+from hwsweep.sweep.config_snapshot import Snapshot, take_snapshot
+from hwsweep.sweep.execution import devices
+from hwsweep.sweep.execution.choice import Kind, executor_kind, make_executor
 from hwsweep.sweep.execution.fork_server import start_server
-from hwsweep.sweep.execution.launcher_executor import LauncherBatches
-from hwsweep.sweep.execution.process_pool import ProcessPool
-from hwsweep.sweep.execution.trial_process import Program
+from hwsweep.sweep.execution.job_process import ProcessSettings
+from hwsweep.sweep.execution.trial_process import TrialProgram
+from hwsweep.sweep.open_study import OpenStudy
+from hwsweep.sweep.proposals import Proposals
 from hwsweep.sweep.queue import Queue
 from hwsweep.sweep.runner import Runner
-from hwsweep.sweep.search import composition_check, point_check, sampling
-from hwsweep.sweep.search.point_check import Checker
-from hwsweep.sweep.search.sampling import Plan
+from hwsweep.sweep.search import composition_check, sampling
+from hwsweep.sweep.search.plan import SearchPlan
+from hwsweep.sweep.search.point_check import PointChecker, refusal_lines
 from hwsweep.sweep.search.space import Space
 from hwsweep.sweep.settings import Settings, question, read_settings
-from hwsweep.sweep.study import folder, view
-from hwsweep.sweep.study.ownership import Alone, Claims
-from hwsweep.sweep.study.shared_ownership import Crew
-from hwsweep.sweep.study.trial_store import Book
-from hwsweep.sweep.study.view import Observer, Table
+from hwsweep.sweep.study import view
+from hwsweep.sweep.study.folder import StudyFolder, open_folder, read_record, study_directory
+from hwsweep.sweep.study.ownership import Ownership, SoleOwner
+from hwsweep.sweep.study.shared_ownership import SharedOwner
+from hwsweep.sweep.study.storage import open_storage
+from hwsweep.sweep.study.trial_store import TrialStore
+from hwsweep.sweep.study.view import Observer
+from hwsweep.sweep.table import Table
 
 
 def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, arguments: list[str]) -> None:
-    """Run the study that the command asks for to its total.
+    """Run the study that the command describes to its total.
 
     Raises:
-        SweepError: the command means nothing; nothing was written.
+        SweepError: the command cannot be run; nothing was written.
         SystemExit: too many trials failed (1), or the sweep was interrupted (130 by Ctrl-C, 143 by SIGTERM).
     """
     loader = context.config_loader
-    config, arguments = _asked_before(config, arguments, loader)
+    config, arguments = _complete_command(config, arguments, loader)
     settings = read_settings(config)
     space = planning.read_space(settings, arguments, loader, config)
-    settings, threads = _shared_out(settings, space, config)
-    if not launcher_executor.chosen(config):
+    kind = executor_kind(config)
+    settings, threads = _share_cores(settings, space, kind)
+    if kind == "processes":
         start_server(list(settings.preload), threads)  # it loads while this process checks the command
     overrides = list(config.hydra.overrides.hydra)
     base = loader.load_configuration(config.hydra.job.config_name, [*overrides, *space.fixed], RunMode.MULTIRUN)
     composition_check.check_composition(space, loader, config)
-    planned = planning.make_plan(settings, space, base, None)
-    sampling.check(planned.sampler, planned.pruner)
+    plan = planning.make_plan(settings, space, base, None)
+    sampling.check(plan.sampler, plan.pruner)
     observer: Observer = sampling.build(settings.observer) if settings.observer else Table()
-    # a cluster's devices are not those of this machine
-    gpus = None if cluster_asked(config) else settings.gpus_per_trial
-    slots = devices.environments(settings.at_once, gpus)
+    gpus = settings.gpus_per_trial if kind in ("processes", "launcher") else None  # a cluster has devices of its own
+    slots = devices.slot_environments(settings.concurrency, gpus)
+    processes = ProcessSettings(slots, threads, settings.timeout, list(settings.preload), run_folder.OUTPUT)
 
     record = {
         "question": question(settings, arguments, base),
-        "grid": planned.points is not None,
+        "grid": plan.points is not None,
         "hydra_overrides": overrides,
         "argv": list(sys.orig_argv),
         "program": view.program(),
     }
-    study = folder.open_folder(config, record)
-    with nullcontext() if settings.join else study.discarded_if_unused():
-        if study.resumed:
-            planned = planning.make_plan(settings, space, base, study.read())
-        taken = config_snapshot.take_snapshot(loader, config, study.name, study.path)
-        checker = Checker(settings.check, space, loader, taken.compose)
-        planned, refused = _leave_out(planned, checker, study)
-        taken.place(base)
-        config_snapshot.save_multirun(config, study.path)
-        book = Book(study.name, settings.storage, study.path, planned, base)
-        program = _program(context, task, config, taken, len(planned.directions))
-        executor = _executor(program, config, settings, slots, threads)
-        print("\n".join([planning.announce(planned, settings, book.done()), *refused]), flush=True)
-        claims = _claims(settings, book, study)
-        if settings.join:
-            study.lock.share()
-        queue = Queue(settings, study, book, claims, base, checker)
-        Runner(settings, study, book, claims, base, queue, executor, observer).run()
+    folder = open_folder(config, record)
+    with nullcontext() if settings.join else folder.deleted_if_unused():
+        if folder.is_resumed:
+            plan = planning.make_plan(settings, space, base, folder.read())
+        snapshot = take_snapshot(loader, config, folder.name, folder.path)
+        checker = PointChecker(settings.check, space, loader, snapshot.compose)
+        plan, refusals = _without_refused_points(plan, checker, folder)
+        snapshot.set_study(base)
+        files.write_text(folder.path / "multirun.yaml", OmegaConf.to_yaml(config))
+        store = TrialStore(folder.name, open_storage(settings.storage, folder.path), plan.directions)
+        proposals = Proposals(plan, store, base)
+        program = _program(context, task, config, snapshot, len(plan.directions))
+        executor = make_executor(kind, program, config, settings, processes)
+        print("\n".join([planning.headline(plan, settings, store.counts().finished), *refusals]), flush=True)
+        study = OpenStudy(settings, folder, proposals, _ownership(settings, proposals, folder))
+        Runner(study, Queue(study, checker), executor, observer).run()
 
 
-def _shared_out(settings: Settings, space: Space, config: DictConfig) -> tuple[Settings, int]:
-    """The settings with the number of runs at once, and the threads of each."""
-    elsewhere = launcher_executor.chosen(config) or cluster_asked(config) is not None or settings.join
-    n_jobs = planning.jobs_at_once(settings, space, elsewhere)
-    return settings._replace(n_jobs=n_jobs), max(1, devices.usable_cores() // n_jobs)
-
-
-def _claims(settings: Settings, book: Book, study: folder.Folder) -> Claims:
-    """What trials this process may take: all, or in turn with others that ask the same."""
-    if not settings.join:
-        return Alone(book, study.path)
-    crew = Crew(book, study.path, settings.storage, settings.heartbeat)
-    crew.agree({key: study.read().get(key) for key in ("question", "grid", "refused")})
-    return crew
-
-
-def _executor(
-    program: Program, config: DictConfig, settings: Settings, slots: list[dict[str, str]], threads: int
-) -> Executor:
-    """What runs the trials: our processes, a cluster, or the launcher that the user chose."""
-    if cluster_asked(config):
-        return cluster_runs(program, config, settings)
-    if launcher_executor.chosen(config):
-        return LauncherBatches(program, config, settings.at_once)
-    return ProcessPool(trial_process.main, program, slots, threads, settings.timeout, list(settings.preload))
-
-
-def _leave_out(plan: Plan, checker: Checker, study: folder.Folder) -> tuple[Plan, list[str]]:
-    """The plan without refused points, and what to say of them; study.json keeps them, so that numbers stay.
-
-    Raises:
-        SweepError: all points are refused.
-    """
-    if plan.points is None:
-        return plan, []
-    record = study.read()
-    refused = record.get("refused")
-    if refused is None:
-        refused = checker.refused(plan.points)
-        study.write({**record, "refused": refused})
-    lines = point_check.announce(refused, plan.points) if refused and not study.resumed else []
-    return plan.without(refused), lines
-
-
-def _program(
-    context: HydraContext, task: TaskFunction, config: DictConfig, taken: Snapshot, n_objectives: int
-) -> Program:
-    """What every process of the sweep gets."""
-    return Program(
-        task=task,
-        snapshot=taken,
-        singletons=Singleton.get_state(),
-        callbacks=context.callbacks,
-        cache=OmegaConf.get_cache(config),
-        n_objectives=n_objectives,
-    )
-
-
-def _asked_before(config: DictConfig, arguments: list[str], loader: ConfigLoader) -> tuple[DictConfig, list[str]]:
-    """The command that began a named study, if only its name is given now; else what is given."""
+def _complete_command(config: DictConfig, arguments: list[str], loader: ConfigLoader) -> tuple[DictConfig, list[str]]:
+    """The command that began a study, where only the study's name is given now; else the command as it is."""
     settings = read_settings(config)
     if arguments or settings.params or settings.study_name is None:
         return config, arguments
-    record = folder.read_record(folder.place(config, settings.study_name))
+    record = read_record(study_directory(config, settings.study_name))
     if record is None:
         return config, arguments
     lines = [*record["hydra_overrides"], *config.hydra.overrides.hydra]
@@ -155,3 +100,54 @@ def _asked_before(config: DictConfig, arguments: list[str], loader: ConfigLoader
     arguments = list(record["question"]["command"])
     overrides = [*latest.values(), *arguments]
     return loader.load_configuration(config.hydra.job.config_name, overrides, RunMode.MULTIRUN), arguments
+
+
+def _share_cores(settings: Settings, space: Space, kind: Kind) -> tuple[Settings, int]:
+    """The settings with the number of runs at once, and the number of threads of each run."""
+    n_jobs = planning.jobs_at_once(settings, space, elsewhere=kind != "processes" or settings.join)
+    return settings._replace(n_jobs=n_jobs), max(1, devices.usable_cores() // n_jobs)
+
+
+def _without_refused_points(
+    plan: SearchPlan, checker: PointChecker, folder: StudyFolder
+) -> tuple[SearchPlan, list[str]]:
+    """The plan of a grid without points that the program refuses, and lines that name them.
+
+    study.json keeps the refused points, so that the others have the same numbers when the study is resumed.
+
+    Raises:
+        SweepError: all points are refused.
+    """
+    if plan.points is None:
+        return plan, []
+    record = folder.read()
+    refused = record.get("refused")
+    if refused is None:
+        refused = checker.refusals(plan.points)
+        folder.write({**record, "refused": refused})
+    lines = [] if folder.is_resumed else refusal_lines(refused, plan.points)
+    return plan.without(refused), lines
+
+
+def _ownership(settings: Settings, proposals: Proposals, folder: StudyFolder) -> Ownership:
+    """Who runs the trials: this process alone, or in turn with others that have the same question."""
+    if not settings.join:
+        return SoleOwner(proposals, folder.path)
+    owner = SharedOwner(proposals, folder.path, settings.storage, settings.heartbeat)
+    owner.check_question({key: folder.read().get(key) for key in ("question", "grid", "refused")})
+    folder.lock.share()
+    return owner
+
+
+def _program(
+    context: HydraContext, task: TaskFunction, config: DictConfig, snapshot: Snapshot, n_objectives: int
+) -> TrialProgram:
+    """What every process of the sweep needs."""
+    return TrialProgram(
+        task=task,
+        snapshot=snapshot,
+        singletons=Singleton.get_state(),
+        callbacks=context.callbacks,
+        cache=OmegaConf.get_cache(config),
+        n_objectives=n_objectives,
+    )

@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import cloudpickle  # type: ignore[import-untyped]
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, configure_log, filter_overrides, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
@@ -20,6 +19,7 @@ from omegaconf import DictConfig, open_dict
 
 from hwsweep import files
 from hwsweep.sweep.execution.executor import Job, JobEnd, describe
+from hwsweep.sweep.execution.job_process import ProcessSettings
 from hwsweep.sweep.execution.process_pool import ProcessPool
 
 JOB_RETURN = "job_return.pickle"
@@ -55,7 +55,6 @@ class LauncherProgram(NamedTuple):
             with open_dict(config.hydra.job):
                 config.hydra.job.id = f"{config.hydra.job.name}_{job.trial}"
                 config.hydra.job.num = job.trial
-            HydraConfig.instance().set_config(config)
             return run_job(
                 hydra_context=self.context,
                 task_function=self.task,
@@ -68,30 +67,21 @@ class LauncherProgram(NamedTuple):
 
 
 def launch(
-    program: LauncherProgram,
-    job_overrides: Sequence[Sequence[str]],
-    first: int,
-    slots: list[dict[str, str]],
-    threads: int,
-    timeout: float | None,
-    preload: list[str],
+    program: LauncherProgram, processes: ProcessSettings, job_overrides: Sequence[Sequence[str]], first: int
 ) -> list[JobReturn]:
     """Hydra's record of each job, in order; that of a failed job holds its error.
 
     Args:
         first: the number of the first job.
-        slots: the environment variables of each slot.
     """
     configure_log(program.config.hydra.hydra_logging, program.config.hydra.verbose)
     Path(str(program.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-    log.info("Launching %d jobs in %d processes", len(job_overrides), len(slots))
-    returns: dict[int, JobReturn] = {}
+    log.info("Launching %d jobs in %d processes", len(job_overrides), len(processes.slots))
     with TemporaryDirectory(prefix="hwsweep-") as folder:
         jobs = [Job(n, str(n), f"{folder}/{n}", list(lines), {}) for n, lines in enumerate(job_overrides, first)]
-        pool = ProcessPool(program, slots, threads, timeout, preload, output=None)
+        pool = ProcessPool(program, processes)
         try:
-            for end in _run(pool, jobs):
-                returns[end.job.trial] = _read_return(end, timeout)
+            returns = {end.job.trial: _read_return(end, processes.timeout) for end in _run(pool, jobs)}
         finally:
             pool.kill()
     return [returns[job.trial] for job in jobs]
@@ -128,8 +118,7 @@ def _pickled(job_return: JobReturn) -> bytes:
         return pickled
     except Exception as error:
         try:
-            name = type(job_return.return_value).__name__
-            message = f"the returned {name} cannot be pickled: {error}"
+            message = f"the returned {type(job_return.return_value).__name__} cannot be pickled: {error}"
         except Exception as failure:
             message = f"{type(failure).__name__}: {failure}"
         job_return.return_value = JobError(message)

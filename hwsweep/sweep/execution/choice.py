@@ -7,10 +7,10 @@ from typing import Literal, TypeAlias
 
 from omegaconf import DictConfig
 
-from hwsweep import run_folder
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.execution.cluster_executor import Cluster, ClusterExecutor
 from hwsweep.sweep.execution.executor import Executor
+from hwsweep.sweep.execution.job_process import ProcessSettings
 from hwsweep.sweep.execution.launcher_executor import LauncherExecutor
 from hwsweep.sweep.execution.process_pool import ProcessPool
 from hwsweep.sweep.execution.trial_process import TrialProgram
@@ -44,37 +44,28 @@ def executor_kind(config: DictConfig) -> Kind:
 
 
 def make_executor(
-    kind: Kind,
-    program: TrialProgram,
-    config: DictConfig,
-    settings: Settings,
-    slots: list[dict[str, str]],
-    threads: int,
+    kind: Kind, program: TrialProgram, config: DictConfig, settings: Settings, processes: ProcessSettings
 ) -> Executor:
     """The executor of this kind.
-
-    Args:
-        slots: the environment variables of each slot of this machine.
-        threads: how many threads each process of this machine may compute with.
 
     Raises:
         SweepError: there is no such cluster, or it cannot give what a trial needs.
     """
     if kind == "processes":
-        preload = list(settings.preload)
-        return ProcessPool(program, slots, threads, settings.timeout, preload, run_folder.OUTPUT)
+        return ProcessPool(program, processes)
     if kind == "launcher":
         return LauncherExecutor(program, config, settings.concurrency)
-    return ClusterExecutor(_cluster(kind, config, settings, program.snapshot.study), program, settings)
+    cluster = _cluster(kind, config, settings.gpus_per_trial, program.snapshot.study)
+    return ClusterExecutor(cluster, program, processes, settings.concurrency)
 
 
-def _cluster(kind: Kind, config: DictConfig, settings: Settings, study: str) -> Cluster:
+def _cluster(kind: Kind, config: DictConfig, gpus_per_trial: float | None, study: str) -> Cluster:
     if kind == "ray":
         from hwsweep.sweep.execution.ray_cluster import RayCluster, RaySettings
 
         ray_settings = RaySettings(**section_values(config, "hydra.launcher", RaySettings._fields))
-        return RayCluster(ray_settings, settings.gpus_per_trial)
+        return RayCluster(ray_settings, gpus_per_trial)
     from hwsweep.sweep.execution.slurm_cluster import SlurmCluster, SlurmSettings
 
     slurm_settings = SlurmSettings(**section_values(config, "hydra.launcher", SlurmSettings._fields))
-    return SlurmCluster(slurm_settings, settings.gpus_per_trial, study)
+    return SlurmCluster(slurm_settings, gpus_per_trial, study)

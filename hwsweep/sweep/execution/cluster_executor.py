@@ -7,15 +7,14 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from hwsweep.sweep.execution import pickling
-from hwsweep.sweep.execution.cluster_node import NodeRequest, NodeResult, node_lost
+from hwsweep.sweep.execution.cluster_node import NODE_LOST, NodeRequest, NodeResult
 from hwsweep.sweep.execution.executor import Answer, Job, JobEnd
-from hwsweep.sweep.execution.job_process import JobProgram
+from hwsweep.sweep.execution.job_process import JobProgram, ProcessSettings
 from hwsweep.sweep.execution.mailbox import Mailbox
 from hwsweep.sweep.outcome import read_outcome, write_outcome
-from hwsweep.sweep.settings import Settings
 
 PAUSE = 0.1
 """Seconds between two checks of the running jobs."""
@@ -23,28 +22,24 @@ GRACE = 60.0
 """Seconds that a cluster has to end a cancelled job; then the sweep ends without it."""
 
 
-class ClusterJob(Protocol):
-    """A job in a cluster's hands, queued or running."""
-
-    def poll(self) -> NodeResult | None:
-        """The result; None while the job is queued or runs."""
-
-    def cancel(self) -> None:
-        """Ask the cluster to end the job, or to take it out of its queue. Returns at once."""
-
-
 class Cluster(Protocol):
-    """Runs jobs on its machines."""
+    """Runs jobs on its machines. A handle stands for a submitted job."""
 
     environment: dict[str, str]
     """Variables that a job gets in addition to those of its node."""
     cpus_per_trial: int
 
-    def reattach(self, job: Job) -> ClusterJob | None:
-        """The same job, if an earlier sweep has submitted it and it has not ended."""
+    def reattach(self, job: Job) -> Any | None:
+        """The handle of this job, if an earlier sweep has submitted it and it has not ended."""
 
-    def submit(self, request: NodeRequest) -> ClusterJob:
-        """Put the job in the cluster's queue."""
+    def submit(self, request: NodeRequest) -> Any:
+        """The handle of this job, which is now in the cluster's queue."""
+
+    def poll(self, handle: Any) -> NodeResult | None:
+        """The result; None while the job is queued or runs."""
+
+    def cancel(self, handle: Any) -> None:
+        """Ask the cluster to end the job, or to take it out of its queue. Returns at once."""
 
     def close(self) -> None:
         """Disconnect from the cluster."""
@@ -53,7 +48,7 @@ class Cluster(Protocol):
 @dataclass
 class _Run:
     job: Job
-    cluster_job: ClusterJob
+    handle: Any
     mailbox: Mailbox
     start: float = field(default_factory=time.monotonic)
     deadline: float | None = None
@@ -63,15 +58,16 @@ class _Run:
 class ClusterExecutor:
     """An executor that gives a cluster up to n_jobs jobs at once. All machines share the storage of the folders."""
 
-    def __init__(self, cluster: Cluster, program: JobProgram, settings: Settings) -> None:
+    def __init__(self, cluster: Cluster, program: JobProgram, processes: ProcessSettings, n_jobs: int) -> None:
         self.cluster = cluster
         self.program: bytes = pickling.dumps(program)
-        self.settings = settings
+        self.processes = processes._replace(slots=[cluster.environment], threads=cluster.cpus_per_trial)
+        self.n_jobs = n_jobs
         self.runs: list[_Run] = []
 
     @property
     def free(self) -> bool:
-        return len(self.runs) < self.settings.concurrency
+        return len(self.runs) < self.n_jobs
 
     @property
     def jobs(self) -> list[Job]:
@@ -82,16 +78,20 @@ class ClusterExecutor:
 
     def submit(self, job: Job) -> None:
         mailbox = Mailbox(Path(job.directory))
-        cluster_job = self.cluster.reattach(job)
-        if cluster_job is None:
+        handle = self.cluster.reattach(job)
+        if handle is None:
             mailbox.clear()
-            cluster_job = self.cluster.submit(self._request(job))
-        self.runs.append(_Run(job, cluster_job, mailbox))
+            search_path = [os.path.abspath(path) for path in sys.path]  # noqa: PTH100  # "" is the working directory
+            request = NodeRequest(self.program, job, str(Path.cwd()), search_path, self.processes)
+            handle = self.cluster.submit(request)
+        self.runs.append(_Run(job, handle, mailbox))
 
     def wait(self, answer: Answer, seconds: float) -> list[JobEnd]:
         ends = []
         for run in list(self.runs):
-            result = _poll(run)
+            result = self.cluster.poll(run.handle)
+            if result is None and run.deadline is not None and time.monotonic() > run.deadline:
+                result = NODE_LOST
             for message in run.mailbox.read():
                 if answer(run.job, message):
                     run.mailbox.pruned.touch()
@@ -106,32 +106,12 @@ class ClusterExecutor:
         for run in self.runs:
             if run.deadline is None:
                 run.deadline = time.monotonic() + GRACE
-                run.cluster_job.cancel()
+                self.cluster.cancel(run.handle)
 
     def kill(self) -> None:
         self.stop()
         self.runs.clear()
         self.cluster.close()
-
-    def _request(self, job: Job) -> NodeRequest:
-        return NodeRequest(
-            program=self.program,
-            job=job,
-            working_directory=str(Path.cwd()),
-            search_path=[os.path.abspath(path) for path in sys.path],  # noqa: PTH100  # "" is the working directory
-            environment=self.cluster.environment,
-            threads=self.cluster.cpus_per_trial,
-            timeout=self.settings.timeout,
-            preload=list(self.settings.preload),
-        )
-
-
-def _poll(run: _Run) -> NodeResult | None:
-    """The result of the job; a job that the cluster did not end in GRACE seconds counts as lost."""
-    result = run.cluster_job.poll()
-    if result is None and run.deadline is not None and time.monotonic() > run.deadline:
-        return node_lost(run.job)
-    return result
 
 
 def _collect(run: _Run, result: NodeResult) -> JobEnd:
@@ -140,5 +120,5 @@ def _collect(run: _Run, result: NodeResult) -> JobEnd:
     if result.outcome is not None and read_outcome(directory) is None:
         write_outcome(directory, result.outcome)
     run.mailbox.clear()
-    stop_reason = result.end.stop_reason if run.deadline is None else "stop"
-    return result.end._replace(job=run.job, stop_reason=stop_reason, seconds=time.monotonic() - run.start)
+    stop_reason = result.stop_reason if run.deadline is None else "stop"
+    return JobEnd(run.job, result.exit_code, stop_reason, time.monotonic() - run.start)

@@ -13,9 +13,8 @@ from typing import NamedTuple
 
 import cloudpickle  # type: ignore[import-untyped]
 
-from hwsweep import run_folder
-from hwsweep.sweep.execution.executor import AskedToPrune, Job, JobEnd, Message
-from hwsweep.sweep.execution.job_process import JobProgram
+from hwsweep.sweep.execution.executor import AskedToPrune, Job, JobEnd, Message, StopReason
+from hwsweep.sweep.execution.job_process import JobProgram, ProcessSettings
 from hwsweep.sweep.execution.mailbox import Mailbox
 from hwsweep.sweep.execution.process_pool import ProcessPool
 from hwsweep.sweep.outcome import Outcome, read_outcome
@@ -31,48 +30,40 @@ class NodeRequest(NamedTuple):
     """Where the sweep was started."""
     search_path: list[str]
     """The sweep's sys.path."""
-    environment: dict[str, str]
-    threads: int
-    timeout: float | None
-    preload: list[str]
+    processes: ProcessSettings
 
 
 class NodeResult(NamedTuple):
-    """What a node sends back."""
+    """What a node sends back: how the job's process ended, as in JobEnd, and its outcome."""
 
-    end: JobEnd
+    exit_code: int
+    stop_reason: StopReason | None
     outcome: Outcome | None
     """Also in the job's folder, where the sweep may not see it yet; None if the job stored none."""
 
 
-def node_lost(job: Job) -> NodeResult:
-    """The result for a job whose node died: as after SIGKILL, the sweep runs the job again."""
-    return NodeResult(JobEnd(job, -signal.SIGKILL, None, 0.0), None)
-
-
-def cluster_failure(job: Job, outcome: Outcome) -> NodeResult:
-    """The result for a job that the cluster itself ended for good."""
-    return NodeResult(JobEnd(job, 1, None, 0.0), outcome)
+NODE_LOST = NodeResult(-signal.SIGKILL, None, None)
+"""The result of a job whose node died: as after SIGKILL, the sweep runs the job again."""
 
 
 def run_on_node(request: NodeRequest) -> NodeResult:
     """Run the job on this node, unless it has an outcome."""
-    job = request.job
-    if (stored := read_outcome(Path(job.directory))) is not None:  # the job ran, but the sweep could not see its end
-        return NodeResult(JobEnd(job, 0, None, stored.seconds), stored)
+    directory = Path(request.job.directory)
+    if (stored := read_outcome(directory)) is not None:  # the job ran, but the sweep could not see its end
+        return NodeResult(0, None, stored)
     with suppress(ValueError):  # not the main thread
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a cluster begun in the background may ignore it
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a cluster started in the background may ignore it
     os.chdir(request.working_directory)
     sys.path += [path for path in request.search_path if path not in sys.path]
     program: JobProgram = cloudpickle.loads(request.program)
     devices = {name: os.environ[name] for name in ("CUDA_VISIBLE_DEVICES",) if name in os.environ}
-    slots = [{**request.environment, **devices}]
-    pool = ProcessPool(program, slots, request.threads, request.timeout, request.preload, run_folder.OUTPUT)
+    slots = [{**request.processes.slots[0], **devices}]
+    pool = ProcessPool(program, request.processes._replace(slots=slots))
     try:
-        end = _run(pool, job)
+        end = _run(pool, request.job)
     finally:
         pool.kill()
-    return NodeResult(end, read_outcome(Path(job.directory)))
+    return NodeResult(end.exit_code, end.stop_reason, read_outcome(directory))
 
 
 def _run(pool: ProcessPool, job: Job) -> JobEnd:

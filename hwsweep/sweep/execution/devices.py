@@ -19,25 +19,16 @@ MAX_DEFAULT_JOBS = 8
 
 
 def slot_environments(n_jobs: int, gpus_per_trial: float | None) -> list[dict[str, str]]:
-    """The environment variables of each slot.
+    """The environment variables of each slot: several devices for one slot, or one device for several slots.
 
     Raises:
-        SweepError: more devices are asked for than are visible.
+        SweepError: fewer devices are visible than needed.
     """
     if gpus_per_trial is None:
         return [{} for _ in range(n_jobs)]
-    devices = visible_devices()
-    return [{"CUDA_VISIBLE_DEVICES": ",".join(part)} for part in split_devices(devices, n_jobs, gpus_per_trial)]
-
-
-def split_devices(devices: list[str], n_jobs: int, gpus_per_trial: float) -> list[list[str]]:
-    """The devices of each slot: several devices for one slot, or one device for several slots.
-
-    Raises:
-        SweepError: there are fewer devices than needed.
-    """
     if gpus_per_trial <= 0:
         raise SweepError(f"the number of GPUs of a run must be above 0 (or null), but got {gpus_per_trial}")
+    devices = visible_devices()
     slots_per_device = max(1, math.floor(1 / gpus_per_trial + 1e-9))
     width = math.ceil(gpus_per_trial)
     starts = [slot // slots_per_device * width for slot in range(n_jobs)]
@@ -46,7 +37,7 @@ def split_devices(devices: list[str], n_jobs: int, gpus_per_trial: float) -> lis
             f"n_jobs={n_jobs} with {gpus_per_trial} GPUs each needs {needed} GPUs, "
             f"but {len(devices)} are visible; lower one of them"
         )
-    return [devices[start : start + width] for start in starts]
+    return [{"CUDA_VISIBLE_DEVICES": ",".join(devices[start : start + width])} for start in starts]
 
 
 def visible_devices() -> list[str]:

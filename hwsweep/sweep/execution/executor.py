@@ -43,13 +43,16 @@ Answer: TypeAlias = Callable[[Job, Message], "bool | None"]
 """Is called with each message of a running job; what it returns, unless None, is sent back to the job."""
 
 
+StopReason: TypeAlias = Literal["timeout", "stop"]
+
+
 class JobEnd(NamedTuple):
     """How a job's process ended."""
 
     job: Job
     exit_code: int
     """As multiprocessing gives it: -9 is SIGKILL."""
-    stop_reason: Literal["timeout", "stop"] | None
+    stop_reason: StopReason | None
     """Why the executor ended it; None if it ended by itself or was killed from outside."""
     seconds: float
 

@@ -27,8 +27,11 @@ def start_server(preload: list[str], threads: int) -> Any:
 
     _server = multiprocessing.get_context("forkserver")
     _server.set_forkserver_preload(["hwsweep.sweep.execution.fork_server_preload", *preload])
-    with _environment({name: str(threads) for name in THREADS}):
-        forkserver.ensure_running()
+    unset = [name for name in THREADS if name not in os.environ]  # the user's own numbers stay
+    os.environ.update(dict.fromkeys(unset, str(threads)))
+    forkserver.ensure_running()
+    for name in unset:
+        del os.environ[name]
     return _server
 
 
@@ -45,15 +48,3 @@ def worker_pool(number: int) -> Iterator[Executor | None]:
 def _start_worker() -> None:
     become_independent()
     end_with_parent()
-
-
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Set environment variables for the processes that are started inside, unless the user has set them."""
-    added = {name: value for name, value in values.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            del os.environ[name]

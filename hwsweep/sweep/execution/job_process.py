@@ -7,7 +7,7 @@ import signal
 import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import cloudpickle  # type: ignore[import-untyped]
 from omegaconf import DictConfig
@@ -33,30 +33,35 @@ class JobProgram(Protocol):
         """
 
 
-def main(
-    connection: Connection,
-    program: bytes,
-    job: Job,
-    config: bytes | None,
-    environment: dict[str, str],
-    threads: int,
-    output: str | None,
-) -> None:
-    """Run one job in this new process.
+class ProcessSettings(NamedTuple):
+    """How jobs run on one machine."""
 
-    Args:
-        output: the file in the job's folder that gets what the process prints; None for the sweep's own output.
-    """
+    slots: list[dict[str, str]]
+    """The environment variables of each slot; a slot runs one job at a time."""
+    threads: int
+    """How many threads a job's process may compute with."""
+    timeout: float | None
+    """Seconds that a job may take; None for no limit."""
+    preload: list[str]
+    """Modules that the fork server imports before the first job."""
+    output: str | None
+    """The file in the job's folder that gets what its process prints; None for the sweep's own output."""
+
+
+def main(
+    connection: Connection, program: bytes, job: Job, config: bytes | None, slot: int, settings: ProcessSettings
+) -> None:
+    """Run one job in this new process, with the environment variables of its slot."""
     become_independent()
-    if output is not None:
-        _redirect_output(Path(job.directory, output))
+    if settings.output is not None:
+        _redirect_output(Path(job.directory, settings.output))
     # In this order: if the sweep dies in between, the next sweep finds the record, or this process ends by itself.
     orphans.record_process(Path(job.directory))
     end_with_parent()
-    os.environ.update(environment)
+    os.environ.update(settings.slots[slot])
     loaded: JobProgram = cloudpickle.loads(program)
     if "torch" in sys.modules:  # the fork server has loaded it, with its own number of threads
-        sys.modules["torch"].set_num_threads(threads)
+        sys.modules["torch"].set_num_threads(settings.threads)
     try:
         loaded.run(job, config, connection)
     except KeyboardInterrupt:  # the sweep stops the job: it has no result, so the job is run again

@@ -82,8 +82,11 @@ class LauncherExecutor:
         """Whether the launcher returned. If it raised for a single job, that becomes the outcome of the job."""
         start = time.monotonic()
         self.task.params = {job.folder: job.params for job in jobs}
+        snapshot = self.program.snapshot
+        study = [f"hydra.sweep.dir='{snapshot.directory}'", f"hydra.sweeper.study_name='{snapshot.study}'"]
+        overrides = [[*job.overrides, *study, f"hydra.sweep.subdir='{job.folder}'"] for job in jobs]
         try:
-            self.launcher.launch([self._overrides(job) for job in jobs], initial_job_idx=jobs[0].trial)
+            self.launcher.launch(overrides, initial_job_idx=jobs[0].trial)
         except Exception as error:
             if len(jobs) == 1 and not _has_outcome(jobs[0]):
                 reason = ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
@@ -98,15 +101,6 @@ class LauncherExecutor:
 
     def kill(self) -> None:
         pass  # the launcher owns its processes
-
-    def _overrides(self, job: Job) -> list[str]:
-        snapshot = self.program.snapshot
-        return [
-            *job.overrides,
-            f"hydra.sweep.dir='{snapshot.directory}'",
-            f"hydra.sweep.subdir='{job.folder}'",
-            f"hydra.sweeper.study_name='{snapshot.study}'",
-        ]
 
 
 def _has_outcome(job: Job) -> bool:

@@ -10,13 +10,13 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any, Literal
+from typing import Any
 
 from hwsweep.processes import kill_group, kill_tree
 from hwsweep.sweep.execution import job_process, pickling
-from hwsweep.sweep.execution.executor import Answer, Done, Job, JobEnd
+from hwsweep.sweep.execution.executor import Answer, Done, Job, JobEnd, StopReason
 from hwsweep.sweep.execution.fork_server import start_server
-from hwsweep.sweep.execution.job_process import JobProgram
+from hwsweep.sweep.execution.job_process import JobProgram, ProcessSettings
 
 GRACE = 10.0
 """Seconds that a process has to end by itself: after its result, or after it was asked to stop."""
@@ -32,46 +32,25 @@ class _Slot:
     start: float
     kill_at: float
     """When the process is killed unless it has ended (time.monotonic)."""
-    stop_reason: Literal["timeout", "stop"] | None = None
-    closed: bool = False
-    """Whether no further message can come."""
+    stop_reason: StopReason | None = None
 
 
 class ProcessPool:
-    """An executor on this machine.
+    """An executor on this machine."""
 
-    Args:
-        program: what every process needs to run a job.
-        environment: environment variables of each slot.
-        threads: how many threads a process may compute with.
-        timeout: seconds that a job may take; None for no limit.
-        preload: modules that the fork server imports before the first job.
-        output: the file in a job's folder that gets what its process prints; None for the sweep's own output.
-    """
-
-    def __init__(
-        self,
-        program: JobProgram,
-        environment: list[dict[str, str]],
-        threads: int,
-        timeout: float | None,
-        preload: list[str],
-        output: str | None,
-    ) -> None:
+    def __init__(self, program: JobProgram, settings: ProcessSettings) -> None:
         self.compose = program.compose
         self.program: bytes = pickling.dumps(program)
         self.prepared: tuple[list[str], bytes | None] = [], None
         """The overrides of the next job, and its pickled configuration."""
-        self.environment = environment
-        self.threads = threads
-        self.timeout = math.inf if timeout is None else timeout
-        self.output = output
+        self.settings = settings
+        self.timeout = math.inf if settings.timeout is None else settings.timeout
         self.slots: dict[int, _Slot] = {}
-        self.context = start_server(preload, threads)
+        self.context = start_server(settings.preload, settings.threads)
 
     @property
     def free(self) -> bool:
-        return len(self.slots) < len(self.environment)
+        return len(self.slots) < len(self.settings.slots)
 
     @property
     def jobs(self) -> list[Job]:
@@ -87,10 +66,10 @@ class ProcessPool:
         self.prepared = job.overrides, config
 
     def submit(self, job: Job) -> None:
-        number = next(n for n in range(len(self.environment)) if n not in self.slots)
+        number = next(n for n in range(len(self.settings.slots)) if n not in self.slots)
         ours, theirs = self.context.Pipe()
         config = self.prepared[1] if self.prepared[0] == job.overrides else None
-        arguments = (theirs, self.program, job, config, self.environment[number], self.threads, self.output)
+        arguments = (theirs, self.program, job, config, number, self.settings)
         process = self.context.Process(target=job_process.main, args=arguments, name=f"trial {job.folder}")
         process.start()
         theirs.close()
@@ -98,11 +77,8 @@ class ProcessPool:
         self.slots[number] = _Slot(job, process, ours, now, now + self.timeout)
 
     def wait(self, answer: Answer, seconds: float) -> list[JobEnd]:
-        by_handle: dict[Any, _Slot] = {}
-        for slot in self.slots.values():
-            by_handle[slot.process.sentinel] = slot
-            if not slot.closed:
-                by_handle[slot.connection] = slot
+        by_handle: dict[Any, _Slot] = {slot.process.sentinel: slot for slot in self.slots.values()}
+        by_handle |= {slot.connection: slot for slot in self.slots.values() if not slot.connection.closed}
         next_kill = min((slot.kill_at for slot in self.slots.values()), default=math.inf)
         pause = max(0.0, min(seconds, next_kill - time.monotonic()))
         ready = wait(list(by_handle), timeout=pause) if by_handle else []
@@ -127,13 +103,13 @@ class ProcessPool:
         for slot in self.slots.values():
             if time.monotonic() < slot.kill_at:
                 continue
-            if slot.stop_reason is None and not slot.closed:
+            if slot.stop_reason is None and not slot.connection.closed:
                 self._ask_to_end(slot, "timeout")
             else:
                 kill_tree(slot.process.pid)
                 slot.kill_at = math.inf
 
-    def _ask_to_end(self, slot: _Slot, reason: Literal["timeout", "stop"]) -> None:
+    def _ask_to_end(self, slot: _Slot, reason: StopReason) -> None:
         """Send SIGINT now; SIGKILL follows after GRACE seconds."""
         slot.stop_reason = reason
         slot.kill_at = time.monotonic() + GRACE
@@ -151,12 +127,12 @@ class ProcessPool:
 def _listen(slot: _Slot, answer: Answer) -> None:
     """Pass on all messages that have come from the slot's process."""
     try:
-        while not slot.closed and slot.connection.poll():
+        while not slot.connection.closed and slot.connection.poll():
             message = slot.connection.recv()
             if isinstance(message, Done):  # the result is stored; only the end of the interpreter is missing
                 slot.kill_at = time.monotonic() + GRACE
-                slot.closed = True
+                slot.connection.close()
             elif (reply := answer(slot.job, message)) is not None:
                 slot.connection.send(reply)
     except (EOFError, OSError):
-        slot.closed = True
+        slot.connection.close()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import socket
-from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
-from hwsweep.sweep import SweepError, outcome
-from hwsweep.sweep.execution.cluster_node import NodeRequest, NodeResult, cluster_failure, node_lost, run_on_node
+import ray
+from ray.exceptions import NodeDiedError, RayError, TaskCancelledError, WorkerCrashedError
+
+from hwsweep.sweep import SweepError
+from hwsweep.sweep.execution.cluster_node import NODE_LOST, NodeRequest, NodeResult, run_on_node
 from hwsweep.sweep.execution.executor import Job
+from hwsweep.sweep.outcome import from_error
 
 
 class RaySettings(NamedTuple):
@@ -25,8 +29,6 @@ class RayCluster:
 
     def __init__(self, settings: RaySettings, gpus_per_trial: float | None) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        import ray
-
         try:
             _check_address(settings.address)
             ray.init(settings.address, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
@@ -38,51 +40,33 @@ class RayCluster:
             print(f"no node of the Ray cluster has {needed} for a trial; they wait until one has", flush=True)
         self.cpus_per_trial = settings.cpus_per_trial
         self.environment = {
-            name: value
-            for name, value in os.environ.items()
-            if any(fnmatch(name, pattern) for pattern in settings.environment)
+            name: os.environ[name] for pattern in settings.environment for name in fnmatch.filter(os.environ, pattern)
         }
         # max_retries=0: the sweep itself starts a lost trial again, and counts how often
-        options = {"num_cpus": needed["CPU"], "num_gpus": needed["GPU"], "max_retries": 0}
-        self.run_on_node = ray.remote(**options)(run_on_node)
+        self.task = ray.remote(num_cpus=needed["CPU"], num_gpus=needed["GPU"], max_retries=0)(run_on_node)
 
-    def reattach(self, job: Job) -> RayTask | None:
+    def reattach(self, job: Job) -> None:
         return None  # Ray ends the tasks of a driver with the driver
 
-    def submit(self, request: NodeRequest) -> RayTask:
-        return RayTask(request.job, self.run_on_node.remote(request))
+    def submit(self, request: NodeRequest) -> Any:
+        return self.task.remote(request)
 
-    def close(self) -> None:
-        import ray
-
-        ray.shutdown()
-
-
-class RayTask:
-    """A job that runs as a task of Ray's."""
-
-    def __init__(self, job: Job, reference: Any) -> None:
-        self.job = job
-        self.reference = reference
-
-    def poll(self) -> NodeResult | None:
-        import ray
-        from ray.exceptions import NodeDiedError, RayError, TaskCancelledError, WorkerCrashedError
-
-        if not ray.wait([self.reference], timeout=0)[0]:
+    def poll(self, handle: Any) -> NodeResult | None:
+        if not ray.wait([handle], timeout=0)[0]:
             return None
         try:
-            result: NodeResult = ray.get(self.reference)
+            result: NodeResult = ray.get(handle)
             return result
         except (NodeDiedError, WorkerCrashedError, TaskCancelledError):
-            return node_lost(self.job)
+            return NODE_LOST
         except RayError as error:
-            return cluster_failure(self.job, outcome.from_error(error, 0.0))
+            return NodeResult(1, None, from_error(error, 0.0))
 
-    def cancel(self) -> None:
-        import ray
+    def cancel(self, handle: Any) -> None:
+        ray.cancel(handle)
 
-        ray.cancel(self.reference)
+    def close(self) -> None:
+        ray.shutdown()
 
 
 def _check_address(address: str | None) -> None:

@@ -8,13 +8,20 @@ import signal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hwsweep.sweep import SweepError, outcome
-from hwsweep.sweep.execution.cluster_node import NodeRequest, NodeResult, cluster_failure, node_lost, run_on_node
+import submitit
+from submitit.helpers import DelayedSubmission
+
+from hwsweep.sweep import SweepError
+from hwsweep.sweep.execution.cluster_node import NODE_LOST, NodeRequest, NodeResult, run_on_node
 from hwsweep.sweep.execution.executor import Job
 from hwsweep.sweep.execution.fork_server import start_server
+from hwsweep.sweep.outcome import from_error, from_failure
 
 REASONS = {"OUT_OF_MEMORY": "out-of-memory", "TIMEOUT": "timeout", "DEADLINE": "timeout"}
 """Our reason for each state of a job that Slurm ended for good; any other state without a result is a lost node."""
+
+JOB_FILE = "job.pkl"
+"""The submitted job, for a later sweep."""
 
 
 class SlurmSettings(NamedTuple):
@@ -48,24 +55,39 @@ class SlurmCluster:
         self.cpus_per_trial = settings.cpus_per_trial
         self.environment: dict[str, str] = {}  # sbatch passes on the environment of the sweep
 
-    def reattach(self, job: Job) -> SlurmJob | None:
-        if not (path := _job_file(job)).exists():
+    def reattach(self, job: Job) -> Any | None:
+        path = _folder(job) / JOB_FILE
+        if not path.exists():
             return None
-        submitted = pickle.loads(path.read_bytes())  # noqa: S301  # submit() wrote it
-        return None if submitted.done(force_check=True) else SlurmJob(job, submitted)
+        handle = pickle.loads(path.read_bytes())  # noqa: S301  # submit() wrote it
+        return None if handle.done(force_check=True) else handle
 
-    def submit(self, request: NodeRequest) -> SlurmJob:
-        submitted = self._executor(request.job).submit(RequeueableRun(), request)
-        _job_file(request.job).write_bytes(pickle.dumps(submitted))
-        return SlurmJob(request.job, submitted)
+    def submit(self, request: NodeRequest) -> Any:
+        handle = self._executor(request.job).submit(RequeueableRun(), request)
+        (_folder(request.job) / JOB_FILE).write_bytes(pickle.dumps(handle))
+        return handle
+
+    def poll(self, handle: Any) -> NodeResult | None:
+        if not handle.done():
+            return None
+        if not handle.paths.result_pickle.exists():
+            state = str(handle.state)
+            if (reason := REASONS.get(state.partition(" ")[0])) is None:
+                return NODE_LOST
+            return NodeResult(1, None, from_failure(reason, f"Slurm ended the job: {state}", 0.0))
+        if (error := handle.exception()) is not None:
+            return NodeResult(1, None, from_error(error, 0.0))
+        result: NodeResult = handle.result()
+        return result
+
+    def cancel(self, handle: Any) -> None:
+        handle.cancel(check=False)
 
     def close(self) -> None:
         pass  # there is no connection to Slurm
 
     def _executor(self, job: Job) -> Any:
         """The submitit executor of this job, with its logs in the job's folder."""
-        import submitit
-
         settings = self.settings
         timeouts = {f"{settings.cluster}_max_num_timeout": settings.max_timeouts}
         executor = submitit.AutoExecutor(_folder(job), cluster=settings.cluster, **timeouts)
@@ -92,7 +114,7 @@ class RequeueableRun:
         """Run the job; the second and later times it continues from its last checkpoint."""
         # Slurm signals all processes of a job. The trial's must ignore it; they inherit that from the fork server.
         handler = signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-        start_server(request.preload, request.threads)
+        start_server(request.processes.preload, request.processes.threads)
         signal.signal(signal.SIGUSR2, handler)
         try:
             return run_on_node(request)
@@ -100,46 +122,13 @@ class RequeueableRun:
             if not self.interrupted:
                 raise
             # submitit took the checkpoint and raised instead of queueing the job again
-            failure = outcome.from_failure("timeout", "Slurm's time limit, too often", 0.0, str(error))
-            return cluster_failure(request.job, failure)
+            return NodeResult(1, None, from_failure("timeout", "Slurm's time limit, too often", 0.0, str(error)))
 
     def checkpoint(self, request: NodeRequest) -> Any:
         """What submitit queues: the same job. Its last epoch lies in its folder."""
-        from submitit.helpers import DelayedSubmission
-
         self.interrupted = True
         return DelayedSubmission(RequeueableRun(), request)
 
 
-class SlurmJob:
-    """A job that submitit has submitted."""
-
-    def __init__(self, job: Job, submitted: Any) -> None:
-        self.job = job
-        self.submitted = submitted
-
-    def poll(self) -> NodeResult | None:
-        if not self.submitted.done():
-            return None
-        if not self.submitted.paths.result_pickle.exists():
-            state = str(self.submitted.state)
-            if (reason := REASONS.get(state.partition(" ")[0])) is not None:
-                failure = outcome.from_failure(reason, f"Slurm ended the job: {state}", 0.0)
-                return cluster_failure(self.job, failure)
-            return node_lost(self.job)
-        if (error := self.submitted.exception()) is not None:
-            return cluster_failure(self.job, outcome.from_error(error, 0.0))
-        result: NodeResult = self.submitted.result()
-        return result
-
-    def cancel(self) -> None:
-        self.submitted.cancel(check=False)
-
-
 def _folder(job: Job) -> Path:
     return Path(job.directory, "slurm")
-
-
-def _job_file(job: Job) -> Path:
-    """The file that stores the submitted job, for a later sweep."""
-    return _folder(job) / "job.pkl"

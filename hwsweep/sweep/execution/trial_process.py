@@ -11,7 +11,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
@@ -53,7 +52,6 @@ class TrialProgram(NamedTuple):
         with flag_override(config.hydra, ["readonly", "struct"], False):
             config.hydra.job.id = config.hydra.job.num = job.trial
             config.hydra.sweep.subdir = job.folder
-        HydraConfig.instance().set_config(config)
         job_return = run_job(
             task_function=self.task,
             config=config,

@@ -15,11 +15,11 @@ from hwsweep.sweep import outcome
 from hwsweep.sweep.execution import cluster_executor
 from hwsweep.sweep.execution.cluster_executor import ClusterExecutor
 from hwsweep.sweep.execution.cluster_node import NodeRequest, NodeResult, run_on_node
-from hwsweep.sweep.execution.executor import AskedToPrune, Job, JobEnd, Message, Reported
-from hwsweep.sweep.execution.job_process import JobProgram
+from hwsweep.sweep.execution.executor import AskedToPrune, Job, Message, Reported
+from hwsweep.sweep.execution.job_process import JobProgram, ProcessSettings
 from hwsweep.sweep.execution.mailbox import Mailbox
-from hwsweep.sweep.settings import Settings
 
+PROCESSES = ProcessSettings([{}], 1, 7.0, [], None)
 DONE = outcome.Outcome("complete", [2.5], None, 3.0)
 
 
@@ -27,12 +27,6 @@ class FakeJob:
     def __init__(self) -> None:
         self.result: NodeResult | None = None
         self.n_cancelled = 0
-
-    def poll(self) -> NodeResult | None:
-        return self.result
-
-    def cancel(self) -> None:
-        self.n_cancelled += 1
 
 
 class FakeCluster:
@@ -56,6 +50,12 @@ class FakeCluster:
         self.jobs.append(FakeJob())
         return self.jobs[-1]
 
+    def poll(self, handle: FakeJob) -> NodeResult | None:
+        return handle.result
+
+    def cancel(self, handle: FakeJob) -> None:
+        handle.n_cancelled += 1
+
     def close(self) -> None:
         self.closed = True
 
@@ -67,8 +67,7 @@ def cluster() -> FakeCluster:
 
 @pytest.fixture
 def executor(cluster: FakeCluster) -> ClusterExecutor:
-    settings = Settings(**{**dict.fromkeys(Settings._fields), "n_jobs": 2, "timeout": 7.0, "preload": []})
-    return ClusterExecutor(cluster, cast(JobProgram, None), settings)
+    return ClusterExecutor(cluster, cast(JobProgram, None), PROCESSES, n_jobs=2)
 
 
 @pytest.fixture
@@ -87,7 +86,9 @@ def test_as_many_runs_as_n_jobs_are_in_the_cluster_at_once(
     assert executor.free
     executor.submit(job)
     assert not executor.free
-    assert [(request.job, request.threads, request.timeout) for request in cluster.requests] == [(job, 3, 7.0)] * 2
+    assert [(request.job, request.processes.threads, request.processes.timeout) for request in cluster.requests] == [
+        (job, 3, 7.0)
+    ] * 2
 
 
 def test_an_outcome_that_is_not_to_be_seen_yet_is_written_down_here(
@@ -95,7 +96,7 @@ def test_an_outcome_that_is_not_to_be_seen_yet_is_written_down_here(
 ) -> None:
     executor.submit(job)
     assert executor.wait(expect_no_message, 0.0) == []
-    cluster.jobs[0].result = NodeResult(JobEnd(job, 0, None, 3.0), DONE)
+    cluster.jobs[0].result = NodeResult(0, None, DONE)
     (end,) = executor.wait(expect_no_message, 0.0)
     stored = outcome.read_outcome(tmp_path)
     assert (end.job, end.exit_code, end.stop_reason) == (job, 0, None)
@@ -157,9 +158,9 @@ def test_to_kill_waits_for_nothing_and_leaves_the_cluster(
 
 def test_a_run_whose_outcome_is_known_is_not_run_again_on_a_node(job: Job, tmp_path: Path) -> None:
     outcome.write_outcome(tmp_path, DONE)
-    result = run_on_node(NodeRequest(b"not a program", job, "/nowhere", [], {}, 1, None, []))
+    result = run_on_node(NodeRequest(b"not a program", job, "/nowhere", [], PROCESSES))
     assert result.outcome is not None and result.outcome.values == [2.5]
-    assert (result.end.exit_code, result.end.stop_reason) == (0, None)
+    assert (result.exit_code, result.stop_reason) == (0, None)
 
 
 @pytest.mark.parametrize(("launcher", "library"), [("hwsweep_ray", "ray"), ("hwsweep_slurm", "submitit")])

@@ -6,28 +6,33 @@ import pytest
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.execution import devices
-from hwsweep.sweep.execution.devices import slot_environments, split_devices
+from hwsweep.sweep.execution.devices import slot_environments
 
 
 @pytest.mark.parametrize(
     ("devices", "n_jobs", "each", "expected"),
     [
-        (["0", "1"], 2, 1, [["0"], ["1"]]),
-        (["4", "7"], 4, 0.5, [["4"], ["4"], ["7"], ["7"]]),
-        (["0"], 3, 1 / 3, [["0"], ["0"], ["0"]]),
-        (["0", "1", "2", "3"], 2, 2, [["0", "1"], ["2", "3"]]),
-        (["0", "1"], 3, 0.4, [["0"], ["0"], ["1"]]),  # two fit on a device, not 2.5
+        ("0,1", 2, 1, ["0", "1"]),
+        ("4,7", 4, 0.5, ["4", "4", "7", "7"]),
+        ("0", 3, 1 / 3, ["0", "0", "0"]),
+        ("0,1,2,3", 2, 2, ["0,1", "2,3"]),
+        ("0,1,2,3", 2, 1.5, ["0,1", "2,3"]),  # a slot gets whole devices
+        ("0,1", 3, 0.4, ["0", "0", "1"]),  # two fit on a device, not 2.5
     ],
 )
-def test_slots_share_the_devices(devices: list[str], n_jobs: int, each: float, expected: list[list[str]]) -> None:
-    assert split_devices(devices, n_jobs, each) == expected
+def test_slots_share_the_devices(
+    devices: str, n_jobs: int, each: float, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", devices)
+    assert slot_environments(n_jobs, each) == [{"CUDA_VISIBLE_DEVICES": slot} for slot in expected]
 
 
-def test_more_devices_than_there_are_is_refused_with_the_numbers() -> None:
+def test_more_devices_than_there_are_is_refused_with_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     with pytest.raises(SweepError, match="n_jobs=3 with 1 GPUs each needs 3 GPUs, but 2 are visible"):
-        split_devices(["0", "1"], 3, 1)
+        slot_environments(3, 1)
     with pytest.raises(SweepError, match="above 0"):
-        split_devices(["0"], 1, 0)
+        slot_environments(1, 0)
 
 
 def test_the_devices_of_a_slot_come_from_those_visible_to_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
