@@ -1,4 +1,4 @@
-"""Views of studies that Optuna itself keeps, without a sweep."""
+"""Views of studies that Optuna ran itself, without a sweep."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import Trial
 
 from hwsweep.sweep.outcome import Outcome
-from hwsweep.sweep.study.view import STATES, RunView, StudyView, TrialView, log_keys
+from hwsweep.sweep.study.view import STATES, RunView, StudyView, TrialView
 
 Times = Sequence[tuple[float, float]]
 """Start and end of each run of a trial, in seconds."""
@@ -39,18 +39,18 @@ def searched(
 
 
 def view_of(study: optuna.Study, names: str | list[str] | None = None, times: Sequence[Times] = ()) -> StudyView:
-    """The study as the engine shows it; lists are what was sampled as categories."""
+    """The study as the engine shows it; categorical parameters have listed values."""
     trials = study.trials
-    spreads = {key: spread for trial in trials for key, spread in trial.distributions.items()}
+    distributions = {key: spread for trial in trials for key, spread in trial.distributions.items()}
     return StudyView(
         name="planted",
         directory=Path("planted"),
         command=[],
         config=OmegaConf.create({"objective": names}),
-        axes={key: s.choices if isinstance(s, CategoricalDistribution) else None for key, s in spreads.items()},
+        axes={key: s.choices if isinstance(s, CategoricalDistribution) else None for key, s in distributions.items()},
         trials=[_trial(trial, times[trial.number] if times else ()) for trial in trials],
         directions=[direction.name.lower() for direction in study.directions],
-        log_keys=log_keys(trials),
+        log_keys=frozenset(key for key, spread in distributions.items() if getattr(spread, "log", False)),
     )
 
 
