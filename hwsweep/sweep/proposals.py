@@ -132,7 +132,8 @@ class Proposals:
         """The points of all earlier trials; those of finished trials are computed once."""
         points = set()
         for trial in self.store.trials()[:number]:
-            point = self.finished_points.get(trial.number) or tuple(self.plan.space.point_of_trial(trial.params).items())
+            known = self.finished_points.get(trial.number)
+            point = known or tuple(self.plan.space.point_of_trial(trial.params).items())
             if trial.state.is_finished():
                 self.finished_points[trial.number] = point
             points.add(point)
