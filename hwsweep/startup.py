@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
 
 SELDOM = 100_000
 """Objects made and not yet gone after which it looks; Python's own limit is 700."""
@@ -28,3 +32,17 @@ def look_for_garbage_as_usual() -> None:
     gc.freeze()
     gc.set_threshold(*_usual)
     gc.enable()
+
+
+@contextmanager
+def empty_main_module() -> Iterator[None]:
+    """Hide `__main__` from a process that multiprocessing starts inside, which would import it again.
+
+    On a node of a Ray cluster `__main__` is Ray's own program. To import it takes about a second, for each trial.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = main if plain() else ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

@@ -55,13 +55,7 @@ class LauncherProgram(NamedTuple):
             with open_dict(config.hydra.job):
                 config.hydra.job.id = f"{config.hydra.job.name}_{job.trial}"
                 config.hydra.job.num = job.trial
-            return run_job(
-                hydra_context=self.context,
-                task_function=self.task,
-                config=config,
-                job_dir_key="hydra.sweep.dir",
-                job_subdir_key="hydra.sweep.subdir",
-            )
+            return run_job(self.task, config, "hydra.sweep.dir", "hydra.sweep.subdir", hydra_context=self.context)
         except Exception as error:  # an override that does not compose; run_job itself stores what the task raises
             return _failed(job.overrides, error)
 

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from hwsweep.run_folder import read_result
-from hwsweep.sweep.outcome import Failure, Outcome, from_error, from_value, read_outcome, write_outcome
+from hwsweep.sweep.outcome import Failure, Outcome, from_call, from_error, from_value, read_outcome, write_outcome
 from hwsweep.sweep.trial import TrialPruned
 
 
@@ -67,6 +69,29 @@ def test_the_reason_is_found_behind_an_exception_that_wraps_it() -> None:
     assert failure is not None
     assert (failure.reason, failure.message) == ("diverged", "Diverged: loss is nan at epoch 3")
     assert "Error in call to target" in failure.traceback
+
+
+def test_an_allocation_that_torch_refuses_is_out_of_memory() -> None:
+    """Only the message of torch's RuntimeError says so; this fails if torch changes it."""
+    with pytest.raises(RuntimeError) as refused:
+        torch.empty(2**50)  # 4 PiB: no machine addresses so much
+    failure = from_error(refused.value, 1.0).failure
+    assert failure is not None
+    assert failure.reason == "out-of-memory"
+
+
+def test_a_call_is_timed_and_its_value_or_its_error_is_the_outcome() -> None:
+    def slow(value: float) -> float:
+        time.sleep(0.05)
+        return 1 / value
+
+    returned, raised = from_call(lambda: slow(4.0), 1), from_call(lambda: slow(0.0), 1)
+    assert (returned.state, returned.values) == ("complete", [0.25])
+    assert raised.failure is not None
+    assert (raised.failure.reason, raised.failure.message) == ("error", "ZeroDivisionError: float division by zero")
+    assert min(returned.seconds, raised.seconds) >= 0.05
+    with pytest.raises(KeyboardInterrupt):  # the sweep stops the run: that is no outcome
+        from_call(lambda: signal.raise_signal(signal.SIGINT), 1)
 
 
 def test_a_pruned_trial_is_no_failure() -> None:

@@ -95,9 +95,14 @@ class ClusterExecutor:
             for message in run.mailbox.read():
                 if answer(run.job, message):
                     run.mailbox.pruned.touch()
-            if result is not None:
-                self.runs.remove(run)
-                ends.append(_collect(run, result))
+            if result is None:
+                continue
+            if result.outcome is not None and read_outcome(Path(run.job.directory)) is None:
+                write_outcome(Path(run.job.directory), result.outcome)  # the job's own file is not visible here yet
+            run.mailbox.clear()
+            self.runs.remove(run)
+            stop_reason = result.stop_reason if run.deadline is None else "stop"
+            ends.append(JobEnd(run.job, result.exit_code, stop_reason, time.monotonic() - run.start))
         if not ends:
             time.sleep(min(seconds, PAUSE))
         return ends
@@ -112,13 +117,3 @@ class ClusterExecutor:
         self.stop()
         self.runs.clear()
         self.cluster.close()
-
-
-def _collect(run: _Run, result: NodeResult) -> JobEnd:
-    """The end of the job, once its outcome can be read here and the mailbox is empty."""
-    directory = Path(run.job.directory)
-    if result.outcome is not None and read_outcome(directory) is None:
-        write_outcome(directory, result.outcome)
-    run.mailbox.clear()
-    stop_reason = result.stop_reason if run.deadline is None else "stop"
-    return JobEnd(run.job, result.exit_code, stop_reason, time.monotonic() - run.start)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
 import cloudpickle  # type: ignore[import-untyped]
 
+from hwsweep.startup import empty_main_module
 from hwsweep.sweep.execution.executor import AskedToPrune, Job, JobEnd, Message, StopReason
 from hwsweep.sweep.execution.job_process import JobProgram, ProcessSettings
 from hwsweep.sweep.execution.mailbox import Mailbox
@@ -74,7 +73,7 @@ def _run(pool: ProcessPool, job: Job) -> JobEnd:
         mailbox.post(message)
         return mailbox.pruned.exists() if isinstance(message, AskedToPrune) else None
 
-    with _empty_main_module():
+    with empty_main_module():
         pool.submit(job)
     while True:
         try:
@@ -82,17 +81,3 @@ def _run(pool: ProcessPool, job: Job) -> JobEnd:
                 return ends[0]
         except KeyboardInterrupt:
             pool.stop()
-
-
-@contextmanager
-def _empty_main_module() -> Iterator[None]:
-    """Hide `__main__` from a process that starts inside, which would import it again.
-
-    Here `__main__` is the cluster's own program: Ray's takes about a second to import, for each trial.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main

@@ -74,7 +74,7 @@ class LauncherExecutor:
         start = time.monotonic()
         if not self._launch(jobs) and len(jobs) > 1:  # one job may have ended the whole batch
             for job in jobs:
-                if not _has_outcome(job):
+                if outcome.read_outcome(Path(job.directory)) is None:
                     self._launch([job])
         return [JobEnd(job, 0, None, time.monotonic() - start) for job in jobs]
 
@@ -88,7 +88,7 @@ class LauncherExecutor:
         try:
             self.launcher.launch(overrides, initial_job_idx=jobs[0].trial)
         except Exception as error:
-            if len(jobs) == 1 and not _has_outcome(jobs[0]):
+            if len(jobs) == 1 and outcome.read_outcome(Path(jobs[0].directory)) is None:
                 reason = ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
                 message = f"the launcher gave no result: {reason}"
                 result = outcome.from_failure("killed", message, time.monotonic() - start)
@@ -101,7 +101,3 @@ class LauncherExecutor:
 
     def kill(self) -> None:
         pass  # the launcher owns its processes
-
-
-def _has_outcome(job: Job) -> bool:
-    return outcome.read_outcome(Path(job.directory)) is not None

@@ -23,9 +23,7 @@ GRACE = 10.0
 
 
 @dataclass
-class _Slot:
-    """A running process."""
-
+class _Run:
     job: Job
     process: Any
     connection: Connection
@@ -45,16 +43,17 @@ class ProcessPool:
         """The overrides of the next job, and its pickled configuration."""
         self.settings = settings
         self.timeout = math.inf if settings.timeout is None else settings.timeout
-        self.slots: dict[int, _Slot] = {}
+        self.runs: dict[int, _Run] = {}
+        """By the number of the slot."""
         self.context = start_server(settings.preload, settings.threads)
 
     @property
     def free(self) -> bool:
-        return len(self.slots) < len(self.settings.slots)
+        return len(self.runs) < len(self.settings.slots)
 
     @property
     def jobs(self) -> list[Job]:
-        return [slot.job for slot in self.slots.values()]
+        return [run.job for run in self.runs.values()]
 
     def prepare(self, job: Job) -> None:
         if self.prepared[0] == job.overrides:
@@ -66,7 +65,7 @@ class ProcessPool:
         self.prepared = job.overrides, config
 
     def submit(self, job: Job) -> None:
-        number = next(n for n in range(len(self.settings.slots)) if n not in self.slots)
+        number = next(n for n in range(len(self.settings.slots)) if n not in self.runs)
         ours, theirs = self.context.Pipe()
         config = self.prepared[1] if self.prepared[0] == job.overrides else None
         arguments = (theirs, self.program, job, config, number, self.settings)
@@ -74,65 +73,65 @@ class ProcessPool:
         process.start()
         theirs.close()
         now = time.monotonic()
-        self.slots[number] = _Slot(job, process, ours, now, now + self.timeout)
+        self.runs[number] = _Run(job, process, ours, now, now + self.timeout)
 
     def wait(self, answer: Answer, seconds: float) -> list[JobEnd]:
-        by_handle: dict[Any, _Slot] = {slot.process.sentinel: slot for slot in self.slots.values()}
-        by_handle |= {slot.connection: slot for slot in self.slots.values() if not slot.connection.closed}
-        next_kill = min((slot.kill_at for slot in self.slots.values()), default=math.inf)
+        by_handle: dict[Any, _Run] = {run.process.sentinel: run for run in self.runs.values()}
+        by_handle |= {run.connection: run for run in self.runs.values() if not run.connection.closed}
+        next_kill = min((run.kill_at for run in self.runs.values()), default=math.inf)
         pause = max(0.0, min(seconds, next_kill - time.monotonic()))
         ready = wait(list(by_handle), timeout=pause) if by_handle else []
         for handle in ready:
             _listen(by_handle[handle], answer)
         self._kill_overdue()
-        return [self._remove(number) for number, slot in list(self.slots.items()) if slot.process.exitcode is not None]
+        return [self._remove(number) for number, run in list(self.runs.items()) if run.process.exitcode is not None]
 
     def stop(self) -> None:
-        for slot in self.slots.values():
-            if slot.stop_reason is None:
-                self._ask_to_end(slot, "stop")
+        for run in self.runs.values():
+            if run.stop_reason is None:
+                self._ask_to_end(run, "stop")
 
     def kill(self) -> None:
-        for slot in self.slots.values():
-            kill_tree(slot.process.pid)
-            slot.process.join()
-            slot.connection.close()
-        self.slots.clear()
+        for run in self.runs.values():
+            kill_tree(run.process.pid)
+            run.process.join()
+            run.connection.close()
+        self.runs.clear()
 
     def _kill_overdue(self) -> None:
-        for slot in self.slots.values():
-            if time.monotonic() < slot.kill_at:
+        for run in self.runs.values():
+            if time.monotonic() < run.kill_at:
                 continue
-            if slot.stop_reason is None and not slot.connection.closed:
-                self._ask_to_end(slot, "timeout")
+            if run.stop_reason is None and not run.connection.closed:
+                self._ask_to_end(run, "timeout")
             else:
-                kill_tree(slot.process.pid)
-                slot.kill_at = math.inf
+                kill_tree(run.process.pid)
+                run.kill_at = math.inf
 
-    def _ask_to_end(self, slot: _Slot, reason: StopReason) -> None:
+    def _ask_to_end(self, run: _Run, reason: StopReason) -> None:
         """Send SIGINT now; SIGKILL follows after GRACE seconds."""
-        slot.stop_reason = reason
-        slot.kill_at = time.monotonic() + GRACE
+        run.stop_reason = reason
+        run.kill_at = time.monotonic() + GRACE
         with suppress(ProcessLookupError):
-            os.kill(slot.process.pid, signal.SIGINT)
+            os.kill(run.process.pid, signal.SIGINT)
 
     def _remove(self, number: int) -> JobEnd:
-        slot = self.slots.pop(number)
-        slot.process.join()
-        kill_group(slot.process.pid)  # the children that it has left
-        slot.connection.close()
-        return JobEnd(slot.job, slot.process.exitcode, slot.stop_reason, time.monotonic() - slot.start)
+        run = self.runs.pop(number)
+        run.process.join()
+        kill_group(run.process.pid)  # the children that it has left
+        run.connection.close()
+        return JobEnd(run.job, run.process.exitcode, run.stop_reason, time.monotonic() - run.start)
 
 
-def _listen(slot: _Slot, answer: Answer) -> None:
-    """Pass on all messages that have come from the slot's process."""
+def _listen(run: _Run, answer: Answer) -> None:
+    """Pass on all messages that have come from the run's process."""
     try:
-        while not slot.connection.closed and slot.connection.poll():
-            message = slot.connection.recv()
+        while not run.connection.closed and run.connection.poll():
+            message = run.connection.recv()
             if isinstance(message, Done):  # the result is stored; only the end of the interpreter is missing
-                slot.kill_at = time.monotonic() + GRACE
-                slot.connection.close()
-            elif (reply := answer(slot.job, message)) is not None:
-                slot.connection.send(reply)
+                run.kill_at = time.monotonic() + GRACE
+                run.connection.close()
+            elif (reply := answer(run.job, message)) is not None:
+                run.connection.send(reply)
     except (EOFError, OSError):
-        slot.connection.close()
+        run.connection.close()

@@ -52,13 +52,8 @@ class TrialProgram(NamedTuple):
         with flag_override(config.hydra, ["readonly", "struct"], False):
             config.hydra.job.id = config.hydra.job.num = job.trial
             config.hydra.sweep.subdir = job.folder
-        job_return = run_job(
-            task_function=self.task,
-            config=config,
-            job_dir_key="hydra.sweep.dir",
-            job_subdir_key="hydra.sweep.subdir",
-            hydra_context=HydraContext(config_loader=self.snapshot.loader(), callbacks=self.callbacks),
-        )
+        context = HydraContext(config_loader=self.snapshot.loader(), callbacks=self.callbacks)
+        job_return = run_job(self.task, config, "hydra.sweep.dir", "hydra.sweep.subdir", hydra_context=context)
         with redirect_stderr(io.StringIO()):  # where the task raised, Hydra also prints "Error executing job"
             return job_return.return_value
 
