@@ -66,7 +66,7 @@ def section_values(config: DictConfig, section: str, names: tuple[str, ...]) -> 
     """
     node = OmegaConf.to_container(OmegaConf.select(config, section), resolve=True)
     assert isinstance(node, dict)
-    values = {str(name): value for name, value in node.items() if name not in ("_target_", "_recursive_")}
+    values = {str(name): value for name, value in node.items() if not str(name).startswith("_")}
     for wrong in sorted(values.keys() ^ set(names)):
         problem = "is no setting" if wrong in values else "is missing"
         raise SweepError(f"{section}.{wrong} {problem}; the settings of {section} are {', '.join(names)}")
