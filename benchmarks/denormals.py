@@ -35,11 +35,13 @@ def train(way: str, overrides: list[str]) -> None:
         flush_denormals()
     with initialize_config_dir(str(conf_path()), version_base="1.3"):
         cfg = compose("config", [f"epochs={EPOCHS}", "device=cpu", *overrides])
-    parts = build(cfg)
-    splits = parts.dataset.splits(0)
-    n_steps = -(-len(splits.train["image"]) // parts.plan.batch_size)
+    components = build(cfg)
+    splits = components.dataset.splits(0)
+    n_steps = -(-len(splits.train["image"]) // components.plan.batch_size)
     with tempfile.TemporaryDirectory() as folder:
-        for row in fit(parts.model, splits, parts.optimizer, parts.schedule, parts.plan, Path(folder)):
+        for row in fit(
+            components.model, splits, components.optimizer, components.schedule, components.plan, Path(folder)
+        ):
             print(1000 * row["time/train_seconds"] / n_steps)
 
 

@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from hwsweep.build import Parts, build
+from hwsweep.build import Components, build
 from hwsweep.conf_path import conf_path
 from hwsweep.data import Examples
 from hwsweep.models.likelihoods import Bernoulli
@@ -45,7 +45,7 @@ class Pixels(Bernoulli):
         return binary_cross_entropy_with_logits(output, image, reduction="none").flatten(1).sum(1)
 
 
-def one_by_one(points: list[Parts], batches: list[Examples]) -> list[dict[str, Tensor]]:
+def one_by_one(points: list[Components], batches: list[Examples]) -> list[dict[str, Tensor]]:
     """The parameters of each point, trained one after the other."""
     for point in points:
         torch.manual_seed(0)
@@ -57,7 +57,7 @@ def one_by_one(points: list[Parts], batches: list[Examples]) -> list[dict[str, T
     return [dict(point.model.named_parameters()) for point in points]
 
 
-def fused(points: list[Parts], batches: list[Examples]) -> list[dict[str, Tensor]]:
+def fused(points: list[Components], batches: list[Examples]) -> list[dict[str, Tensor]]:
     """The parameters of each point, trained all at once."""
     parameters, buffers = stack_module_state([point.model for point in points])
     weights = torch.tensor(LAMBDAS)

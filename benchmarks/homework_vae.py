@@ -1,4 +1,4 @@
-# ruff: noqa: D102, D103, PTH118  # written as a student writes it
+# ruff: noqa: D103, PTH118  # written as a student writes it
 """A VAE as in a homework: one script run per lambda, without hwsweep.
 
     python benchmarks/homework_vae.py IMAGES.npz LAMBDA FOLDER [EPOCHS]

@@ -64,8 +64,8 @@ BENCHMARKS = [
     Benchmark(
         "steps",
         "Options that may make a step faster",
-        "One option at a time, compared with the default: torch's own products (MKL), `precision=bfloat16`, channels "
-        "last, `torch.compile` with the seconds until its first step.",
+        "One option at a time, compared with the default: `precision=bfloat16`, channels last, and `torch.compile` "
+        "with the seconds until its first step.",
         "step_options.py",
         "step_options.py --steps 10",
     ),

@@ -6,8 +6,7 @@
 The models are the default VAE on TibetanMNIST (batch 100), the convolutional VAE on anime faces, and the Transformer on
 AG News (or, without these data, on the program's own images and headlines). The options take turns on the same batches:
 
-* default: float32, products by oneDNN where they are exact (hwsweep/training/precision.py);
-* MKL: torch's own products in float32;
+* default: float32;
 * bfloat16: `precision=bfloat16`;
 * channels_last: images and weights of convolutions in channels-last memory format;
 * compiled: `torch.compile` of the model's losses. The benchmark also prints the seconds until the end of its first
@@ -21,7 +20,6 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from statistics import median
 
@@ -29,11 +27,11 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import Tensor
 
-from hwsweep.build import Parts, build
+from hwsweep.build import Components, build
 from hwsweep.conf_path import conf_path
 from hwsweep.data import Examples, Splits
 from hwsweep.training.batches import training_batches
-from hwsweep.training.precision import autocast, onednn_products
+from hwsweep.training.precision import autocast
 
 REPEATS = 7
 MODELS = {
@@ -46,27 +44,26 @@ MODELS = {
 class Way:
     """Training with one option."""
 
-    def __init__(self, name: str, parts: Parts) -> None:
+    def __init__(self, name: str, components: Components) -> None:
         self.name = name
-        self.parts = parts
+        self.components = components
         self.milliseconds: list[float] = []
-        self.losses: Callable[[Examples], dict[str, Tensor]] = parts.model.losses
+        self.losses: Callable[[Examples], dict[str, Tensor]] = components.model.losses
         if name == "channels_last":
-            parts.model.to(memory_format=torch.channels_last)
+            components.model.to(memory_format=torch.channels_last)
         if name == "compiled":
-            self.losses = torch.compile(parts.model.losses, dynamic=True)
+            self.losses = torch.compile(components.model.losses, dynamic=True)
 
     def step(self, batch: Examples) -> None:
         """One step of training."""
         if self.name == "channels_last":
             batch = {key: values.contiguous(memory_format=torch.channels_last) for key, values in batch.items()}
         precision = "bfloat16" if self.name == "bfloat16" else "float32"
-        with nullcontext() if self.name == "MKL" else onednn_products():
-            with autocast(precision, torch.device("cpu")):
-                loss = self.losses(batch)["loss"].mean()
-            self.parts.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            self.parts.optimizer.step()
+        with autocast(precision, torch.device("cpu")):
+            loss = self.losses(batch)["loss"].mean()
+        self.components.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.components.optimizer.step()
 
     def measure(self, batches: list[Examples]) -> None:
         """Append the mean milliseconds per step over these batches."""
@@ -76,7 +73,7 @@ class Way:
         self.milliseconds.append(1000 * (time.perf_counter() - began) / len(batches))
 
 
-def objects(model: str, splits: Splits | None, overrides: list[str]) -> Parts:
+def objects(model: str, splits: Splits | None, overrides: list[str]) -> Components:
     """The model and its optimizer, with the same initial weights for every option."""
     with initialize_config_dir(str(conf_path()), version_base="1.3"):
         cfg = compose("config", [f"model={model}", "device=cpu", *overrides])
@@ -93,7 +90,7 @@ def measure(model: str, steps: int, threads: int) -> None:
     splits = first.dataset.splits(0)
     rows = training_batches(splits.train, first.plan.batch_size, torch.Generator().manual_seed(0))[:steps]
     batches = [{name: values.index_select(0, chosen) for name, values in splits.train.items()} for chosen in rows]
-    names = ["default", "MKL", "bfloat16", *["channels_last"] * (model == "vae_conv"), "compiled"]
+    names = ["default", "bfloat16", *["channels_last"] * (model == "vae_conv"), "compiled"]
     ways = {name: Way(name, objects(model, splits, overrides)) for name in names}
     starts = {}
     for name, way in ways.items():

@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from hwsweep.build import Parts, build
+from hwsweep.build import Components, build
 from hwsweep.conf_path import conf_path
 from hwsweep.data import Examples, Splits
 from hwsweep.models.positions import sinusoidal
@@ -71,42 +71,46 @@ class Homework(nn.Module):
         return self.classify(x.sum(1) / (~padding).sum(1, keepdim=True))
 
 
-def homework(cfg: DictConfig, parts: Parts, train: Examples, table: Tensor, epochs: int) -> tuple[float, nn.Module]:
+def homework(
+    cfg: DictConfig, components: Components, train: Examples, table: Tensor, epochs: int
+) -> tuple[float, nn.Module]:
     """Seconds of training with a DataLoader and torch's layers, and the trained model."""
     longest = train["token"].shape[1]
-    model = Homework(cfg, len(table), longest, parts.model.classify.out_features)
+    model = Homework(cfg, len(table), longest, components.model.classify.out_features)
     model.embedding.weight.data.copy_(table)
     model.embedding.weight.requires_grad_(not cfg.embedding.frozen)
     optimizer = torch.optim.Adam((p for p in model.parameters() if p.requires_grad), lr=cfg.optimizer.lr)
     texts = TensorDataset(train["token"].long(), train["label"])
-    loader = DataLoader(texts, batch_size=parts.plan.batch_size, shuffle=True)
+    loader = DataLoader(texts, batch_size=components.plan.batch_size, shuffle=True)
     started = time.perf_counter()
     for step, (token, label) in enumerate(batch for _ in range(epochs) for batch in loader):
-        optimizer.param_groups[0]["lr"] = cfg.optimizer.lr * parts.schedule(step, epochs * len(loader))
+        optimizer.param_groups[0]["lr"] = cfg.optimizer.lr * components.schedule(step, epochs * len(loader))
         loss = F.cross_entropy(model(token), label)
         optimizer.zero_grad()
         loss.backward()
-        if parts.plan.clip_norm is not None:
-            nn.utils.clip_grad_norm_(model.parameters(), parts.plan.clip_norm)
+        if components.plan.clip_norm is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), components.plan.clip_norm)
         optimizer.step()
         loss.item()
     return time.perf_counter() - started, model
 
 
-def hwsweep(parts: Parts, train: Examples, epochs: int) -> float:
+def hwsweep(components: Components, train: Examples, epochs: int) -> float:
     """Seconds of the training epochs of `fit`."""
     few = {name: values[:1] for name, values in train.items()}
-    plan = replace(parts.plan, epochs=epochs)
+    plan = replace(components.plan, epochs=epochs)
     with tempfile.TemporaryDirectory() as folder:
-        rows = fit(parts.model, Splits(train, few, few), parts.optimizer, parts.schedule, plan, Path(folder))
+        rows = fit(
+            components.model, Splits(train, few, few), components.optimizer, components.schedule, plan, Path(folder)
+        )
         return sum(row["time/train_seconds"] for row in rows)
 
 
-def prepare(cfg: DictConfig, splits: Splits) -> tuple[Parts, Tensor]:
+def prepare(cfg: DictConfig, splits: Splits) -> tuple[Components, Tensor]:
     """The objects of a run with word vectors loaded, and a copy of the embedding table, the start of both ways."""
-    parts = build(cfg, splits)
-    instantiate(cfg.initialise)(parts.model, splits)
-    return parts, parts.model.embedding.table.detach().clone()
+    components = build(cfg, splits)
+    instantiate(cfg.initialise)(components.model, splits)
+    return components, components.model.embedding.table.detach().clone()
 
 
 def throughput(cfg: DictConfig, splits: Splits) -> None:
@@ -116,8 +120,8 @@ def throughput(cfg: DictConfig, splits: Splits) -> None:
     n_tokens = int(train["length"].sum())
     rates: dict[str, list[float]] = {"homework": [], "hwsweep": []}
     for repeat in range(REPEATS + 1):
-        parts, table = prepare(cfg, splits)
-        seconds = {"homework": homework(cfg, parts, train, table, 1)[0], "hwsweep": hwsweep(parts, train, 1)}
+        components, table = prepare(cfg, splits)
+        seconds = {"homework": homework(cfg, components, train, table, 1)[0], "hwsweep": hwsweep(components, train, 1)}
         for way, values in rates.items():
             values += [n_tokens / seconds[way]] if repeat > 0 else []  # the first round is the warm-up
     whole = int(splits.train["length"].sum())
@@ -137,15 +141,15 @@ def throughput(cfg: DictConfig, splits: Splits) -> None:
 
 def accuracy(cfg: DictConfig, splits: Splits) -> None:
     """Print the test accuracy of both ways, after the same number of epochs on all training texts."""
-    parts, table = prepare(cfg, splits)
-    seconds, model = homework(cfg, parts, splits.train, table, cfg.epochs)
+    components, table = prepare(cfg, splits)
+    seconds, model = homework(cfg, components, splits.train, table, cfg.epochs)
     model.eval()
     with torch.no_grad():
         logits = torch.cat([model(token.long()) for token in splits.test["token"].split(100)])
     right = (logits.argmax(1) == splits.test["label"]).float().mean()
     print(f"homework  test accuracy {right:.4f} after {cfg.epochs} epochs, {seconds:,.0f} s")
-    seconds = hwsweep(parts, splits.train, cfg.epochs)
-    right = 1 - evaluate(parts.model, splits.test)["error"]
+    seconds = hwsweep(components, splits.train, cfg.epochs)
+    right = 1 - evaluate(components.model, splits.test)["error"]
     print(f"hwsweep   test accuracy {right:.4f} after {cfg.epochs} epochs, {seconds:,.0f} s")
 
 

@@ -30,7 +30,7 @@ from hydra import compose, initialize_config_dir
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import ToTensor
 
-from hwsweep.build import Parts, build
+from hwsweep.build import Components, build
 from hwsweep.conf_path import conf_path
 from hwsweep.data import Splits
 from hwsweep.models import Model
@@ -64,37 +64,39 @@ def step(model: Model, optimizer: torch.optim.Optimizer, image: torch.Tensor) ->
     return loss.detach().sum()
 
 
-def homework(parts: Parts, splits: Splits) -> float:
+def homework(components: Components, splits: Splits) -> float:
     """Seconds of training with a DataLoader."""
     images = splits.train["image"].permute(0, 2, 3, 1).numpy()
-    loader = DataLoader(Homework(images), batch_size=parts.plan.batch_size, shuffle=True)
-    optimizer = torch.optim.Adam(parts.model.parameters(), lr=parts.optimizer.param_groups[0]["lr"])
+    loader = DataLoader(Homework(images), batch_size=components.plan.batch_size, shuffle=True)
+    optimizer = torch.optim.Adam(components.model.parameters(), lr=components.optimizer.param_groups[0]["lr"])
     started = time.perf_counter()
     for _ in range(EPOCHS):
         total = 0.0
         for image in loader:
-            total += step(parts.model, optimizer, image).item()
+            total += step(components.model, optimizer, image).item()
     return time.perf_counter() - started
 
 
-def bare(parts: Parts, splits: Splits) -> float:
+def bare(components: Components, splits: Splits) -> float:
     """Seconds of the same steps alone, on float tensors in memory."""
-    batches = (splits.train["image"].float() / 255).split(parts.plan.batch_size)
+    batches = (splits.train["image"].float() / 255).split(components.plan.batch_size)
     started = time.perf_counter()
     for _ in range(EPOCHS):
         for image in batches:
-            step(parts.model, parts.optimizer, image)
+            step(components.model, components.optimizer, image)
     return time.perf_counter() - started
 
 
-def hwsweep(parts: Parts, splits: Splits) -> float:
+def hwsweep(components: Components, splits: Splits) -> float:
     """Seconds of `fit` with an MLflow run, as in a run."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         store = runs.open_store(f"sqlite:///{folder}/mlflow.db", str(folder / "artifacts"))
         with runs.open_run(store, "benchmark", "run", {}, {}) as run:
             started = time.perf_counter()
-            for row in fit(parts.model, splits, parts.optimizer, parts.schedule, parts.plan, folder):
+            for row in fit(
+                components.model, splits, components.optimizer, components.schedule, components.plan, folder
+            ):
                 run.log_metrics(row, int(row["epoch"]))
             return time.perf_counter() - started
 
@@ -105,7 +107,7 @@ def main() -> None:
         cfg = compose("config", [f"epochs={EPOCHS}", "device=cpu", *sys.argv[1:]])
     splits = build(cfg).dataset.splits(cfg.seed)
     n_images = EPOCHS * len(splits.train["image"])
-    ways: list[Callable[[Parts, Splits], float]] = [homework, bare, hwsweep]
+    ways: list[Callable[[Components, Splits], float]] = [homework, bare, hwsweep]
     rates: dict[str, list[float]] = {way.__name__: [] for way in ways}
     for repeat in range(REPEATS + 1):
         for way in ways:
