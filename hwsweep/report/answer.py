@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from hwsweep.report.naming import trial_title, value_text
 from hwsweep.sweep.study.pareto_front import pareto_front
-
-if TYPE_CHECKING:
-    from hwsweep.sweep.study.view import StudyView
+from hwsweep.sweep.study.view import StudyView
 
 MAX_VALUES = 12
 """Swept values, or trials, that a sentence lists one by one."""

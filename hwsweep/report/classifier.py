@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hwsweep.report.html.page import Section
 from hwsweep.report.model_study import DrawFigures, StudyFigure
 from hwsweep.report.naming import verdict_sentence
 from hwsweep.report.tables import pairs_table
-
-if TYPE_CHECKING:
-    from hwsweep.sweep.study.view import StudyView
+from hwsweep.sweep.study.view import StudyView
 
 
 class ClassifierStudy:

@@ -6,18 +6,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hwsweep.report.gather import SINGLE_TRIALS, gather, picture, status
 from hwsweep.report.html.page import Cell, Page, Section, Table
-from hwsweep.report.model_study import model_study
+from hwsweep.report.model_study import ModelStudy, model_study
 from hwsweep.report.naming import trial_title
 from hwsweep.report.study_figures import StudyFigures, attempt
 from hwsweep.report.tables import number_cell
-
-if TYPE_CHECKING:
-    from hwsweep.report.model_study import ModelStudy
-    from hwsweep.sweep.study.view import StudyView
+from hwsweep.sweep.study.view import StudyView
 
 
 def compare(views: list[StudyView], folder: Path) -> Page:

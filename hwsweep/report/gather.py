@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from hwsweep import run_folder
 from hwsweep.report.answer import answer, question
 from hwsweep.report.html.page import Fold, Page, Picture, Section
+from hwsweep.report.model_study import ModelStudy, StudyFigure
 from hwsweep.report.naming import command_line, count, run_directory, seed_note, subset, trial_title, verdict_sentences
 from hwsweep.report.origin import reproduce_section
-from hwsweep.report.study_figures import SEARCH
+from hwsweep.report.study_figures import SEARCH, StudyFigures
 from hwsweep.report.tables import trials_table
 from hwsweep.sweep.study.importance import importances
 from hwsweep.sweep.study.stored_view import has_ended
-
-if TYPE_CHECKING:
-    from hwsweep.report.model_study import ModelStudy, StudyFigure
-    from hwsweep.report.study_figures import StudyFigures
-    from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.view import StudyView, TrialView
 
 SINGLE_TRIALS = "Figures of single trials"
 UNFINISHED = ("waiting", "running", "interrupted")

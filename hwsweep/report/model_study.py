@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from hwsweep.report.html.page import Section
-    from hwsweep.sweep.study.view import StudyView
+from hwsweep.report.html.page import Section
+from hwsweep.sweep.study.view import StudyView
 
 
 class StudyFigure(NamedTuple):
@@ -22,7 +21,7 @@ class StudyFigure(NamedTuple):
     """The numbers in the figure, for readers who cannot see it."""
 
 
-DrawFigures = Callable[["StudyView"], Iterator[StudyFigure]]
+DrawFigures = Callable[[StudyView], Iterator[StudyFigure]]
 """Draws figures into the study's folder."""
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from hwsweep import run_folder
-
-if TYPE_CHECKING:
-    from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.view import StudyView, TrialView
 
 Item = TypeVar("Item")
 

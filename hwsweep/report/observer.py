@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
 
+from omegaconf import DictConfig
 from rich.console import Console
 
 from hwsweep.report.model_study import model_study
@@ -18,12 +18,8 @@ from hwsweep.report.terminal_table import print_table
 from hwsweep.report.write import write_report
 from hwsweep.sweep.execution.fork_server import worker_pool
 from hwsweep.sweep.study.stored_view import has_ended
+from hwsweep.sweep.study.view import StudyView
 from hwsweep.tracking import chart_view, runs
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-    from hwsweep.sweep.study.view import StudyView
 
 log = logging.getLogger("hwsweep")
 

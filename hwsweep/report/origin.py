@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
 
 from hwsweep import run_folder
 from hwsweep.report.html.page import Cell, Section, Table
 from hwsweep.report.naming import command_line
 from hwsweep.sweep.study.stored_view import changes, refused
-
-if TYPE_CHECKING:
-    from hwsweep.sweep.study.view import StudyView
+from hwsweep.sweep.study.view import StudyView
 
 NAMES = {"digest": "SHA-256 of the data", "hwsweep.git_commit": "commit", "train": "training examples"}
 OMITTED = {"hwsweep.command"}

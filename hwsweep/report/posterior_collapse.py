@@ -15,10 +15,10 @@ from hwsweep.report.model_study import DrawFigures, StudyFigure
 from hwsweep.report.naming import point_title, run_directory, short_name, subset, trial_title, value_text, verdict
 from hwsweep.report.study_figures import save_figure, title_of
 from hwsweep.report.tables import pairs_table
+from hwsweep.sweep.study.view import StudyView, TrialView
 
 if TYPE_CHECKING:
     from hwsweep.figures.sweep_runs import RunNumbers
-    from hwsweep.sweep.study.view import StudyView, TrialView
 
 LAMBDA = "vae.lambda"
 IMAGES = "The same images through every model"

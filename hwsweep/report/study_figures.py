@@ -9,12 +9,10 @@ from functools import cached_property
 from itertools import repeat
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hwsweep.report.model_study import ModelStudy, StudyFigure
-
-if TYPE_CHECKING:
-    from hwsweep.sweep.study.view import StudyView
+from hwsweep.sweep.study.view import StudyView
 
 SEARCH = "The search"
 """The section of the figures that every search has."""

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hwsweep import run_folder
 from hwsweep.report.naming import command_line, trial_title, verdict, verdict_sentences
+from hwsweep.sweep.study.view import StudyView
 from hwsweep.tracking import runs
-
-if TYPE_CHECKING:
-    from hwsweep.sweep.study.view import StudyView
 
 MAX_VERDICTS = 12
 """Verdicts without numbers in the first lines of the note."""

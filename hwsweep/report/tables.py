@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from hwsweep.report.html.page import Cell, Failed, Table
 from hwsweep.report.naming import command_line, count, short_name, trial_title, value_text, verdict
-
-if TYPE_CHECKING:
-    from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.view import StudyView, TrialView
 
 RUN_ID_LENGTH = 8
 """Characters of an MLflow run id in a cell; the cell's title has all."""

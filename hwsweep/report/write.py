@@ -6,7 +6,7 @@ import csv
 import io
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from hwsweep.files import write_text
 from hwsweep.report.gather import gather
@@ -14,9 +14,7 @@ from hwsweep.report.html.render import render
 from hwsweep.report.model_study import model_study
 from hwsweep.report.naming import command_line, verdict_sentence
 from hwsweep.report.study_figures import StudyFigures
-
-if TYPE_CHECKING:
-    from hwsweep.sweep.study.view import StudyView
+from hwsweep.sweep.study.view import StudyView
 
 PAGE, TABLE = "report.html", "results.csv"
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
+from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 
 from hwsweep.figures.drawing import BLACK
 from hwsweep.figures.search.scale import Scale, scale_of
-from hwsweep.figures.search.trials import finite_trials, key_labels, objective_labels, spiked, varied_keys
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from hwsweep.sweep.study.view import StudyView
+from hwsweep.figures.search.trials import key_labels, search_of, spiked
+from hwsweep.sweep.study.view import StudyView
 
 PANELS = 1
 _MIN_TRIALS = 6  # for a surface between the points
@@ -39,19 +36,16 @@ class ContourInfo(NamedTuple):
 
 def info(view: StudyView) -> ContourInfo | None:
     """The plane of two parameters; None if not exactly two vary, or with several objectives."""
-    trials = finite_trials(view)
-    varied = varied_keys(trials)
-    if len(view.directions) > 1 or len(varied) != 2:
+    search = search_of(view)
+    trials = [trial for trial in search.trials if all(key in trial.params for key in search.keys)]
+    if len(view.directions) > 1 or len(search.keys) != 2 or len(trials) < 2:
         return None
-    trials = [trial for trial in trials if all(key in trial.params for key in varied)]
-    if len(trials) < 2:
-        return None
-    x, y = scales = [scale_of(view, trials, key) for key in varied]
+    x, y = scales = [scale_of(view, trials, key) for key in search.keys]
     value = np.array([trial.values[0] for trial in trials])
     return ContourInfo(
-        names=key_labels(varied),
+        names=key_labels(search.keys),
         scales=scales,
-        objective=objective_labels(view)[0],
+        objective=search.objectives[0],
         log=spiked(value),
         darker_is_lower=view.directions[0] == "minimize",
         x=x.positions,

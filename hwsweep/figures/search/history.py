@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
+from matplotlib.axes import Axes
 
 from hwsweep.figures.drawing import BLACK
-from hwsweep.figures.search.trials import COLOURS, finish, finite_trials, objective_labels, spiked
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from hwsweep.sweep.study.view import StudyView
+from hwsweep.figures.search.trials import COLOURS, finish, search_of, spiked
+from hwsweep.sweep.study.view import StudyView
 
 PANELS = 1
 
@@ -37,19 +34,19 @@ class HistoryInfo(NamedTuple):
 
 def info(view: StudyView) -> HistoryInfo | None:
     """Values of a study with one objective; None with several, or with fewer than two complete trials."""
-    trials = finite_trials(view)
-    if len(view.directions) > 1 or len(trials) < 2:
+    search = search_of(view)
+    if len(view.directions) > 1 or len(search.trials) < 2:
         return None
-    value = np.array([trial.values[0] for trial in trials])
+    value = search.values[:, 0]
     running = np.minimum if view.directions[0] == "minimize" else np.maximum
     pruned = [trial for trial in view.trials if trial.state == "pruned" and trial.reported]
     last = np.array([trial.reported[max(trial.reported)] for trial in pruned], dtype=np.float64)
     return HistoryInfo(
-        objective=objective_labels(view)[0],
+        objective=search.objectives[0],
         log=spiked(value),
-        number=np.array([trial.number for trial in trials]),
+        number=search.number,
         value=value,
-        error=np.array([trial.errors[0] if trial.errors else 0.0 for trial in trials]),
+        error=np.array([trial.errors[0] if trial.errors else 0.0 for trial in search.trials]),
         best=running.accumulate(value),
         pruned_number=np.array([trial.number for trial in pruned], dtype=np.int64),
         pruned_value=last,
@@ -68,16 +65,14 @@ def draw(info: HistoryInfo, axes: Sequence[Axes]) -> None:
     if info.log:
         axis.set_yscale("log")
     low, high = axis.get_ylim()
-    style: dict[str, Any]
     if len(info.pruned_number):
         inside = np.clip(info.pruned_value, low, high)  # an outlier must not compress the other points
-        style = {"marker": "x", "s": 16, "linewidth": 1, "color": COLOURS["pruned"]}
-        axis.scatter(info.pruned_number, inside, label="pruned, last reported", clip_on=False, **style)
+        label = "pruned, last reported"
+        axis.plot(info.pruned_number, inside, "x", color=COLOURS["pruned"], markersize=4, clip_on=False, label=label)
     axis.set_ylim(low, high)
     if len(info.failed_number):
-        bottom = axis.get_xaxis_transform()
-        style = {"marker": "|", "s": 60, "color": COLOURS["failed"], "clip_on": False}
-        axis.scatter(info.failed_number, np.zeros(len(info.failed_number)), transform=bottom, label="failed", **style)
+        (marks,) = axis.plot(info.failed_number, 0 * info.failed_number, "|", color=COLOURS["failed"], label="failed")
+        marks.set(transform=axis.get_xaxis_transform(), clip_on=False, markersize=8)
     finish(axis, "trial", info.objective)
 
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
+from matplotlib.axes import Axes
 
 from hwsweep.figures.drawing import BLUE
-from hwsweep.figures.search.trials import finite_trials, key_labels, varied_keys
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from hwsweep.sweep.study.view import StudyView
+from hwsweep.figures.search.trials import key_labels, search_of
+from hwsweep.sweep.study.view import StudyView
 
 PANELS = 1
 _MAX = 12  # parameters
@@ -35,27 +32,20 @@ def info(view: StudyView) -> ImportancesInfo | None:
     """Shares of at most 12 parameters; None if fewer than two vary or there are too few trials."""
     from hwsweep.sweep.study.importance import importances
 
-    trials = finite_trials(view)
-    if len(varied_keys(trials)) < 2 or not (shares := importances(view)):
+    search = search_of(view)
+    if len(search.keys) < 2 or not (shares := importances(view)):
         return None
     named = key_labels(shares)
-    return ImportancesInfo(np.array(named[:_MAX]), np.array(list(shares.values())[:_MAX]), len(trials))
+    return ImportancesInfo(np.array(named[:_MAX]), np.array(list(shares.values())[:_MAX]), len(search.trials))
 
 
 def draw(info: ImportancesInfo, axes: Sequence[Axes]) -> None:
     """A bar per parameter."""
     (axis,) = axes
     rows = np.arange(len(info.share))
-    axis.barh(rows, info.share, color=BLUE, height=0.7)
-    for row, share in zip(rows, info.share, strict=True):
-        axis.annotate(
-            f"{share:.2f}" if share >= 0.005 else "< 0.01",
-            (share, row),
-            (4, 0),
-            va="center",
-            fontsize=8,
-            textcoords="offset points",
-        )
+    bars = axis.barh(rows, info.share, color=BLUE, height=0.7)
+    labels = [f"{share:.2f}" if share >= 0.005 else "< 0.01" for share in info.share]
+    axis.bar_label(bars, labels, padding=4, fontsize=8)
     axis.set_box_aspect(_ROW * len(rows) + 0.03)
     axis.set_yticks(rows, info.names)
     axis.invert_yaxis()

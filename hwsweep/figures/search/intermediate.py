@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from hwsweep.figures.drawing import BLACK, GREY
-from hwsweep.figures.search.trials import COLOURS, finish, objective_labels, spiked
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from hwsweep.sweep.study.view import StudyView
+from hwsweep.figures.search.trials import COLOURS, finish, label, spiked
+from hwsweep.sweep.study.view import StudyView
 
 PANELS = 1
 _MAX_LINES = 300
@@ -48,7 +45,7 @@ def info(view: StudyView) -> IntermediateInfo | None:
     value = np.array([[trial.reported.get(step, np.nan) for step in steps] for trial in trials], dtype=np.float64)
     numbers = [trial.number for trial in trials]
     return IntermediateInfo(
-        objective=objective_labels(view)[0],
+        objective=label(view.objective_names[0]),
         log=spiked(value[np.isfinite(value)]),
         number=np.array(numbers),
         state=np.array([trial.state for trial in trials]),

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from hwsweep.figures.search.scale import Scale, scale_of, scale_of_numbers
-from hwsweep.figures.search.trials import (
-    finite_trials,
-    key_labels,
-    most_important,
-    objective_labels,
-    spiked,
-    varied_keys,
-)
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from hwsweep.sweep.study.view import StudyView
+from hwsweep.figures.search.trials import key_labels, most_important, search_of, spiked
+from hwsweep.sweep.study.view import StudyView
 
 PANELS = 1
 _MIN_AXES = 4  # a contour plot shows two parameters and one objective better
@@ -50,23 +40,21 @@ class ParallelInfo(NamedTuple):
 
 def info(view: StudyView) -> ParallelInfo | None:
     """Complete trials on at most 9 parameters; None with fewer than four axes."""
-    trials = finite_trials(view)
-    varied = varied_keys(trials)
-    if not varied or len(varied) + len(view.directions) < _MIN_AXES:
+    trials, _, values, objectives, keys = search_of(view)
+    if not keys or len(keys) + len(view.directions) < _MIN_AXES:
         return None
-    varied = most_important(view, varied, _MAX)
-    values = np.array([trial.values for trial in trials])
-    scales = [scale_of(view, trials, key) for key in varied]
+    keys = most_important(view, keys, _MAX)
+    scales = [scale_of(view, trials, key) for key in keys]
     scales += [scale_of_numbers(column, spiked(column)) for column in values.T]
     height = np.stack([_height(scale) for scale in scales], axis=1)
     worst_first = np.argsort(-values[:, 0] if view.directions[0] == "minimize" else values[:, 0], kind="stable")
     drawn = np.unique(np.linspace(0, len(trials) - 1, min(len(trials), _MAX_LINES)).round().astype(int))
     return ParallelInfo(
-        names=[*key_labels(varied), *objective_labels(view)],
+        names=[*key_labels(keys), *objectives],
         scales=scales,
         height=height[worst_first][drawn],
         rank=drawn / (len(trials) - 1),
-        first=objective_labels(view)[0],
+        first=objectives[0],
         trials=len(trials),
     )
 

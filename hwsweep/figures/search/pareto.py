@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
+from matplotlib.axes import Axes
 
 from hwsweep.figures.drawing import GREY, VERMILLION
-from hwsweep.figures.search.trials import finite_trials, objective_labels, spiked
+from hwsweep.figures.search.trials import search_of, spiked
 from hwsweep.sweep.study.pareto_front import pareto_front
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from hwsweep.sweep.study.view import StudyView
+from hwsweep.sweep.study.view import StudyView
 
 PANELS = 1
 _MAX = 3  # objectives, a plot for each pair
@@ -38,13 +35,11 @@ class ParetoInfo(NamedTuple):
 
 def info(view: StudyView) -> ParetoInfo | None:
     """Values of all objectives; None with one objective, or with fewer than two complete trials."""
-    trials = finite_trials(view)
-    if len(view.directions) < 2 or len(trials) < 2:
+    trials, number, values, objectives, _ = search_of(view)
+    if len(objectives) < 2 or len(trials) < 2:
         return None
-    number = np.array([trial.number for trial in trials])
-    values = np.array([trial.values for trial in trials], dtype=np.float64)
     return ParetoInfo(
-        objectives=objective_labels(view),
+        objectives=objectives,
         number=number,
         values=values,
         front=np.isin(number, [trial.number for trial in pareto_front(view)]),

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
-from matplotlib.axis import XAxis
+from matplotlib.axis import Axis, XAxis
 from matplotlib.ticker import MaxNLocator
 
 from hwsweep.figures.search.trials import label
-
-if TYPE_CHECKING:
-    from matplotlib.axis import Axis
-
-    from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.view import StudyView, TrialView
 
 _MAX_LISTED = 12  # values at even distances; more numbers than that are placed by size
 _MAX_TICKS = 6

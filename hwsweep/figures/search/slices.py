@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
+from matplotlib.axes import Axes
 
 from hwsweep.figures.search.scale import Scale, scale_of
-from hwsweep.figures.search.trials import (
-    finite_trials,
-    key_labels,
-    most_important,
-    objective_labels,
-    spiked,
-    varied_keys,
-)
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from hwsweep.sweep.study.view import StudyView
+from hwsweep.figures.search.trials import key_labels, most_important, search_of, spiked
+from hwsweep.sweep.study.view import StudyView
 
 PANELS = 1
 _MAX = 6  # plots
@@ -48,19 +38,12 @@ class SlicesInfo(NamedTuple):
 
 def info(view: StudyView) -> SlicesInfo | None:
     """At most 6 parameters (fewer with several objectives) that vary in complete trials; None if none does."""
-    trials = finite_trials(view)
-    varied = most_important(view, varied_keys(trials), max(1, _MAX // len(view.directions)))
-    if not varied:
+    trials, number, values, objectives, keys = search_of(view)
+    keys = most_important(view, keys, max(1, _MAX // len(objectives)))
+    if not keys:
         return None
-    values = np.array([trial.values for trial in trials]).T
-    return SlicesInfo(
-        names=key_labels(varied),
-        scales=[scale_of(view, trials, key) for key in varied],
-        objectives=objective_labels(view),
-        logs=[spiked(row) for row in values],
-        values=values,
-        number=np.array([trial.number for trial in trials]),
-    )
+    scales = [scale_of(view, trials, key) for key in keys]
+    return SlicesInfo(key_labels(keys), scales, objectives, [spiked(row) for row in values.T], values.T, number)
 
 
 def draw(info: SlicesInfo, axes: Sequence[Axes]) -> None:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
+from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from hwsweep.figures.drawing import BLACK
 from hwsweep.figures.search.trials import COLOURS
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from hwsweep.sweep.study.view import StudyView
+from hwsweep.sweep.study.view import StudyView
 
 PANELS = 1
 PAUSE = 60.0
@@ -88,7 +84,10 @@ def draw(info: TimelineInfo, axes: Sequence[Axes]) -> None:
     axis.grid(False, axis="y")
     axis.xaxis.set_major_locator(MaxNLocator(8))
     axis.set_xlabel(f"time ({unit}); slots idle {100 * info.idle:.0f} % of it")
-    _numbers(axis, info, (start + end) / 2, (end - start) / total)
+    if len(start) <= _MAX_NUMBERED:
+        for i in np.flatnonzero(end - start > 0.02 * total):
+            middle = ((start[i] + end[i]) / 2, info.slot[i] + 0.5)
+            axis.annotate(str(info.trial[i]), middle, ha="center", va="center", fontsize=7, color="white")
     _pauses(axis, info, _UNITS[unit])
     handles = [Patch(color=colour, label=state) for state, colour in COLOURS.items() if state in info.state]
     axis.legend(handles=handles, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=3)
@@ -98,17 +97,6 @@ def summary(info: TimelineInfo) -> str:
     """The numbers in the figure, for its alternative text."""
     n_slots = int(info.slot.max()) + 1
     return f"{len(info.trial)} runs in {n_slots} slots, {info.end.max():.0f} s, slots idle {info.idle:.0%} of the time"
-
-
-def _numbers(
-    axis: Axes, info: TimelineInfo, middle: Float64[np.ndarray, " runs"], share: Float64[np.ndarray, " runs"]
-) -> None:
-    if len(middle) > _MAX_NUMBERED:
-        return
-    style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 7, "color": "white", "clip_on": True}
-    for x, slot, number, wide in zip(middle, info.slot, info.trial, share, strict=True):
-        if wide > 0.02:
-            axis.text(x, slot + 0.5, str(number), **style)
 
 
 def _pauses(axis: Axes, info: TimelineInfo, unit: float) -> None:
@@ -134,13 +122,9 @@ def _without_pauses(
 
 def _slots(start: Float64[np.ndarray, " runs"], end: Float64[np.ndarray, " runs"]) -> Int64[np.ndarray, " runs"]:
     """For each run the lowest slot that is free at its start, as the engine assigns slots."""
-    free: list[int] = []
-    taken: list[tuple[float, int]] = []
+    free_from: list[float] = []
     slots = []
     for run_start, run_end in zip(start.tolist(), end.tolist(), strict=True):
-        while taken and taken[0][0] <= run_start:
-            heapq.heappush(free, heapq.heappop(taken)[1])
-        slot = heapq.heappop(free) if free else len(taken)
-        slots.append(slot)
-        heapq.heappush(taken, (run_end, slot))
+        slots.append(next((slot for slot, time in enumerate(free_from) if time <= run_start), len(free_from)))
+        free_from[slots[-1] : slots[-1] + 1] = [run_end]
     return np.array(slots)

@@ -1,22 +1,19 @@
-"""What the figures of a search share: the trials with finite values, their names, colours and axes."""
+"""Shared by the figures of a search: the trials with finite values, labels, colours and axes."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from hwsweep.figures.drawing import BLUE, ORANGE, VERMILLION
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.view import StudyView, TrialView
 
 COLOURS = {"complete": BLUE, "pruned": ORANGE, "failed": VERMILLION}
 """State -> colour, in the order of a legend."""
@@ -25,23 +22,32 @@ _LONGEST = 20  # characters of a name beside an axis
 _SPIKE = 20.0  # times the median; a linear axis would show nothing but the spike
 
 
-def finite_trials(view: StudyView) -> list[TrialView]:
-    """The complete trials whose values are all finite: an axis has no place for others."""
-    return [trial for trial in view.complete_trials if all(map(math.isfinite, trial.values))]
+class Search(NamedTuple):
+    """The complete trials of a study whose values are all finite: an axis has no place for others."""
 
-
-def objective_labels(view: StudyView) -> list[str]:
+    trials: list[TrialView]
+    number: Int64[np.ndarray, " trials"]
+    values: Float64[np.ndarray, "trials objectives"]
+    objectives: list[str]
     """The name of each objective, as a label."""
-    return [label(name) for name in view.objective_names]
+    keys: list[str]
+    """The parameters that take more than one value, in the order of the command line."""
 
 
-def varied_keys(trials: Sequence[TrialView]) -> list[str]:
-    """The parameters that take more than one value in these trials, in the order of the command line."""
+def search_of(view: StudyView) -> Search:
+    """The study's trials with finite values, by number."""
+    trials = [trial for trial in view.complete_trials if all(map(math.isfinite, trial.values))]
     values: dict[str, set[str]] = {}
     for trial in trials:
         for key, value in trial.params.items():
             values.setdefault(key, set()).add(str(value))
-    return [key for key in values if len(values[key]) > 1]
+    return Search(
+        trials,
+        number=np.array([trial.number for trial in trials], dtype=np.int64),
+        values=np.array([trial.values for trial in trials], dtype=np.float64).reshape(-1, len(view.directions)),
+        objectives=[label(name) for name in view.objective_names],
+        keys=[key for key in values if len(values[key]) > 1],
+    )
 
 
 def most_important(view: StudyView, keys: list[str], size: int) -> list[str]:

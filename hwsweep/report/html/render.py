@@ -5,13 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-if TYPE_CHECKING:
-    from hwsweep.report.html.page import Page
+from hwsweep.report.html.page import Page
 
 FOLDER = Path(__file__).parent
 
