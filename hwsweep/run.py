@@ -52,7 +52,7 @@ def run(cfg: DictConfig) -> float | tuple[float, ...]:
     splits = components.dataset.splits(cfg.seed)
     if splits.lexicon is not None:
         components = build(cfg, splits)  # the size of the vocabulary is known now
-    facts = dict(splits.facts)
+    facts = dict(splits.statistics)
     if cfg.initialise is not None:
         facts |= instantiate(cfg.initialise)(components.model, splits)
     _check_metric_names(cfg, components.model, splits)

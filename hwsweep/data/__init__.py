@@ -1,4 +1,4 @@
-"""Data sets: the contract. One file a subject; each data set is one YAML under conf/dataset."""
+"""The contract of data sets. Each data set is one YAML file under conf/dataset."""
 
 from __future__ import annotations
 
@@ -14,46 +14,46 @@ if TYPE_CHECKING:
 Examples: TypeAlias = "dict[str, Tensor]"
 """Tensors in their storage type; first axis = example.
 
-Images: `image` uint8 (n, c, h, w), and where they are known `label` int64 (n,) and `factors` float32 (n, f).
-Texts: `token` int32 (n, max_length) padded with 0, `length` int32 (n,) the tokens that are no padding, `label` int64
-(n,), and where it is known which tokens decide the label, `key` bool (n, max_length).
+Images: `image` uint8 (n, c, h, w); if known, `label` int64 (n,) and `factors` float32 (n, f).
+Texts: `token` int32 (n, max_length), padded with 0; `length` int32 (n,), the number of tokens without padding; `label`
+int64 (n,); if it is known which tokens decide the label, `key` bool (n, max_length).
 """
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
-"""What one example looks like, by name, without the example axis: {"image": (1, 28, 28)}.
+"""Shape of one example by name, without the example axis: {"image": (1, 28, 28)}.
 
-Of texts the sizes that a model needs: {"token": (max_length,), "word": (n_words,), "class": (n_classes,)}.
+For texts, the sizes that a model needs: {"token": (max_length,), "word": (n_words,), "class": (n_classes,)}.
 """
 
 PAD, UNKNOWN = 0, 1
-"""Ids of the tokens `<pad>`, which fills a text up to the longest, and `<unk>`, a word not in the vocabulary."""
+"""Ids of the tokens `<pad>`, which pads short texts, and `<unk>`, which replaces words outside the vocabulary."""
 
 
 @dataclass(frozen=True)
 class Lexicon:
-    """What the ids of texts mean; learned from the training texts, and all a trained model needs of them."""
+    """The meaning of token ids and labels. A trained model needs nothing else to read new texts."""
 
     words: tuple[str, ...]
-    """By token id; `<pad>` and `<unk>` first."""
+    """Vocabulary by token id; `<pad>` and `<unk>` first."""
     classes: tuple[str, ...]
-    """By label."""
+    """Names of the classes by label."""
     max_length: int
-    """Tokens of a text that are kept; what follows them is cut off."""
+    """Longest text, in tokens; longer texts are cut."""
 
     @property
     def shapes(self) -> Shapes:
-        """The sizes that a model of these texts is built with."""
+        """Sizes that a model of these texts needs."""
         return {"token": (self.max_length,), "word": (len(self.words),), "class": (len(self.classes),)}
 
     def to_json(self) -> str:
-        """All of it, as `from_json` reads it."""
+        """The lexicon as JSON; `from_json` reads it."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> Lexicon:
         """The lexicon that `to_json` wrote."""
-        noted = json.loads(text)
-        return cls(tuple(noted["words"]), tuple(noted["classes"]), int(noted["max_length"]))
+        fields = json.loads(text)
+        return cls(tuple(fields["words"]), tuple(fields["classes"]), int(fields["max_length"]))
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,14 @@ class Splits:
     valid: Examples
     test: Examples
     lexicon: Lexicon | None = None
-    """Of texts."""
+    """Of texts only."""
     texts: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """The texts as they were read, by split ("train", "valid", "test"), in the order of the examples."""
-    facts: Mapping[str, float] = field(default_factory=dict)
-    """What reading the data found out, by metric key: `data/words`, `data/truncated`, ..."""
+    """The original texts by split ("train", "valid", "test"), in the order of the examples."""
+    statistics: Mapping[str, float] = field(default_factory=dict)
+    """Statistics of the data by metric key: `data/words`, `data/truncated`, ..."""
 
     def digest(self) -> str:
-        """SHA-256 (64 hex digits) of every split's names, types, shapes and bytes: equal data, equal digest."""
+        """SHA-256 (64 hex digits) of the names, types, shapes and bytes of all splits. Equal data, equal digest."""
         digest = hashlib.sha256()
         for split in (self.train, self.valid, self.test):
             for name, values in sorted(split.items()):
@@ -86,13 +86,13 @@ class Dataset(Protocol):
     name: str
     """Short name, as in conf/dataset."""
     source: str
-    """Where the data comes from: an address, a path or the name of the generator. Recorded with every run."""
+    """Origin of the data: an address, a path or the name of the generator. Every run records it."""
 
     @property
     def shapes(self) -> Shapes:
-        """What one example looks like; known before any data is read.
+        """Shape of one example, known before any data is read.
 
-        Of texts, sizes that only the data tells are placeholders; the splits' lexicon has the real ones.
+        For texts, sizes that depend on the data are placeholders; the lexicon of the splits has the true ones.
         """
         ...
 
@@ -100,7 +100,7 @@ class Dataset(Protocol):
         """Disjoint splits, the same for the same seed.
 
         Raises:
-            DataError: the data is missing, damaged or not what conf says; the message tells the way out.
+            DataError: the data is missing, damaged or differs from conf; the message says what to do.
         """
         ...
 

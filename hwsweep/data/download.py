@@ -1,4 +1,4 @@
-"""One file from the web: resumed where it broke off, checked, and only then put under its name."""
+"""Download of one file: a broken download is resumed, and the file gets its name after its checksum is verified."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from filelock import FileLock
-
 from hwsweep.data import DataError
-from hwsweep.data.locations import EMBEDDED
-from hwsweep.data.progress import progress
+from hwsweep.data.data_files import EMBEDDED
+from hwsweep.data.progress_bar import progress_bar
+from hwsweep.files import make_once
 
 ATTEMPTS = 5
 PAUSE_SECONDS = 1.0  # before the second attempt; doubles with each further one
@@ -28,31 +26,31 @@ GIT_BLOB = "git-blob-sha1"
 
 
 def download(url: str, target: Path, checksum: str) -> None:
-    """Nothing comes back; `target` then holds what `url` serves, and it matches `checksum`.
+    """Write the content of `url` to `target` after its checksum is verified.
 
-    A broken download leaves `target`.part behind, and the next call goes on from there.
+    A broken download leaves `target`.part; the next call resumes it.
 
     Args:
-        checksum: `algorithm:hex digits`; the algorithm is one of hashlib's, or git-blob-sha1, which is what
-            git calls the content and what its web pages show.
+        checksum: `algorithm:hex digits`. The algorithm is one of hashlib's, or git-blob-sha1, the hash that git and
+            its web pages show for a file.
 
     Raises:
-        DataError: bad address or checksum, no network, no space, or the content is not what was expected.
+        DataError: bad address or checksum, no network, no space, or other content than expected.
     """
     algorithm, _, expected = checksum.partition(":")
     if urlsplit(url).scheme not in ("http", "https"):
-        raise DataError(f"only http and https addresses are fetched, but got {url}")
+        raise DataError(f"an address must begin with http:// or https://, but got {url}")
     if not expected or algorithm not in {GIT_BLOB, *hashlib.algorithms_guaranteed}:
-        raise DataError(f"a checksum reads `sha256:<hex>`, `md5:<hex>` or `{GIT_BLOB}:<hex>`, but got {checksum!r}")
+        raise DataError(f"a checksum must be `sha256:<hex>`, `md5:<hex>` or `{GIT_BLOB}:<hex>`, but got {checksum!r}")
     part = target.with_name(target.name + ".part")
+
+    def make(path: Path) -> None:
+        _transfer(url, part)
+        _verify(part, algorithm, expected, url)
+        part.replace(path)
+
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{target}.lock"):
-            if target.exists():  # another process was faster
-                return
-            _transfer(url, part)
-            _verify(part, algorithm, expected, url)
-            part.replace(target)
+        make_once(target, make)
     except OSError as error:
         raise DataError(f"cannot write {target}: {error.strerror or error}") from error
 
@@ -69,22 +67,22 @@ def file_checksum(path: Path, algorithm: str) -> str:
 
 
 def _verify(part: Path, algorithm: str, expected: str, url: str) -> None:
-    if (found := file_checksum(part, algorithm)) != expected.lower():
+    if (actual := file_checksum(part, algorithm)) != expected.lower():
         n_bytes = part.stat().st_size
-        part.unlink()  # going on from wrong bytes would never end well
+        part.unlink()  # wrong bytes cannot be resumed
         raise DataError(
-            f"{url} served {n_bytes:,} bytes with {algorithm} {found}, but {expected} was expected: deleted. "
-            "Run the command again; if it says the same, upstream has changed its file"
+            f"{url} must have {algorithm} {expected}, but sent {n_bytes:,} bytes with {actual}. They are deleted. "
+            "Run the command again; if the message is the same, upstream has changed its file"
         )
 
 
 def _transfer(url: str, part: Path) -> None:
-    """Complete `part`, over several connections if they are cut."""
+    """Complete `part`, over several connections if they break."""
     for attempt in range(ATTEMPTS):
         if attempt:
             time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
         try:
-            return _continue(url, part)
+            return _resume(url, part)
         except urllib.error.HTTPError as error:
             if error.code not in RETRIED_STATUS:
                 raise DataError(f"{url}: the server answered {error.code} {error.reason}") from error
@@ -95,14 +93,18 @@ def _transfer(url: str, part: Path) -> None:
             reason = error
         except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
             reason = error
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise _disk_full(part) from error
     raise DataError(
-        f"{url}: the connection broke {ATTEMPTS} times, last with: {reason}. {_kept(part)}; "
-        "run the command again to go on from there"
+        f"{url}: the connection broke {ATTEMPTS} times, the last time with: {reason}. {_progress(part)}; "
+        "run the command again to resume"
     )
 
 
-def _continue(url: str, part: Path) -> None:
-    """One connection: append what is missing from `part`, or start afresh if the server cannot resume."""
+def _resume(url: str, part: Path) -> None:
+    """One connection: append the missing bytes to `part`, or start again if the server cannot resume."""
     response = _connect(url, part)
     if response is None:
         return
@@ -112,18 +114,18 @@ def _continue(url: str, part: Path) -> None:
         length = response.headers.get("Content-Length")
         total = start + int(length) if length else None
         with (
-            part.open("ab" if resumed else "wb", buffering=0) as file,
-            progress(urlsplit(url).path.rpartition("/")[2], "bytes", total, start) as advance,
+            part.open("ab" if resumed else "wb") as file,
+            progress_bar(urlsplit(url).path.rpartition("/")[2], "bytes", total, start) as advance,
         ):
             while chunk := response.read1(CHUNK_BYTES):
-                _append(file, chunk, part)
+                file.write(chunk)
                 advance(len(chunk))
     if total is not None and (n_bytes := part.stat().st_size) < total:
         raise ConnectionError(f"closed after {n_bytes:,} of {total:,} bytes")
 
 
 def _connect(url: str, part: Path) -> http.client.HTTPResponse | None:
-    """The answer that holds what follows on `part`, or everything; None if nothing is missing."""
+    """The response with the bytes after `part`, or with all bytes; None if `part` is complete."""
     start = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "hwsweep"} | ({"Range": f"bytes={start}-"} if start else {})
     request = urllib.request.Request(url, headers=headers)
@@ -133,38 +135,30 @@ def _connect(url: str, part: Path) -> http.client.HTTPResponse | None:
         error.close()
         if error.code != 416 or not start:
             raise
-        if error.headers.get("Content-Range", "") == f"bytes */{start}":  # only the check was missing
+        if error.headers.get("Content-Range", "") == f"bytes */{start}":  # complete; only the check is missing
             return None
-        part.unlink()  # longer than the file: not a beginning of it
+        part.unlink()  # longer than the file, so it is not its beginning
         return _connect(url, part)
-    sent = response.headers.get("Content-Range", "")
-    if response.status == 206 and not sent.startswith(f"bytes {start}-"):
+    content_range = response.headers.get("Content-Range", "")
+    if response.status == 206 and not content_range.startswith(f"bytes {start}-"):
         response.close()
         part.unlink()
-        raise ConnectionError(f"asked for the bytes from {start:,}, the server sent {sent or 'others'}")
+        raise ConnectionError(f"the server must send the bytes from {start:,}, but sent {content_range or 'others'}")
     return response
 
 
-def _append(file: BinaryIO, chunk: bytes, part: Path) -> None:
-    rest = memoryview(chunk)
-    try:
-        while rest:  # an unbuffered file may take less than it was given
-            rest = rest[file.write(rest) :]
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise DataError(f"cannot write {part}: {error.strerror or error}") from error
-        free = shutil.disk_usage(part.parent).free
-        raise DataError(
-            f"no space left for {part} ({free:,} bytes free). {_kept(part)}; make room and run the command again "
-            "to go on from there, or let HWSWEEP_DATA name a folder on a larger disk"
-        ) from error
+def _disk_full(part: Path) -> DataError:
+    return DataError(
+        f"no space left for {part} ({shutil.disk_usage(part.parent).free:,} bytes free). {_progress(part)}; make room "
+        "and run the command again to resume, or let HWSWEEP_DATA name a folder on a larger disk"
+    )
 
 
 def _unreachable(url: str, part: Path, reason: object) -> DataError:
-    kept = f" {_kept(part)}." if part.exists() else ""
+    progress = f" {_progress(part)}." if part.exists() else ""
     by_hand = f"copy the file to {part.with_suffix('')} yourself"
-    return DataError(f"cannot reach {urlsplit(url).netloc} ({reason}).{kept} Offline? Then {by_hand}; {EMBEDDED}")
+    return DataError(f"cannot reach {urlsplit(url).netloc} ({reason}).{progress} Offline? Then {by_hand}; {EMBEDDED}")
 
 
-def _kept(part: Path) -> str:
-    return f"{part.stat().st_size if part.exists() else 0:,} bytes are kept in {part}"
+def _progress(part: Path) -> str:
+    return f"{part.stat().st_size if part.exists() else 0:,} bytes are in {part}"

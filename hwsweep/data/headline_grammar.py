@@ -1,8 +1,9 @@
-"""What the embedded headlines are made of: the words of four topics, neutral words, and rules that join them.
+"""The grammar of the embedded headlines: the words of four topics, neutral words, and rules that join them.
 
 A phrase reads like a headline; <name> stands for any of the words or phrases under that name. <key person> and <key
-thing> take a word of the headline's topic, <decoy person> and <decoy thing> one of another topic. A topic's words occur
-nowhere else, and the two kinds of place look alike: only what a decoy follows (<unlike>) tells.
+thing> are words of the headline's topic, <decoy person> and <decoy thing> are words of another topic. No word belongs
+to two topics or occurs in neutral phrases. Key words and decoys stand in the same surroundings: only the words before a
+decoy (<unlike>) tell them apart.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Headlines written by a grammar, where it is known which words decide the topic: texts that need no download."""
+"""Headlines from a grammar, with known key words that decide the topic: texts that need no download."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from hwsweep.data import Shapes, Splits
+from hwsweep.data.argument_checks import check_count, check_number
 from hwsweep.data.headline_grammar import PHRASES, TOPICS, WORDS
 
 if TYPE_CHECKING:
@@ -17,26 +18,26 @@ if TYPE_CHECKING:
 Choice = TypeVar("Choice")
 
 CLASSES: Final = tuple(TOPICS)
-KEYS: Final = {topic: {kind: words.split() for kind, words in kinds.items()} for topic, kinds in TOPICS.items()}
-RULES: Final = {  # phrases by name, each cut into literal text (even places) and names (odd places)
+TOPIC_WORDS: Final = {topic: {kind: words.split() for kind, words in kinds.items()} for topic, kinds in TOPICS.items()}
+RULES: Final = {  # phrases by name; each is cut into literal text (even positions) and names (odd positions)
     name: [re.split("<(.+?)>", phrase) for phrase in phrases]
     for name, phrases in [*PHRASES.items(), *((name, words.split()) for name, words in WORDS.items())]
 }
 
 
 class Headline(NamedTuple):
-    """A text, and where in it the words stand that decide its topic."""
+    """A text, and the positions of the words that decide its topic."""
 
     text: str
-    keys: tuple[tuple[int, int], ...]
-    """First character of each key word, and the first one after it."""
+    key_spans: tuple[tuple[int, int], ...]
+    """For each key word, its first character and the character after its last one."""
 
 
 class Headlines:
-    """Splits of headlines on four topics, in turn; every text occurs once, and its key words are marked.
+    """Splits of headlines on four topics, in turn. Every text occurs once, and its key words are marked.
 
     Args:
-        decoys: share of headlines that also speak, after a word such as `unlike`, of another topic.
+        decoys: share of headlines that also mention another topic, after a word such as `unlike`.
     """
 
     name: str = "headlines"
@@ -47,80 +48,67 @@ class Headlines:
     ) -> None:
         self.sizes = {"test": n_test, "valid": n_valid, "train": n_train}
         for split, n in self.sizes.items():
-            if isinstance(n, bool) or not isinstance(n, int) or n < len(CLASSES):
-                raise ValueError(
-                    f"`dataset.n_{split}` must be a whole number of headlines, at least {len(CLASSES)} (one a topic), "
-                    f"but got {n!r}"
-                )
-        if isinstance(decoys, bool) or not isinstance(decoys, int | float) or not 0 <= decoys <= 1:
-            raise ValueError(f"`dataset.decoys` must be a share from 0 to 1, but got {decoys!r}")
+            check_count(f"dataset.n_{split}", n, "headlines", len(CLASSES), or_null=False)
+        check_number("dataset.decoys", decoys, 0, 1, "share of headlines")
         self.decoys, self.tokenizer, self.plan = decoys, tokenizer, plan
 
     @property
     def shapes(self) -> Shapes:
-        """Four classes; the sizes of texts and vocabulary are placeholders."""
         return {"token": (1,), "word": (2,), "class": (len(CLASSES),)}
 
     def splits(self, seed: int) -> Splits:
-        """The same for the same seed; test headlines depend on no other split, and a longer split begins alike."""
-        from hwsweep.data.tokens import prepare
+        """The same for the same seed. The test split depends on no other; a longer split begins with a shorter one."""
+        from hwsweep.data.tokens import encode_splits
 
-        seen: set[str] = set()
-        drawn = {split: list(self._draw(n, f"{seed} {split}", seen)) for split, n in self.sizes.items()}
-        splits = ("train", "valid", "test")
-        return prepare(
-            {split: [headline.text for headline in drawn[split]] for split in splits},
-            {split: [row % len(CLASSES) for row in range(self.sizes[split])] for split in splits},
+        used: set[str] = set()
+        drawn = {split: list(self._draw(n, f"{seed} {split}", used)) for split, n in self.sizes.items()}
+        return encode_splits(
+            {split: [headline.text for headline in headlines] for split, headlines in drawn.items()},
+            {split: [row % len(CLASSES) for row in range(n)] for split, n in self.sizes.items()},
             CLASSES,
             self.tokenizer,
             self.plan,
-            {split: [headline.keys for headline in drawn[split]] for split in splits},
+            {split: [headline.key_spans for headline in headlines] for split, headlines in drawn.items()},
         )
 
-    def _draw(self, n: int, seed: str, seen: set[str]) -> Iterator[Headline]:
-        """The next headlines that are not in `seen`, which then holds them."""
-        chance = random.Random(seed)
+    def _draw(self, n: int, seed: str, used: set[str]) -> Iterator[Headline]:
+        """The next `n` headlines that are not in `used`; their texts are added to it."""
+        generator = random.Random(seed)
         for row in range(n):
-            headline = write_headline(CLASSES[row % len(CLASSES)], self.decoys, chance)
-            while headline.text in seen:
-                headline = write_headline(CLASSES[row % len(CLASSES)], self.decoys, chance)
-            seen.add(headline.text)
+            topic = CLASSES[row % len(CLASSES)]
+            headline = write_headline(topic, self.decoys, generator)
+            while headline.text in used:
+                headline = write_headline(topic, self.decoys, generator)
+            used.add(headline.text)
             yield headline
 
 
-def write_headline(topic: str, decoys: float, chance: random.Random) -> Headline:
-    """A headline about `topic`; with probability `decoys`, another topic is mentioned but does not count."""
-    kind = "contrasted" if chance.random() < decoys else "plain"
-    words = {"key": KEYS[topic], "decoy": KEYS[_pick([name for name in CLASSES if name != topic], chance)]}
-    pieces: list[str] = []
-    keys: list[tuple[int, int]] = []
-    _write(kind, words, chance, pieces, keys)
-    text = "".join(pieces)
-    return Headline(text[0].upper() + text[1:], tuple(keys))
+def write_headline(topic: str, decoys: float, generator: random.Random) -> Headline:
+    """A headline about `topic`; with probability `decoys` it mentions another topic too, which does not count."""
+    rule = "contrasted" if generator.random() < decoys else "plain"
+    decoy = _pick([name for name in CLASSES if name != topic], generator)
+    text, key_spans = "", list[tuple[int, int]]()
+    for piece, is_key in _pieces(rule, {"key": TOPIC_WORDS[topic], "decoy": TOPIC_WORDS[decoy]}, generator):
+        if is_key:
+            key_spans.append((len(text), len(text) + len(piece)))
+        text += piece
+    return Headline(text[0].upper() + text[1:], tuple(key_spans))
 
 
-def _write(
-    name: str,
-    words: Mapping[str, Mapping[str, Sequence[str]]],
-    chance: random.Random,
-    pieces: list[str],
-    keys: list[tuple[int, int]],
-) -> None:
-    """Append to `pieces` a phrase of this name, and to `keys` where its key words stand in what `pieces` say."""
-    for place, part in enumerate(_pick(RULES[name], chance)):
-        if place % 2 == 0:
-            pieces.append(part)
+def _pieces(
+    rule: str, words: Mapping[str, Mapping[str, Sequence[str]]], generator: random.Random
+) -> Iterator[tuple[str, bool]]:
+    """The pieces of a phrase of this rule, and whether each is a key word."""
+    for position, part in enumerate(_pick(RULES[rule], generator)):
+        if position % 2 == 0:
+            yield part, False
         elif part in RULES:
-            _write(part, words, chance, pieces, keys)
+            yield from _pieces(part, words, generator)
         else:
-            kind, _, which = part.partition(" ")
-            word = _pick(words[kind][which], chance)
-            if kind == "key":
-                start = sum(map(len, pieces))
-                keys.append((start, start + len(word)))
-            pieces.append(word)
+            topic, _, kind = part.partition(" ")
+            yield _pick(words[topic][kind], generator), topic == "key"
 
 
-def _pick(choices: Sequence[Choice], chance: random.Random) -> Choice:
-    # `random` is the one method whose numbers Python promises to keep in later versions
-    return choices[int(chance.random() * len(choices))]
+def _pick(choices: Sequence[Choice], generator: random.Random) -> Choice:
+    # `random` is the only method whose numbers Python promises to keep in later versions
+    return choices[int(generator.random() * len(choices))]

@@ -1,4 +1,4 @@
-"""The image files of a folder or zip: which there are, and how to open one. A zip is read without unpacking it."""
+"""The image files of a folder or zip: their list, and how to open one. A zip is read without unpacking it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 
 
 class ImageFile(NamedTuple):
-    """One image, not yet read."""
+    """One image file, not read yet."""
 
     name: str
     """Relative to the folder or zip, with forward slashes."""
@@ -29,10 +29,10 @@ def image_files(source: Path) -> list[ImageFile]:
     """The images in a folder (and the folders below) or a zip, sorted by name.
 
     Raises:
-        DataError: `source` is missing or unreadable, holds no image, or is a zip whose members would escape.
+        DataError: `source` is missing or unreadable, has no image, or is a zip with a member outside of its folder.
     """
     if not source.exists():
-        raise DataError(f"there is no folder or zip of images at {source}")
+        raise DataError(f"there is no folder or zip of images at {source}; set dataset.path")
     files = list(_in_folder(source) if source.is_dir() else _in_zip(source))
     if not files:
         raise DataError(f"no images in {source}: looked for {', '.join(sorted(SUFFIXES))}")
@@ -67,7 +67,10 @@ def _in_zip(source: Path) -> Iterator[ImageFile]:
     for member in members:
         path = PurePosixPath(member.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or PureWindowsPath(member.filename).drive:
-            raise DataError(f"{source} is refused: its member {member.filename!r} would lie outside of the folder")
+            raise DataError(
+                f"{source}: every member must lie inside the zip's folder, but {member.filename!r} lies outside. "
+                "Pack the images again"
+            )
         if not member.is_dir() and _is_image(path.name):
             yield ImageFile(member.filename, member.file_size, member.CRC)
 

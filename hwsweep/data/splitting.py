@@ -10,8 +10,8 @@ from jaxtyping import Int64, Integer, UInt8
 from hwsweep.data import DataError, Examples, Splits
 
 
-class Rows(NamedTuple):
-    """Which rows belong to which split, in random order (files often lie sorted by label)."""
+class SplitRows(NamedTuple):
+    """Row numbers of each split, in random order (files are often sorted by label)."""
 
     train: Int64[np.ndarray, " train"]
     valid: Int64[np.ndarray, " valid"]
@@ -19,7 +19,11 @@ class Rows(NamedTuple):
 
 
 def check_share(name: str, share: int | float) -> None:
-    """Refuse what is neither a count (a whole number, at least 1) nor a fraction (0 < fraction < 1)."""
+    """Check that the size of a split is a number of examples (at least 1) or a fraction of them (0 < fraction < 1).
+
+    Raises:
+        ValueError: it is neither.
+    """
     is_count = isinstance(share, int) and not isinstance(share, bool) and share >= 1
     if not is_count and not 0 < share < 1:
         raise ValueError(
@@ -28,11 +32,11 @@ def check_share(name: str, share: int | float) -> None:
         )
 
 
-def random_rows(n_examples: int, valid: int | float, test: int | float, seed: int) -> Rows:
+def random_rows(n_examples: int, valid: int | float, test: int | float, seed: int) -> SplitRows:
     """Row numbers of each split, the same for the same seed; `test` does not depend on `valid`.
 
     Raises:
-        DataError: nothing is left for training.
+        DataError: no example remains for training.
     """
     n_valid, n_test = (_count(share, n_examples) for share in (valid, test))
     if n_valid + n_test >= n_examples:
@@ -41,7 +45,7 @@ def random_rows(n_examples: int, valid: int | float, test: int | float, seed: in
             f"take {n_valid} and {n_test} of {n_examples}"
         )
     order = np.random.default_rng(seed).permutation(n_examples)
-    return Rows(train=order[n_test + n_valid :], valid=order[n_test : n_test + n_valid], test=order[:n_test])
+    return SplitRows(train=order[n_test + n_valid :], valid=order[n_test : n_test + n_valid], test=order[:n_test])
 
 
 def partition(
@@ -51,22 +55,20 @@ def partition(
     test: int | float,
     seed: int,
 ) -> Splits:
-    """Random, disjoint splits of images and, if there are any, labels: copied out of `images`, row by row.
+    """Random, disjoint splits of images and, unless None, labels. They are copies of the rows of `images`.
 
     Raises:
-        DataError: nothing is left for training.
+        DataError: no example remains for training.
     """
     import torch
 
     rows = random_rows(len(images), valid, test, seed)
 
-    def chosen(indices: Int64[np.ndarray, " m"]) -> Examples:
-        examples = {"image": torch.from_numpy(images[indices])}  # a copy: also of a memory map
-        if labels is not None:
-            examples["label"] = torch.from_numpy(labels[indices])
-        return examples
+    def examples(indices: Int64[np.ndarray, " m"]) -> Examples:
+        image = {"image": torch.from_numpy(images[indices])}  # a copy, even of a memory map
+        return image if labels is None else {**image, "label": torch.from_numpy(labels[indices])}
 
-    return Splits(chosen(rows.train), chosen(rows.valid), chosen(rows.test))
+    return Splits(examples(rows.train), examples(rows.valid), examples(rows.test))
 
 
 def _count(share: int | float, n_examples: int) -> int:

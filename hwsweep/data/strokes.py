@@ -1,6 +1,6 @@
-"""Handwritten-looking Tibetan digits, drawn from stroke skeletons: the data set that needs no download.
+"""Tibetan digits in handwriting, drawn from stroke skeletons: a data set that needs no download.
 
-The shapes are the cursive ones of TibetanMNIST; so are the thickness of the pen and the way digits fill the frame.
+Cursive shapes, thickness of the pen and size of the digits resemble those of TibetanMNIST.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import numpy as np
 from numpy.random import SeedSequence
 
 from hwsweep.data import Examples, Shapes, Splits
-from hwsweep.data.pen import FRAME, LIMIT, Factors, Hand, draw, normal
-from hwsweep.data.skeletons import BOX
+from hwsweep.data.argument_checks import check_count, check_number
+from hwsweep.data.digit_skeletons import BOX
+from hwsweep.data.stroke_drawing import FRAME, LIMIT, Factors, Hand, draw_digits, normal
 
 FACTORS: Final = Factors._fields
 """Columns of `factors`: slant [degrees], thickness [pixels], scale [1], x, y [pixels], rotation [degrees]."""
@@ -27,13 +28,14 @@ RANGES: Final = {
     "tremor_std": (0, 0.2, "of the digit's size"),
     "pressure_std": (0, 0.3, "of the pen's diameter"),
 }
-"""Smallest and largest value of each argument, and its unit: the thickest pen is thinner than the smallest box."""
+"""Smallest and largest value of each argument, and its unit. The thickest pen is thinner than the smallest box."""
 
 
 class TibetanStrokes:
     """Splits of `image` uint8 (n, 1, 28, 28), white on black, `label` 0-9 in turn, `factors` float32 (n, 6).
 
     Args:
+        n_train, n_valid, n_test: images of each split; digits 0-9 in turn.
         thickness: mean diameter of the pen, pixels.
         thickness_std, slant_std, scale_std, shift_std, rotation_std: spread of each factor, in its unit.
         tremor_std, pressure_std: see `Hand`.
@@ -56,11 +58,11 @@ class TibetanStrokes:
         tremor_std: float,
         pressure_std: float,
     ) -> None:
-        given = locals()
+        arguments = locals()
         for name in ("n_train", "n_valid", "n_test"):
-            _check_count(name, given[name])
-        for name in RANGES:
-            _check_range(name, given[name])
+            check_count(f"dataset.{name}", arguments[name], "images", 1, or_null=False)
+        for name, (low, high, unit) in RANGES.items():
+            check_number(f"dataset.{name}", arguments[name], low, high, unit)
         if thickness - LIMIT * thickness_std < 1:
             raise ValueError(
                 f"`dataset.thickness` - {LIMIT} * `dataset.thickness_std`, the thinnest pen, must be at least 1 pixel, "
@@ -73,11 +75,10 @@ class TibetanStrokes:
 
     @property
     def shapes(self) -> Shapes:
-        """Shape of one image, its label and its factors."""
         return {"image": (1, FRAME, FRAME), "label": (), "factors": (len(FACTORS),)}
 
     def splits(self, seed: int) -> Splits:
-        """Three independent draws, the same for the same seed; a longer split begins like a shorter one."""
+        """Three independent draws, the same for the same seed; a longer split begins with a shorter one."""
         streams = SeedSequence(seed).spawn(len(self.sizes))
         train, valid, test = (self._examples(n, stream) for n, stream in zip(self.sizes, streams, strict=True))
         return Splits(train, valid, test)
@@ -88,20 +89,6 @@ class TibetanStrokes:
         for_factors, for_hand = stream.spawn(2)
         label = np.arange(n, dtype=np.int64) % len(BOX)
         factors = self.mean + self.std * normal(for_factors, n, len(FACTORS))
-        image = draw(label, Factors(*factors.T), Hand(for_hand, self.tremor_std, self.pressure_std))
-        return {
-            "image": torch.from_numpy(image),
-            "label": torch.from_numpy(label),
-            "factors": torch.from_numpy(factors),
-        }
-
-
-def _check_count(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"`dataset.{name}` must be a whole number of images, at least 1, but got {value!r}")
-
-
-def _check_range(name: str, value: object) -> None:
-    low, high, unit = RANGES[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise ValueError(f"`dataset.{name}` must be a number from {low} to {high} ({unit}), but got {value!r}")
+        image = draw_digits(label, Factors(*factors.T), Hand(for_hand, self.tremor_std, self.pressure_std))
+        arrays = {"image": image, "label": label, "factors": factors}
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}

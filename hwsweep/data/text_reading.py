@@ -1,4 +1,4 @@
-"""Text out of files, or a message that says in which file and line it is none."""
+"""Texts from files. If a file has none, the error names the file and the line."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from hwsweep.data import DataError
 log = logging.getLogger(__name__)
 
 
-class Row(NamedTuple):
-    """One line of a table, or one file of a folder."""
+class LabelledText(NamedTuple):
+    """One row of a table, or one file of a folder."""
 
-    where: str
+    origin: str
+    """File and line, for messages."""
     text: str
     label: str
 
 
 def read_text(path: Path) -> str:
-    """The file's text: UTF-8 (a byte order mark is dropped), or else Windows-1252, which holds Latin-1's letters.
+    """The text of a file in UTF-8 (without byte order mark) or else in Windows-1252, which has the letters of Latin-1.
 
     Raises:
-        DataError: the file cannot be read, or is binary: a zero byte, or bytes that neither encoding has.
+        DataError: the file cannot be read, or is binary: it has a zero byte, or bytes that neither encoding has.
     """
     try:
         content = path.read_bytes()
@@ -48,11 +49,12 @@ def read_text(path: Path) -> str:
     return text
 
 
-def read_table(path: Path, delimiter: str, header: bool, texts: Sequence[str], label: str) -> list[Row]:
-    """Every row of a CSV file that is not blank: its `texts` columns joined by a space, and its label.
+def read_table(path: Path, delimiter: str, header: bool, texts: Sequence[str], label: str) -> list[LabelledText]:
+    """The text and the label of each row of a CSV file; blank rows are skipped.
 
     Args:
-        header: the first row names the columns; without one they are called "1", "2", ...
+        header: whether the first row names the columns; if not, their names are "1", "2", ...
+        texts: names of the columns that are joined by a space.
 
     Raises:
         DataError: no text (see `read_text`), no rows, no such column, a row of another length, an empty label.
@@ -66,17 +68,17 @@ def read_table(path: Path, delimiter: str, header: bool, texts: Sequence[str], l
     label_column = _column(path, names, label, "label")
     rows = []
     for line, cells in lines[header:]:
-        where = f"{path}, line {line}"
+        origin = f"{path}, line {line}"
         if len(cells) != n_columns:
             raise DataError(
-                f"{where}: {len(cells)} columns, but the first row has {n_columns}. Put texts that contain the "
+                f"{origin}: {len(cells)} columns, but the first row has {n_columns}. Put texts that contain the "
                 f"delimiter {delimiter!r} in double quotes, or set dataset.delimiter"
             )
-        if not cells[label_column].strip():
+        if not (value := cells[label_column].strip()):
             raise DataError(
-                f"{where}: column `{label}` is empty; every text needs a label: fill it in, or remove the row"
+                f"{origin}: every text needs a label, but column `{label}` is empty. Fill it in, or remove the row"
             )
-        rows.append(Row(where, " ".join(cells[column] for column in text_columns), cells[label_column].strip()))
+        rows.append(LabelledText(origin, " ".join(cells[column] for column in text_columns), value))
     return rows
 
 
@@ -95,18 +97,18 @@ def _cells(path: Path, delimiter: str) -> list[tuple[int, list[str]]]:
 def _column(path: Path, names: Sequence[str], name: str, key: str) -> int:
     if name in names:
         return names.index(name)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    shown = ", ".join(name[:40] for name in names[:20])
-    raise DataError(f"{path} has no column `{name}` (dataset.{key}); its columns: {shown}{hint}")
+    similar = difflib.get_close_matches(name, names, n=1)
+    hint = f"; did you mean {similar[0]}?" if similar else ""
+    columns = ", ".join(name[:40] for name in names[:20])
+    raise DataError(f"{path} has no column `{name}` (dataset.{key}); its columns: {columns}{hint}")
 
 
-def _binary(path: Path, content: bytes, place: int) -> DataError:
+def _binary(path: Path, content: bytes, position: int) -> DataError:
     return DataError(
-        f"{path}, line {_line(content, place)}: byte 0x{content[place]:02x} is no text. A damaged or binary file, or "
-        "UTF-16? Save it as UTF-8, or take it away"
+        f"{path}, line {_line(content, position)}: byte 0x{content[position]:02x} is not text. The file is damaged, "
+        "binary or UTF-16. Save it as UTF-8, or remove it"
     )
 
 
-def _line(content: bytes, place: int) -> int:
-    return content.count(b"\n", 0, place) + 1
+def _line(content: bytes, position: int) -> int:
+    return content.count(b"\n", 0, position) + 1

@@ -1,4 +1,4 @@
-"""From labelled rows to splits: drawn at random, without a text that is in two of them, encoded."""
+"""From labelled texts to splits: drawn at random, without a text in two splits, encoded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hwsweep.data import DataError, Splits
 from hwsweep.data.splitting import random_rows
-from hwsweep.data.text_reading import Row
+from hwsweep.data.text_reading import LabelledText
 
 if TYPE_CHECKING:
     from hwsweep.data.tokenizers import Tokenizer
@@ -18,64 +18,72 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def drawn_rows(
-    rows: Sequence[Row], own_test: Sequence[Row] | None, valid: int | float, test: int | float, seed: int
-) -> dict[str, list[Row]]:
-    """Rows by split, the same for the same seed; `own_test`, if there is one, is the test split instead of `test`.
+def draw_splits(
+    texts: Sequence[LabelledText],
+    test_texts: Sequence[LabelledText] | None,
+    valid: int | float,
+    test: int | float,
+    seed: int,
+) -> dict[str, list[LabelledText]]:
+    """Texts by split, the same for the same seed.
+
+    Args:
+        test_texts: the test split; None to draw it from `texts`.
+        test: number or fraction of `texts` for the test split; 0 if there are `test_texts`.
 
     Raises:
-        DataError: nothing is left for training, or all rows are of one class.
+        DataError: no text remains for training, or all texts are of one class.
     """
-    if len(labels := {row.label for row in rows}) < 2:
+    if len(labels := {text.label for text in texts}) < 2:
         raise DataError(
-            f"there must be at least two classes, but all {len(rows)} texts, the first in {rows[0].where}, are "
+            f"there must be at least two classes, but all {len(texts)} texts, the first in {texts[0].origin}, are "
             f"{labels.pop()[:40]!r}. Is that the right column or folder of labels?"
         )
-    chosen = random_rows(len(rows), valid, test, seed)
-    drawn = {split: [rows[i] for i in indices] for split, indices in chosen._asdict().items()}
-    return drawn if own_test is None else {**drawn, "test": list(own_test)}
+    rows = random_rows(len(texts), valid, test, seed)
+    drawn = {split: [texts[row] for row in numbers] for split, numbers in rows._asdict().items()}
+    return drawn if test_texts is None else {**drawn, "test": list(test_texts)}
 
 
-def encoded_splits(
-    drawn: Mapping[str, Sequence[Row]],
-    names: Mapping[str, str],
+def deduplicate_and_encode(
+    drawn: Mapping[str, Sequence[LabelledText]],
+    classes: Mapping[str, str],
     replacements: Mapping[str, str],
     tokenizer: Tokenizer,
     plan: TextPlan,
 ) -> Splits:
-    """The rows as a model takes them. A text that is in two splits stays in the later one only: train, valid, test.
+    """Encoded splits. A text in two splits stays only in the later one of train, valid, test.
 
     Args:
-        names: of the classes, by what rows call them, in the order of the labels.
-        replacements: what is replaced in every text, and by what.
+        classes: names of the classes by label, in order.
+        replacements: new strings by old ones, for all texts.
 
     Raises:
-        DataError: nothing is left for training.
+        DataError: no text remains in a split.
     """
-    from hwsweep.data.tokens import prepare
+    from hwsweep.data.tokens import encode_splits
 
-    index = {label: i for i, label in enumerate(names)}
+    index = {label: number for number, label in enumerate(classes)}
     texts: dict[str, list[str]] = {}
     labels: dict[str, list[int]] = {}
-    elsewhere: set[str] = set()
+    later: set[str] = set()
     for split in ("test", "valid", "train"):
-        read = [(_replaced(row.text, replacements), index[row.label]) for row in drawn[split]]
-        kept = [(text, label) for text, label in read if text not in elsewhere]
-        texts[split], labels[split] = [text for text, _ in kept], [label for _, label in kept]
-        elsewhere |= set(texts[split])
-    n_repeated = sum(len(drawn[split]) - len(texts[split]) for split in texts)
-    if n_repeated:
-        log.info("%d texts were also in a later split (train, valid, test): kept there only", n_repeated)
+        examples = [(_replace(text.text, replacements), index[text.label]) for text in drawn[split]]
+        unique = [(text, label) for text, label in examples if text not in later]
+        texts[split], labels[split] = [text for text, _ in unique], [label for _, label in unique]
+        later |= set(texts[split])
+    n_duplicates = sum(len(drawn[split]) - len(texts[split]) for split in texts)
+    if n_duplicates:
+        log.info("%d texts are also in a later split (train, valid, test) and stay only there", n_duplicates)
     if empty := [split for split in texts if not texts[split]]:
         raise DataError(
-            f"no text is left in the {empty[0]} split: all of them are also in a later one (train, valid, test). "
-            "Add texts that differ"
+            f"no text remains in the {empty[0]} split: all of them are also in a later one (train, valid, test). "
+            "Add other texts"
         )
-    splits = prepare(texts, labels, tuple(names.values()), tokenizer, plan, None)
-    return dataclasses.replace(splits, facts={**splits.facts, "data/duplicates": float(n_repeated)})
+    splits = encode_splits(texts, labels, tuple(classes.values()), tokenizer, plan, None)
+    return dataclasses.replace(splits, statistics={**splits.statistics, "data/duplicates": float(n_duplicates)})
 
 
-def _replaced(text: str, replacements: Mapping[str, str]) -> str:
+def _replace(text: str, replacements: Mapping[str, str]) -> str:
     for old, new in replacements.items():
         text = text.replace(old, new)
     return text

@@ -1,147 +1,114 @@
-"""Texts split into tokens: once, by several processes, then kept in a cache and memory-mapped."""
+"""Texts split into tokens by several processes, once; then memory-mapped from the user's cache."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import multiprocessing
 import os
-import shutil
 import signal
-import threading
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from filelock import FileLock
 from jaxtyping import Int32
 
-from hwsweep.data import DataError
-from hwsweep.data.locations import tokens_home
-from hwsweep.data.progress import progress
+from hwsweep.data.data_files import load_or_make
+from hwsweep.data.progress_bar import progress_bar
 from hwsweep.data.tokenizers import Tokenizer
+from hwsweep.processes import end_with_parent
 
-FORMAT = 1  # part of the key: raise it when the files would be read otherwise
+FORMAT = 2  # part of the key: raise it when the files are read in another way
 TEXTS_PER_TASK = 500
 CHARACTERS_PER_PROCESS = 2_000_000
-"""A process more pays off from here: starting it and importing spaCy takes as long as splitting this much."""
+"""Another process pays off from here: to start it and to import spaCy takes as long as to split this many."""
 
 
-class Tokenised(NamedTuple):
-    """Tokens of some texts, one text after the other."""
+class TextTokens(NamedTuple):
+    """The tokens of some texts, text after text."""
 
     words: Sequence[str]
-    """The different tokens."""
-    places: Int32[np.ndarray, " tokens"]
-    """For every token, where it stands in `words`."""
+    """The distinct tokens."""
+    indices: Int32[np.ndarray, " tokens"]
+    """For each token, its index in `words`."""
     lengths: Int32[np.ndarray, " texts"]
-    """Tokens of each text."""
+    """Number of tokens of each text."""
 
 
-def tokenised(texts: Sequence[str], tokenizer: Tokenizer) -> Tokenised:
-    """The tokens of each text: split at the first call, read-only memory maps from the user's cache at the next.
+def cached_tokens(texts: Sequence[str], tokenizer: Tokenizer) -> TextTokens:
+    """The tokens of each text. The first call splits the texts, later calls return read-only memory maps.
 
     Raises:
-        DataError: no space to write.
+        DataError: the cache cannot be written.
     """
-    target = tokens_home() / _key(texts, tokenizer.name)
-    try:
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{target}.lock"):
-                if not target.exists():  # another process was faster
-                    _write(target, _merged(_in_processes(texts, tokenizer)))
-        return _read(target)
-    except OSError as error:
-        raise DataError(f"cannot keep tokens at {target}: {error.strerror or error}") from error
+    contents = [text.encode(errors="surrogatepass") for text in texts]
+    key = b"".join(b"%d " % len(content) + content for content in contents)
+    return load_or_make(
+        "tokens",
+        f"{FORMAT} {tokenizer.name}\n".encode() + key,
+        "",
+        lambda folder: _write(folder, _concatenated(_in_processes(texts, tokenizer))),
+        _read,
+    )
 
 
-def split_now(texts: Sequence[str], tokenizer: Tokenizer) -> Tokenised:
-    """The tokens of each text, split in this process and not kept."""
-    places: dict[str, int] = {}
-    stream, lengths = array("i"), array("i")
+def tokenize(texts: Sequence[str], tokenizer: Tokenizer) -> TextTokens:
+    """The tokens of each text, split in this process, without the cache."""
+    index: dict[str, int] = {}
+    indices, lengths = array("i"), array("i")
     for text in texts:
         tokens = tokenizer(text)
-        stream.extend([places.setdefault(token, len(places)) for token in tokens])
+        indices.extend([index.setdefault(token, len(index)) for token in tokens])
         lengths.append(len(tokens))
-    return Tokenised(list(places), np.frombuffer(stream, np.int32), np.frombuffer(lengths, np.int32))
+    return TextTokens(list(index), np.frombuffer(indices, np.int32), np.frombuffer(lengths, np.int32))
 
 
-def _key(texts: Sequence[str], tokenizer: str) -> str:
-    digest = hashlib.sha256(f"{FORMAT} {tokenizer}\n".encode())
-    for text in texts:
-        content = text.encode(errors="surrogatepass")
-        digest.update(b"%d " % len(content))
-        digest.update(content)
-    return digest.hexdigest()[:32]
-
-
-def _in_processes(texts: Sequence[str], tokenizer: Tokenizer) -> Iterator[Tokenised]:
-    """The tokens of some texts after the other, in order, split by as many processes as pay off."""
+def _in_processes(texts: Sequence[str], tokenizer: Tokenizer) -> Iterator[TextTokens]:
+    """The tokens of the texts in order, task by task, split by as many processes as pay off."""
     tasks = [texts[start : start + TEXTS_PER_TASK] for start in range(0, len(texts), TEXTS_PER_TASK)]
-    split = partial(split_now, tokenizer=tokenizer)
+    split = partial(tokenize, tokenizer=tokenizer)
     n_processes = min(os.cpu_count() or 1, sum(map(len, texts)) // CHARACTERS_PER_PROCESS)
-    with progress(f"splitting with {tokenizer.name}", "texts", len(texts), 0) as done:
-        if n_processes < 2 or multiprocessing.current_process().daemon:  # which may have no children
-            for task in tasks:
-                yield split(task)
-                done(len(task))
-            return
-        # spawned: forked ones would inherit the threads' locks
-        pool = ProcessPoolExecutor(n_processes, multiprocessing.get_context("spawn"), _end_with_parent)
-        try:
-            for task, part in zip(tasks, pool.map(split, tasks), strict=True):
-                yield part
-                done(len(task))
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with ExitStack() as stack, progress_bar(f"splitting with {tokenizer.name}", "texts", len(texts), 0) as advance:
+        results: Iterator[TextTokens] = map(split, tasks)
+        if n_processes >= 2 and not multiprocessing.current_process().daemon:  # a daemon may not have children
+            # spawned, because forked processes would inherit the locks of threads
+            pool = ProcessPoolExecutor(n_processes, multiprocessing.get_context("spawn"), _start_worker)
+            stack.callback(pool.shutdown, cancel_futures=True)
+            results = pool.map(split, tasks)
+        for tokens in results:
+            yield tokens
+            advance(len(tokens.lengths))
 
 
-def _end_with_parent() -> None:
-    """Leave Ctrl-C to the parent, and do not outlive it."""
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent process, and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def end() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=end, daemon=True).start()
+    end_with_parent()
 
 
-def _merged(parts: Iterable[Tokenised]) -> Tokenised:
+def _concatenated(parts: Iterable[TextTokens]) -> TextTokens:
     """All parts as one, as if they had been split together."""
-    places: dict[str, int] = {}
-    streams, lengths = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
+    index: dict[str, int] = {}
+    indices, lengths = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
     for part in parts:
-        moved = np.array([places.setdefault(word, len(places)) for word in part.words], np.int32)
-        streams.append(moved[part.places])
+        new_index = np.array([index.setdefault(word, len(index)) for word in part.words], np.int32)
+        indices.append(new_index[part.indices])
         lengths.append(part.lengths)
-    return Tokenised(list(places), np.concatenate(streams), np.concatenate(lengths))
+    return TextTokens(list(index), np.concatenate(indices), np.concatenate(lengths))
 
 
-def _write(target: Path, tokens: Tokenised) -> None:
-    """Write a folder under another name, then give it its own: it is there as a whole or not at all."""
-    part = target.with_suffix(".part")
-    shutil.rmtree(part, ignore_errors=True)  # what a killed process left; the lock is ours
-    try:
-        part.mkdir()
-        (part / "words.json").write_text(json.dumps(tokens.words), encoding="ascii")
-        for name in ("places", "lengths"):
-            with (part / f"{name}.npy").open("wb") as out:
-                np.lib.format.write_array(out, getattr(tokens, name), allow_pickle=False)
-        part.rename(target)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+def _write(folder: Path, tokens: TextTokens) -> None:
+    folder.mkdir()
+    (folder / "words.json").write_text(json.dumps(tokens.words), encoding="ascii")
+    for name in ("indices", "lengths"):
+        np.save(folder / f"{name}.npy", getattr(tokens, name), allow_pickle=False)
 
 
-def _read(folder: Path) -> Tokenised:
-    places, lengths = (
-        np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("places", "lengths")
-    )
-    return Tokenised(json.loads((folder / "words.json").read_text(encoding="ascii")), places, lengths)
+def _read(folder: Path) -> TextTokens:
+    load = partial(np.load, mmap_mode="r", allow_pickle=False)
+    words = json.loads((folder / "words.json").read_text(encoding="ascii"))
+    return TextTokens(words, load(folder / "indices.npy"), load(folder / "lengths.npy"))

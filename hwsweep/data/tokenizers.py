@@ -1,4 +1,4 @@
-"""How a text is split into tokens; each way is one YAML under conf/tokenizer."""
+"""Tokenizers. Each one is a YAML file under conf/tokenizer."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, Protocol
 
-ENDLESS = re.compile(r"\S{300}(?=\S)")
-"""spaCy reads the rest of a word again for each mark it peels off: 100,000 brackets take it a quarter of an hour."""
+from hwsweep.data import torchtext_api
+
+LONG_WORD = re.compile(r"\S{300}(?=\S)")
+"""spaCy scans the rest of a word again after each punctuation mark: 100,000 brackets take a quarter of an hour."""
 
 
 class Tokenizer(Protocol):
-    """What conf/tokenizer/*.yaml instantiates; can be pickled, and loads its library at the first call."""
+    """What conf/tokenizer/*.yaml instantiates. It can be pickled, and imports its library at the first call."""
 
     @property
     def name(self) -> str:
@@ -27,54 +29,43 @@ class Tokenizer(Protocol):
 
 
 @dataclass(frozen=True)
-class _Split:
-    """A tokenizer made of a library's function."""
+class _FunctionTokenizer:
+    """A tokenizer that calls a function of a library."""
 
     name: str
-    tokens: Callable[[str], Iterable[str]]
+    function: Callable[[str], Iterable[str]]
 
     def __call__(self, text: str) -> list[str]:
-        return [token for token in self.tokens(text) if token.strip()]
+        return [token for token in self.function(text) if token.strip()]
 
 
 def whitespace() -> Tokenizer:
-    """Words between white space, as they stand."""
-    return _Split("whitespace", str.split)
+    """Words between white space, unchanged."""
+    return _FunctionTokenizer("whitespace", str.split)
 
 
 def basic_english() -> Tokenizer:
-    """Lower-case words and the commonest punctuation, as torchtext has it."""
-    return _Split(f"basic_english {version('torchtext')}", _basic_english)
+    """Lower-case words and common punctuation, by torchtext."""
+    return _FunctionTokenizer(f"basic_english {version('torchtext')}", torchtext_api.basic_english)
 
 
 def spacy() -> Tokenizer:
-    """Words and punctuation by spaCy's rules for English, without a model; what is longer than any word is cut."""
-    return _Split(f"spacy {version('spacy')}", _spacy)
+    """Words and punctuation by spaCy's rules for English, without a model. Words of over 300 characters are cut."""
+    return _FunctionTokenizer(f"spacy {version('spacy')}", _spacy)
 
 
 def nltk() -> Tokenizer:
-    """Words and punctuation by NLTK's Treebank rules, sentence by sentence as `word_tokenize`, without a corpus."""
-    return _Split(f"nltk {version('nltk')}", _nltk)
-
-
-def _basic_english(text: str) -> list[str]:
-    return [str(token) for token in _torchtext_function()(text)]
+    """Words and punctuation by NLTK's Treebank rules, sentence by sentence as in `word_tokenize`, without a corpus."""
+    return _FunctionTokenizer(f"nltk {version('nltk')}", _nltk)
 
 
 def _spacy(text: str) -> list[str]:
-    return [token.text for token in _spacy_rules()(ENDLESS.sub(r"\g<0> ", text))]
+    return [token.text for token in _spacy_rules()(LONG_WORD.sub(r"\g<0> ", text))]
 
 
 def _nltk(text: str) -> list[str]:
     sentences, words = _nltk_rules()
     return [word for sentence in sentences.tokenize(text) for word in words.tokenize(sentence)]
-
-
-@cache
-def _torchtext_function() -> Any:
-    from torchtext.data import get_tokenizer
-
-    return get_tokenizer("basic_english")
 
 
 @cache

@@ -1,57 +1,53 @@
-"""Word vectors that others have trained: GloVe, or any file of that format."""
+"""Pretrained word vectors: GloVe, or any file of that format."""
 
 from __future__ import annotations
 
 import gzip
-import hashlib
-import io
-import logging
-import ssl
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stderr
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import numpy as np
-from filelock import FileLock
 from jaxtyping import Bool, Float32
 
 from hwsweep.data import DataError
+from hwsweep.data.argument_checks import check_count
+from hwsweep.data.data_files import Inventory, MissingDataError, absolute_path, load_or_make
 from hwsweep.data.download import download
-from hwsweep.data.locations import Stock, located, vectors_home
-from hwsweep.data.progress import progress
+from hwsweep.data.progress_bar import progress_bar
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMAT = 1  # part of the cache's key: raise it when the same file would give other rows
+FORMAT = 1  # part of the cache's key: raise it when the same file gives other rows
 LINES_PER_REPORT = 1000
 
 
 class WordVectors:
-    """Vectors of `dim` numbers for words: a line each, the word and its numbers, separated by single spaces.
+    """Vectors of `dim` numbers for words, one per line: the word and its numbers, separated by single spaces.
 
     Args:
         source: address of a zip archive whose members are called <archive>.<dim>d.txt.
-        path: the archive, such a member (.txt or .txt.gz), or the folder that holds one of them.
+        path: the archive, a member of it (.txt or .txt.gz), or a folder that holds one of them.
     """
 
     def __init__(self, name: str, path: str, source: str, checksum: str, dim: int) -> None:
-        if isinstance(dim, bool) or not isinstance(dim, int) or dim < 3:
-            raise ValueError(f"`dim` of word vectors must be a whole number, at least 3, but got {dim!r}")
+        check_count("dim", dim, "values in a word vector", 3, or_null=False)
         self.name, self.source, self.checksum, self.dim = name, source, checksum, dim
         self.archive = PurePosixPath(urlsplit(source).path).name
-        self.member = f"{self.archive.removesuffix('.zip')}.{dim}d.txt"
-        self.root = located(path)
-        self.way_to_get = f"python -m hwsweep.data fetch {name}"
+        self.stem = self.archive.removesuffix(".zip")
+        self.member = f"{self.stem}.{dim}d.txt"
+        self.root = absolute_path(path)
+        self.instructions = f"python -m hwsweep.data fetch {name}"
 
     @property
-    def where(self) -> Path:
-        """The file that is read: the smallest that holds the vectors; or where the archive will be put."""
+    def path(self) -> Path:
+        """The smallest file that holds the vectors; if there is none, the archive to download."""
         if self.root.suffix in (".txt", ".gz", ".zip"):
             return self.root
         files = [self.root / name for name in (self.member, f"{self.member}.gz", self.archive)]
@@ -60,141 +56,103 @@ class WordVectors:
     def rows(self, words: Sequence[str]) -> tuple[Float32[Tensor, "n dim"], Bool[Tensor, " n"]]:
         """The vector of each word (zero if there is none), and whether there is one.
 
-        A word that is not there as it is written has the vector of its lower-case form. Of a word that has several
-        lines, the first counts. Read at the first call, kept in the user's cache for the next.
+        A word without a line has the vector of its lower-case form. If a word has several lines, the first one counts.
+        The first call reads the file, later calls read the user's cache.
 
         Raises:
-            DataError: the file is not there, is damaged, or has vectors of another length.
+            DataError: the file is missing, damaged, or has vectors of another length; or the cache cannot be written.
         """
         import torch
 
-        target = vectors_home() / f"{self._key(words)}.npy"
-        try:
-            if not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with FileLock(f"{target}.lock"):
-                    if not target.exists():  # another process was faster
-                        _save(self._read(words), target)
-            kept = torch.from_numpy(np.load(target, allow_pickle=False))
-        except OSError as error:
-            raise DataError(f"cannot keep word vectors at {target}: {error.strerror or error}") from error
-        return kept.nan_to_num(), ~kept[:, 0].isnan()
+        self._require()
+        status = self.path.stat()
+        settings = [FORMAT, self.path, self.member, status.st_size, status.st_mtime_ns]
+        key = repr([*map(str, settings), *words]).encode()
+
+        def make(path: Path) -> None:
+            with path.open("wb") as file:
+                np.save(file, self._read(words), allow_pickle=False)
+
+        rows = torch.from_numpy(load_or_make("vectors", key, ".npy", make, partial(np.load, allow_pickle=False)))
+        return rows.nan_to_num(), ~rows[:, 0].isnan()
 
     def check(self) -> int:
-        """Read everything; the number of words.
+        """The number of words, after reading every line.
 
         Raises:
             DataError: see `rows`.
         """
         return sum(1 for _ in self._lines())
 
-    def stock(self) -> Stock | None:
-        """Bytes; words are not counted, for that takes reading all of it. None without a file."""
-        return Stock(None, self.where.stat().st_size) if self.where.exists() else None
+    def inventory(self) -> Inventory:
+        self._require()
+        return Inventory(None, self.path.stat().st_size)
 
     def fetch(self) -> None:
-        """Download the archive and verify its checksum."""
-        download(self.source, self.where, self.checksum)
+        download(self.source, self.path, self.checksum)
 
-    def _missing(self) -> DataError:
-        """What to do; `fetch` is no way out where vectors of another length lie, for it takes them for enough."""
-        stem = f"{self.archive.removesuffix('.zip')}."
-        there = sorted({file.name.removeprefix(stem).partition("d")[0] for file in self.root.glob(f"{stem}*d.txt*")})
-        other = f"set embedding.dim to what is there ({', '.join(there)}), or put {self.source} into {self.root}"
-        lacking = f"`{self.name}` of {self.dim} values is not there: no {self.where}"
-        return DataError(f"{lacking}. To get it: {other if there else self.way_to_get}. Or do without: embedding=none")
-
-    def _key(self, words: Sequence[str]) -> str:
-        """Changes with the file, what is read of it, and the words."""
-        if not self.where.exists():
-            raise self._missing()
-        status = self.where.stat()
-        settings = [FORMAT, self.where, self.member, status.st_size, status.st_mtime_ns]
-        return hashlib.sha256(repr([*map(str, settings), *words]).encode()).hexdigest()[:32]
+    def _require(self) -> None:
+        """Check that the file exists. `fetch` is no way out if there are vectors of another length."""
+        if self.path.exists():
+            return
+        files = self.root.glob(f"{self.stem}.*d.txt*")
+        lengths = sorted({file.name.removeprefix(f"{self.stem}.").partition("d")[0] for file in files})
+        other = f"set embedding.dim to {' or '.join(lengths)}, or put {self.source} into {self.root}"
+        raise MissingDataError(
+            f"`{self.name}` with vectors of {self.dim} values is missing: no {self.path}. "
+            f"To get it: {other if lengths else self.instructions}. Or train without: embedding=none"
+        )
 
     def _read(self, words: Sequence[str]) -> Float32[np.ndarray, "n dim"]:
-        """The vector of each word; not-a-number if there is none. Only lines of these words are kept in memory."""
-        wanted = {form.encode() for word in words for form in (word, word.lower())}
-        lines: dict[bytes, bytes] = {}
-        for word, line in self._lines():
-            if word in wanted:
-                lines.setdefault(word, line)
-        if not lines:
-            return np.full((len(words), self.dim), np.nan, np.float32)
-        return _vectors(lines.values(), words, self.where)
+        """The vector of each word; NaN if there is none. Only the vectors of these words are kept in memory."""
+        forms = {form.encode() for word in words for form in (word, word.lower())}
+        vectors: dict[bytes, Float32[np.ndarray, " dim"]] = {}
+        for number, (word, line) in enumerate(self._lines(), 1):
+            if word in forms and word not in vectors:
+                vectors[word] = self._vector(number, line)
+        absent = np.full(self.dim, np.nan, np.float32)
+        rows = [vectors.get(word.encode(), vectors.get(word.lower().encode(), absent)) for word in words]
+        return np.stack(rows)
+
+    def _vector(self, number: int, line: bytes) -> Float32[np.ndarray, " dim"]:
+        try:
+            vector = np.array([float(value) for value in line.split(b" ")[1:]], np.float32)
+        except ValueError:
+            vector = np.full(self.dim, np.nan, np.float32)
+        if not np.isfinite(vector).all():
+            raise DataError(
+                f"{self.path}, line {number}: a word and {self.dim} finite numbers must follow, but the line is "
+                f"{line[:60].decode(errors='replace')!r}. Correct or remove it"
+            )
+        return vector
 
     def _lines(self) -> Iterator[tuple[bytes, bytes]]:
-        """Every word and its whole line, as bytes: decoding is the slow part, and few words are wanted."""
+        """Every word and its whole line, as bytes: decoding is slow, and only few words are needed."""
         number = 0
         try:
-            with self._opened() as file, progress(f"reading {self.where}", "words", None, 0) as advance:
+            with self._open() as file, progress_bar(f"reading {self.path}", "words", None, 0) as advance:
                 for number, line in enumerate(file, 1):
                     line = line.rstrip()
                     if (n_values := line.count(b" ")) != self.dim:
                         raise DataError(
-                            f"{self.where}, line {number}: {n_values} values, but `dim` is {self.dim}. Set `dim` to "
-                            f"what the file holds, or replace the file: {self.way_to_get}"
+                            f"{self.path}, line {number}: {n_values} values, but `dim` is {self.dim}. Set `dim` to "
+                            f"the length of the vectors, or replace the file: {self.instructions}"
                         )
                     if number % LINES_PER_REPORT == 0:
                         advance(LINES_PER_REPORT)
                     yield line.partition(b" ")[0], line
                 advance(number % LINES_PER_REPORT)
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-            raise DataError(f"{self.where} cannot be read: {error}. Remove it and run: {self.way_to_get}") from error
+            raise DataError(f"{self.path} cannot be read: {error}. Remove it and run: {self.instructions}") from error
 
-    @contextmanager
-    def _opened(self) -> Iterator[Iterable[bytes]]:
-        """The lines, unpacked as it is read."""
-        with ExitStack() as stack:
-            if self.where.suffix == ".gz":
-                yield stack.enter_context(gzip.open(self.where, "rb"))
-            elif self.where.suffix == ".zip":
-                archive = stack.enter_context(zipfile.ZipFile(self.where))
-                if self.member not in archive.namelist():
-                    raise DataError(
-                        f"{self.where} has no {self.member}; it holds: {', '.join(archive.namelist()[:10])}. Set `dim`"
-                    )
-                yield stack.enter_context(archive.open(self.member))
-            else:
-                yield stack.enter_context(self.where.open("rb"))
-
-
-def _vectors(lines: Iterable[bytes], words: Sequence[str], where: Path) -> Float32[np.ndarray, "n dim"]:
-    """What torchtext reads from these lines, row by row for `words`; not-a-number if there is no vector."""
-    with tempfile.TemporaryDirectory() as folder, _quiet_torchtext():
-        from torchtext.vocab import Vectors
-
-        (Path(folder) / "vectors.txt").write_bytes(b"\n".join(lines) + b"\n")
-        try:
-            read = Vectors("vectors.txt", cache=folder, unk_init=lambda row: row.fill_(np.nan))
-        except (ValueError, RuntimeError) as error:
-            raise DataError(f"{where}: {error}. Every line must hold a word and its numbers") from error
-    if not read.vectors.isfinite().all():
-        word = read.itos[int(read.vectors.isfinite().all(1).int().argmin())]
-        raise DataError(f"{where}: the vector of `{word}` is not finite. Correct or remove its line")
-    found: Float32[np.ndarray, "n dim"] = read.get_vecs_by_tokens(list(words), lower_case_backup=True).numpy()
-    return found
-
-
-@contextmanager
-def _quiet_torchtext() -> Iterator[None]:
-    """Without its bar and its log; and put back the check of web certificates, which it turns off for the process."""
-    create_context, log = ssl._create_default_https_context, logging.getLogger("torchtext.vocab")
-    level = log.level
-    log.setLevel(logging.WARNING)
-    try:
-        with redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        ssl._create_default_https_context = create_context
-        log.setLevel(level)
-
-
-def _save(rows: Float32[np.ndarray, "n dim"], target: Path) -> None:
-    part = target.with_suffix(".part")
-    try:
-        with part.open("wb") as out:
-            np.save(out, rows, allow_pickle=False)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    def _open(self) -> AbstractContextManager[Iterable[bytes]]:
+        """The file, unpacked while it is read."""
+        if self.path.suffix == ".gz":
+            return gzip.open(self.path, "rb")
+        if self.path.suffix != ".zip":
+            return self.path.open("rb")
+        with zipfile.ZipFile(self.path) as archive:
+            if self.member not in archive.namelist():
+                members = ", ".join(archive.namelist()[:10])
+                raise DataError(f"{self.path} has no {self.member}; it holds: {members}. Set `dim`")
+            return archive.open(self.member)

@@ -1,4 +1,4 @@
-"""A web server on loopback that can be told to misbehave, and a cache folder of one's own."""
+"""A web server on loopback that fails on demand."""
 
 from __future__ import annotations
 
@@ -6,27 +6,21 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
 
-@pytest.fixture(autouse=True)
-def own_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hwsweep.data.locations._user_cache", lambda: tmp_path / "cache")
-
-
 @dataclass
 class Upstream:
-    """What the server serves, how it misbehaves, and what it was asked."""
+    """What the server sends, how it fails, and the requests that it got."""
 
     address: str
     content: bytes = b""
     ranges: bool = True
-    status: int | None = None  # answer everything with this
+    status: int | None = None  # the answer to every request
     sent_before_cut: list[int] = field(default_factory=list)  # one entry a connection; then no more cuts
-    range_shift: int = 0  # claim another range than the one asked for
-    asked: list[str | None] = field(default_factory=list)  # the Range header of each request
+    range_shift: int = 0  # send another range than the requested one
+    requests: list[str | None] = field(default_factory=list)  # the Range header of each one
 
 
 @pytest.fixture
@@ -39,11 +33,11 @@ def upstream(monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstream]:
         def log_message(self, *_: object) -> None: ...
 
         def do_GET(self) -> None:
-            asked = self.headers["Range"]
-            served.asked.append(asked)
+            requested = self.headers["Range"]
+            served.requests.append(requested)
             if served.status:
                 return self.send_error(served.status)
-            start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and served.ranges else 0
+            start = int(requested.removeprefix("bytes=").removesuffix("-")) if requested and served.ranges else 0
             n_bytes = len(served.content)
             if start and start >= n_bytes:
                 self.send_response(416)

@@ -58,8 +58,8 @@ def test_the_list_tells_of_every_data_set_what_is_there(tmp_path: Path, capsys: 
     assert set(listed) == {"name", "glove"} | {file.stem for file in (conf_path() / "dataset").glob("*.yaml")}
     assert listed["tibetan_strokes"].split()[1] == "embedded"
     assert listed["anime_faces"].split()[1:] == ["present", "3", "0.0", "$HWSWEEP_DATA/anime_faces/images"]
-    assert "not there" in listed["tibetan_mnist"]
-    ways = printed.split("to get what is not there:\n")[1]
+    assert "missing" in listed["tibetan_mnist"]
+    ways = printed.split("how to get the missing data sets:\n")[1]
     assert "  tibetan_mnist: python -m hwsweep.data fetch tibetan_mnist\n" in ways
     assert "  image_folder: python -m hwsweep dataset=image_folder dataset.path=" in ways
     assert "anime_faces" not in ways
@@ -81,7 +81,7 @@ def test_a_file_put_there_by_hand_is_checked_instead_of_fetched(
     assert main(["fetch", "digits"]) == 0
     np.savez(digits, image=np.full((50, 5, 5), 200.0), label=np.zeros(50, dtype=int))
     assert main(["fetch", "digits"]) == 1
-    assert upstream.asked == []
+    assert upstream.requests == []
     assert "`image` must be uint8" in capsys.readouterr().err
 
 
@@ -112,7 +112,7 @@ def test_a_misspelt_name_is_refused_before_anything_is_fetched(
         main(["fetch", "digits", "digit"])
     assert raised.value.code == 2
     assert "no data set `digit`; there are: digits; did you mean digits?" in capsys.readouterr().err
-    assert upstream.asked == []
+    assert upstream.requests == []
 
 
 @pytest.mark.parametrize(

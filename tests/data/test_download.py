@@ -37,7 +37,7 @@ def test_a_connection_cut_twice_is_resumed_where_it_broke(upstream, target: Path
     upstream.sent_before_cut = [100_003, 50_021]
     download(upstream.address, target, SHA256)
     assert target.read_bytes() == CONTENT
-    assert upstream.asked == [None, "bytes=100003-", "bytes=150024-"]
+    assert upstream.requests == [None, "bytes=100003-", "bytes=150024-"]
 
 
 def test_a_part_left_by_an_earlier_call_is_continued(upstream, target: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_part_left_by_an_earlier_call_is_continued(upstream, target: Path) -> 
     part_of(target).write_bytes(CONTENT[:12_345])
     download(upstream.address, target, SHA256)
     assert target.read_bytes() == CONTENT
-    assert upstream.asked == ["bytes=12345-"]
+    assert upstream.requests == ["bytes=12345-"]
 
 
 def test_a_server_that_ignores_range_makes_it_start_afresh(upstream, target: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_server_that_ignores_range_makes_it_start_afresh(upstream, target: Pat
     upstream.sent_before_cut = [100_003]
     download(upstream.address, target, SHA256)
     assert target.read_bytes() == CONTENT
-    assert upstream.asked == [None, "bytes=100003-"]
+    assert upstream.requests == [None, "bytes=100003-"]
 
 
 def test_a_server_that_sends_another_range_is_not_believed(upstream, target: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_server_that_sends_another_range_is_not_believed(upstream, target: Pat
     upstream.range_shift = 1
     download(upstream.address, target, SHA256)
     assert target.read_bytes() == CONTENT
-    assert upstream.asked == ["bytes=12345-", None]
+    assert upstream.requests == ["bytes=12345-", None]
 
 
 @pytest.mark.parametrize("surplus", [b"", b"more"])
@@ -75,16 +75,18 @@ def test_a_part_that_is_already_complete_or_too_long_ends_well(upstream, target:
 
 def test_a_connection_that_always_breaks_gives_up_and_keeps_what_it_has(upstream, target: Path) -> None:
     upstream.sent_before_cut = [11] * ATTEMPTS
-    with pytest.raises(DataError, match=rf"broke {ATTEMPTS} times.*55 bytes are kept.*run the command again"):
+    with pytest.raises(DataError, match=rf"broke {ATTEMPTS} times.*55 bytes are in .*run the command again"):
         download(upstream.address, target, SHA256)
     assert part_of(target).read_bytes() == CONTENT[: 11 * ATTEMPTS]
     assert not target.exists()
 
 
-def test_wrong_content_is_deleted_and_told(upstream, target: Path) -> None:
+def test_wrong_content_is_deleted_and_reported(upstream, target: Path) -> None:
     upstream.content = b"<html>please log in</html>"
     found = hashlib.sha256(upstream.content).hexdigest()
-    with pytest.raises(DataError, match=f"26 bytes with sha256 {found}, but {SHA256[7:]} was expected: deleted"):
+    with pytest.raises(
+        DataError, match=f"must have sha256 {SHA256[7:]}, but sent 26 bytes with {found}. They are deleted"
+    ):
         download(upstream.address, target, SHA256)
     assert not target.exists()
     assert not part_of(target).exists()
@@ -100,27 +102,27 @@ def test_a_full_disk_keeps_the_part_and_the_next_call_goes_on(
             return super().write(data[:room])
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", lambda path, mode, buffering: Full(path, mode))
-        with pytest.raises(DataError, match=r"no space left.*100,003 bytes are kept.*make room"):
+        patch.setattr(Path, "open", lambda path, mode: io.BufferedWriter(Full(path, mode)))
+        with pytest.raises(DataError, match=r"no space left.*100,003 bytes are in .*make room"):
             download(upstream.address, target, SHA256)
     assert part_of(target).read_bytes() == CONTENT[:100_003]
     download(upstream.address, target, SHA256)
     assert target.read_bytes() == CONTENT
-    assert upstream.asked == [None, "bytes=100003-"]
+    assert upstream.requests == [None, "bytes=100003-"]
 
 
-def test_a_missing_page_is_told_at_once(upstream, target: Path) -> None:
+def test_a_missing_page_is_reported_at_once(upstream, target: Path) -> None:
     upstream.status = 404
     with pytest.raises(DataError, match="answered 404"):
         download(upstream.address, target, SHA256)
-    assert len(upstream.asked) == 1
+    assert len(upstream.requests) == 1
 
 
-def test_an_overloaded_server_is_asked_again(upstream, target: Path) -> None:
+def test_a_request_to_an_overloaded_server_is_repeated(upstream, target: Path) -> None:
     upstream.status = 503
     with pytest.raises(DataError, match="503"):
         download(upstream.address, target, SHA256)
-    assert len(upstream.asked) == ATTEMPTS
+    assert len(upstream.requests) == ATTEMPTS
 
 
 def closed_port() -> int:
@@ -130,7 +132,7 @@ def closed_port() -> int:
 
 
 @pytest.mark.parametrize("host", [f"127.0.0.1:{closed_port()}", "nowhere.invalid"])
-def test_offline_is_told_at_once_and_names_the_embedded_data_set(target: Path, host: str) -> None:
+def test_a_missing_network_is_reported_at_once_and_names_the_embedded_data_set(target: Path, host: str) -> None:
     begin = time.monotonic()
     with pytest.raises(DataError, match=rf"cannot reach {host}.*python -m hwsweep dataset=tibetan_strokes"):
         download(f"http://{host}/file.npz", target, SHA256)
@@ -139,9 +141,9 @@ def test_offline_is_told_at_once_and_names_the_embedded_data_set(target: Path, h
 
 
 def test_only_web_addresses_and_known_checksums_are_accepted(target: Path) -> None:
-    with pytest.raises(DataError, match="only http and https"):
+    with pytest.raises(DataError, match="must begin with http:// or https://"):
         download("file:///etc/hostname", target, SHA256)
-    with pytest.raises(DataError, match="a checksum reads"):
+    with pytest.raises(DataError, match="a checksum must be"):
         download("https://example.org/file", target, "554c2a4336abc43646fcce4f16014d065909047e")
     assert not target.parent.exists()
 
@@ -153,7 +155,7 @@ def test_the_git_blob_checksum_is_what_git_itself_prints(tmp_path: Path) -> None
     assert file_checksum(file, "git-blob-sha1") == "d670460b4b4aece5915caf5c68d12f560a9fe3e4"
 
 
-def test_progress_is_told_in_plain_lines_where_there_is_no_terminal(
+def test_progress_is_printed_in_plain_lines_without_a_terminal(
     upstream, target: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     download(f"{upstream.address}/file.npz", target, SHA256)

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 from hwsweep.data import Splits
 from hwsweep.data.headline_grammar import PHRASES, TOPICS, WORDS
-from hwsweep.data.headlines import CLASSES, Headline, Headlines, write_headline
+from hwsweep.data.headlines import CLASSES, RULES, Headline, Headlines, write_headline
 from hwsweep.data.tokenizers import basic_english, nltk, spacy, whitespace
 from hwsweep.data.tokens import TextPlan
 
@@ -96,14 +96,11 @@ def test_topics_come_in_turn() -> None:
     assert splits.train["label"].tolist() == [0, 1, 2, 3] * 10
 
 
-def test_a_headline_that_another_split_has_is_not_written_again() -> None:
-    data = Headlines(4, 4, 4, 0.6, basic_english(), TextPlan(1, None, None))
-    first = [headline.text for headline in data._draw(20, "seed", set())]
-    seen = set(first[:7])
-    again = [headline.text for headline in data._draw(20, "seed", seen)]
-    assert not set(again) & set(first[:7])
-    assert len(set(again)) == 20
-    assert seen == {*again, *first[:7]}
+def test_a_headline_that_another_split_has_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RULES, "plain", [["", "key person", " wins"]])  # about 30 headlines for each topic
+    data = Headlines(28, 28, 28, 0.0, basic_english(), TextPlan(1, None, None))
+    texts = [text for split in data.splits(0).texts.values() for text in split]
+    assert len(set(texts)) == len(texts) == 3 * 28
 
 
 @pytest.mark.parametrize("tokenizer", [whitespace, basic_english, spacy, nltk])
@@ -122,7 +119,7 @@ def test_key_tokens_are_the_key_words_whatever_the_tokenizer(tokenizer) -> None:
         ({"n_train": 3}, "`dataset.n_train` must be a whole number of headlines, at least 4"),
         ({"n_test": 10.5}, "`dataset.n_test` must be"),
         ({"n_valid": True}, "`dataset.n_valid` must be"),
-        ({"decoys": 1.01}, "`dataset.decoys` must be a share from 0 to 1, but got 1.01"),
+        ({"decoys": 1.01}, r"`dataset.decoys` must be a number from 0 to 1 \(share of headlines\), but got 1.01"),
         ({"decoys": "many"}, "`dataset.decoys` must be"),
     ],
 )

@@ -13,9 +13,11 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from hwsweep.data import DataError
+from hwsweep.data.data_files import MissingDataError
 from hwsweep.data.images import FolderImages, NpzImages
 from hwsweep.data.splitting import check_share, random_rows
 from hwsweep.data.torchvision_images import TorchvisionImages
+from hwsweep.files import cache_folder
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "dataset"
 REAL = Path(os.environ.get("HWSWEEP_DATA", "/nonexistent"))  # before the tests' own folder takes its place
@@ -60,9 +62,10 @@ STORED = [
 def test_shapes_are_known_without_data_and_missing_data_tells_the_way_out(name: str, shape: tuple[int, ...]) -> None:
     dataset = configured(name, "$HWSWEEP_DATA/nowhere")
     assert (dataset.name, dataset.shapes) == (name, {"image": shape})
-    assert dataset.stock() is None
+    with pytest.raises(MissingDataError):
+        dataset.inventory()
     way = "dataset.path=" if name in ("anime_faces", "image_folder") else f"python -m hwsweep.data fetch {name}"
-    with pytest.raises(DataError, match=rf"`{name}` is not there.*{way}.*dataset=tibetan_strokes"):
+    with pytest.raises(DataError, match=rf"`{name}` is missing.*{way}.*dataset=tibetan_strokes"):
         dataset.splits(0)
 
 
@@ -109,13 +112,16 @@ def test_a_share_that_is_neither_count_nor_fraction_is_refused(share: float) -> 
 BAD_FILES = [
     (lambda a: {"image": a["image"]}, "no array `label`; there are: image"),
     (lambda a: {"x": a["image"], "y": a["label"]}, "no array `image`; there are: x, y"),
-    (lambda a: a | {"image": a["image"] / 255}, r"`image` must be uint8 \(n, 5, 5\), is float64 \(101, 5, 5\)"),
-    (lambda a: a | {"image": a["image"].reshape(N, 25)}, r"`image` must be uint8 \(n, 5, 5\), is uint8 \(101, 25\)"),
+    (lambda a: a | {"image": a["image"] / 255}, r"`image` must be uint8 \(n, 5, 5\), but is float64 \(101, 5, 5\)"),
+    (
+        lambda a: a | {"image": a["image"].reshape(N, 25)},
+        r"`image` must be uint8 \(n, 5, 5\), but is uint8 \(101, 25\)",
+    ),
     (lambda a: a | {"image": a["image"] // 255}, r"`image` must span 0\.\.255, but its greatest value is 1"),
     (lambda a: {k: v[:0] for k, v in a.items()}, r"is uint8 \(0, 5, 5\)"),
-    (lambda a: a | {"label": a["label"][:-1]}, r"`label` must be whole numbers \(101,\), is uint8 \(100,\)"),
+    (lambda a: a | {"label": a["label"][:-1]}, r"`label` must be whole numbers \(101,\), but is uint8 \(100,\)"),
     (lambda a: a | {"label": a["label"] / 2}, r"is float64 \(101,\)"),
-    (lambda a: a | {"label": a["label"] + 1}, r"`label` must lie in 0\.\.9, is 1\.\.10"),
+    (lambda a: a | {"label": a["label"] + 1}, r"`label` must lie in 0\.\.9, but is 1\.\.10"),
 ]
 
 
@@ -158,10 +164,10 @@ def test_a_path_is_relative_to_the_working_directory_unless_it_starts_with_the_v
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert digits("a/b.npz").where == tmp_path / "a" / "b.npz"
-    assert digits("$HWSWEEP_DATA/b.npz").where == tmp_path / "data" / "b.npz"
+    assert digits("a/b.npz").path == tmp_path / "a" / "b.npz"
+    assert digits("$HWSWEEP_DATA/b.npz").path == tmp_path / "data" / "b.npz"
     monkeypatch.delenv("HWSWEEP_DATA")
-    assert digits("$HWSWEEP_DATA/b.npz").where == tmp_path / "cache" / "data" / "b.npz"
+    assert digits("$HWSWEEP_DATA/b.npz").path == cache_folder("data") / "b.npz"
 
 
 def test_a_folder_gives_images_without_labels(home: Path) -> None:
@@ -181,7 +187,7 @@ def test_a_folder_gives_images_without_labels(home: Path) -> None:
     ("change", "message"),
     [
         ({"channels": 4}, r"`dataset\.channels` must be 1 \(grey\) or 3 \(RGB\), but got 4"),
-        ({"size": 0}, r"`dataset\.size` must be at least 1 pixel, but got 0"),
+        ({"size": 0}, r"`dataset\.size` must be a whole number of pixels, at least 1, but got 0"),
         ({"broken_images": "ignore"}, r"`dataset\.broken_images` must be skip or refuse, but got ignore"),
         ({"test": 0}, r"`dataset\.test` must be"),
     ],
@@ -217,17 +223,17 @@ def test_the_official_test_split_stays_the_test_split(kmnist: TorchvisionImages)
     drawn = torch.cat([splits.train["image"], splits.valid["image"]])
     assert (len(splits.train["label"]), len(splits.valid["label"]), tuple(drawn.shape)) == (26, 5, (31, 1, 28, 28))
     assert drawn[:, 0, 0, 0].sort().values.tolist() == list(range(31))
-    assert kmnist.stock().n_examples == 38
+    assert kmnist.inventory().n_examples == 38
 
 
 def test_a_damaged_torchvision_file_is_told(kmnist: TorchvisionImages) -> None:
-    labels = kmnist.where / "raw" / "t10k-labels-idx1-ubyte"
+    labels = kmnist.path / "raw" / "t10k-labels-idx1-ubyte"
     labels.write_bytes(labels.read_bytes()[:-3])
     with pytest.raises(DataError, match=r"KMNIST cannot be read.*fetch kmnist"):
         kmnist.splits(0)
-    (kmnist.where / "raw" / "t10k-images-idx3-ubyte").unlink()
+    (kmnist.path / "raw" / "t10k-images-idx3-ubyte").unlink()
     with pytest.raises(DataError, match="t10k-images-idx3-ubyte is missing"):
-        kmnist.stock()
+        kmnist.inventory()
 
 
 def test_an_unknown_torchvision_data_set_is_refused() -> None:
@@ -242,9 +248,9 @@ def test_a_failed_torchvision_fetch_leaves_nothing_and_names_the_embedded_data_s
 
     monkeypatch.setattr(KMNIST, "mirrors", [f"{upstream.address}/"])
     upstream.content = b"not what the checksum says"
-    with pytest.raises(DataError, match=r"(?s)could not fetch it.*corrupted.*dataset=tibetan_strokes"):
+    with pytest.raises(DataError, match=r"(?s)could not download it.*corrupted.*dataset=tibetan_strokes"):
         configured("kmnist", "$HWSWEEP_DATA").fetch()
-    assert list(home.iterdir()) == []
+    assert [path for path in home.iterdir() if path.suffix != ".lock"] == []
 
 
 @pytest.mark.skipif(not (REAL / "tibetan_mnist").exists(), reason="HWSWEEP_DATA has no tibetan_mnist")

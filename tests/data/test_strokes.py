@@ -14,8 +14,8 @@ from scipy.interpolate import CubicHermiteSpline
 from sklearn.neighbors import KNeighborsClassifier
 
 from hwsweep.data import Examples
-from hwsweep.data.pen import LIMIT, SPACING, Factors, Hand, draw
-from hwsweep.data.skeletons import BOX, MOST_POINTS, SKELETONS, forms
+from hwsweep.data.digit_skeletons import BOX, MAX_POINTS, SKELETONS, forms
+from hwsweep.data.stroke_drawing import LIMIT, SPACING, Factors, Hand, draw_digits
 from hwsweep.data.strokes import FACTORS, RANGES, TibetanStrokes
 
 CONF = Path(__file__).parents[2] / "conf" / "dataset" / "tibetan_strokes.yaml"
@@ -33,7 +33,7 @@ def sheet(tremor_std: float = 0.03, **factors: float) -> np.ndarray:
     """Ink in [0, 1], (N, 28, 28): always by the same hand, with these factors."""
     usual = {"slant": 0, "thickness": 3, "scale": 0.9, "x": 0, "y": 0, "rotation": 0} | factors
     columns = (np.full(N, usual[name], np.float32) for name in FACTORS)
-    return draw(np.arange(N) % 10, Factors(*columns), Hand(SeedSequence(5), tremor_std, 0.1))[:, 0] / 255
+    return draw_digits(np.arange(N) % 10, Factors(*columns), Hand(SeedSequence(5), tremor_std, 0.1))[:, 0] / 255
 
 
 def flat(examples: Examples) -> np.ndarray:
@@ -176,7 +176,7 @@ def test_skeletons_of_a_form_agree_stroke_for_stroke() -> None:
     for digit in SKELETONS:
         for form in digit:
             assert len({tuple(len(stroke.split()) for stroke in one.split("|")) for one in form}) == 1
-            assert len(form[0].replace("|", " ").split()) <= MOST_POINTS
+            assert len(form[0].replace("|", " ").split()) <= MAX_POINTS
     assert len(SKELETONS) == len(BOX) == 10
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import errno
 import multiprocessing
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,46 +14,47 @@ import numpy as np
 import pytest
 
 from hwsweep.data import DataError, token_cache
-from hwsweep.data.locations import tokens_home
-from hwsweep.data.token_cache import Tokenised, split_now, tokenised
+from hwsweep.data.token_cache import TextTokens, cached_tokens, tokenize
 from hwsweep.data.tokenizers import whitespace
+from hwsweep.files import cache_folder
 
 TEXTS = ["a rose is a rose", "", "is", "a b c d e f g", "rose b", "lone \ud800 surrogate", "é"]
 
 
 @dataclass
-class Noted:
-    """Splits at white space and notes what it was asked; slow or failing on demand."""
+class RecordingTokenizer:
+    """Splits at white space and records its texts; slow or failing on demand."""
 
-    name: str = "noted"
-    asked: list[str] = field(default_factory=list)
+    name: str = "recording"
+    texts: list[str] = field(default_factory=list)
     seconds: float = 0.0
     fails_at: str | None = None
 
     def __call__(self, text: str) -> list[str]:
-        self.asked.append(text)
+        self.texts.append(text)
         time.sleep(self.seconds)
         if text == self.fails_at:
             raise KeyboardInterrupt
         return text.split()
 
 
-def spelt_out(tokens: Tokenised) -> list[list[str]]:
+def token_lists(tokens: TextTokens) -> list[list[str]]:
     ends = np.cumsum(tokens.lengths)
-    words = [tokens.words[place] for place in tokens.places]
+    words = [tokens.words[index] for index in tokens.indices]
     return [words[end - length : end] for end, length in zip(ends, tokens.lengths, strict=True)]
 
 
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
+def entries() -> list[str]:
+    """Names in the cache, without the locks."""
+    return sorted(path.name for path in cache_folder("tokens").iterdir() if path.suffix != ".lock")
 
 
 def test_tokens_are_split_once_and_memory_mapped() -> None:
-    noted = Noted()
-    first, second = tokenised(TEXTS, noted), tokenised(TEXTS, noted)
-    assert noted.asked == TEXTS
-    assert spelt_out(first) == spelt_out(second) == [text.split() for text in TEXTS]
-    for array in (second.places, second.lengths):
+    tokenizer = RecordingTokenizer()
+    first, second = cached_tokens(TEXTS, tokenizer), cached_tokens(TEXTS, tokenizer)
+    assert tokenizer.texts == TEXTS
+    assert token_lists(first) == token_lists(second) == [text.split() for text in TEXTS]
+    for array in (second.indices, second.lengths):
         assert isinstance(array, np.memmap)
         assert array.dtype == np.int32
         assert not array.flags.writeable
@@ -60,23 +63,27 @@ def test_tokens_are_split_once_and_memory_mapped() -> None:
 @pytest.mark.parametrize(
     ("texts", "name"),
     [
-        (TEXTS, "noted 2"),
-        ([*TEXTS, "more"], "noted"),
-        (TEXTS[::-1], "noted"),
-        (["a rose is a ros", "e", *TEXTS[2:]], "noted"),
+        (TEXTS, "recording 2"),
+        ([*TEXTS, "more"], "recording"),
+        (TEXTS[::-1], "recording"),
+        (["a rose is a ros", "e", *TEXTS[2:]], "recording"),
     ],
 )
 def test_another_text_order_or_tokenizer_is_split_anew(texts: Sequence[str], name: str) -> None:
-    tokenised(TEXTS, Noted())
-    again = Noted(name)
-    assert spelt_out(tokenised(texts, again)) == [text.split() for text in texts]
-    assert again.asked == list(texts)
+    cached_tokens(TEXTS, RecordingTokenizer())
+    again = RecordingTokenizer(name)
+    assert token_lists(cached_tokens(texts, again)) == [text.split() for text in texts]
+    assert again.texts == list(texts)
 
 
 @pytest.mark.parametrize("texts", [[], ["", " "]])
 def test_no_texts_and_empty_texts_have_no_tokens(texts: Sequence[str]) -> None:
-    for tokens in (tokenised(texts, Noted()), tokenised(texts, Noted()), split_now(texts, Noted())):
-        assert (list(tokens.words), len(tokens.places), tokens.lengths.tolist()) == ([], 0, [0] * len(texts))
+    for tokens in (
+        cached_tokens(texts, RecordingTokenizer()),
+        cached_tokens(texts, RecordingTokenizer()),
+        tokenize(texts, RecordingTokenizer()),
+    ):
+        assert (list(tokens.words), len(tokens.indices), tokens.lengths.tolist()) == ([], 0, [0] * len(texts))
 
 
 def test_several_processes_split_as_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,51 +94,56 @@ def test_several_processes_split_as_one_does(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(token_cache.os, "cpu_count", lambda: 2)
     real = token_cache.ProcessPoolExecutor
     monkeypatch.setattr(token_cache, "ProcessPoolExecutor", lambda n, *rest: started.append(n) or real(n, *rest))
-    tokens, alone = tokenised(texts, whitespace()), split_now(texts, whitespace())
+    tokens, alone = cached_tokens(texts, whitespace()), tokenize(texts, whitespace())
     assert started == [2]
     assert list(tokens.words) == list(alone.words)
-    np.testing.assert_array_equal(tokens.places, alone.places)
+    np.testing.assert_array_equal(tokens.indices, alone.indices)
     np.testing.assert_array_equal(tokens.lengths, alone.lengths)
     assert not multiprocessing.active_children()
 
 
 def test_two_that_start_at_once_split_once() -> None:
-    noted = Noted(seconds=0.01)
+    tokenizer = RecordingTokenizer(seconds=0.01)
     with ThreadPoolExecutor(2) as pool:
-        both = list(pool.map(lambda _: tokenised(TEXTS, noted), range(2)))
-    assert noted.asked == TEXTS
-    assert spelt_out(both[0]) == spelt_out(both[1])
+        both = list(pool.map(lambda _: cached_tokens(TEXTS, tokenizer), range(2)))
+    assert tokenizer.texts == TEXTS
+    assert token_lists(both[0]) == token_lists(both[1])
 
 
-def test_what_was_interrupted_leaves_nothing_behind() -> None:
+def test_an_interrupt_leaves_nothing_behind() -> None:
     with pytest.raises(KeyboardInterrupt):
-        tokenised(TEXTS, Noted(fails_at="é"))
-    assert names(tokens_home()) == []
-    assert spelt_out(tokenised(TEXTS, Noted())) == [text.split() for text in TEXTS]
+        cached_tokens(TEXTS, RecordingTokenizer(fails_at="é"))
+    assert entries() == []
+    assert token_lists(cached_tokens(TEXTS, RecordingTokenizer())) == [text.split() for text in TEXTS]
 
 
 def test_a_full_disk_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, allow_pickle: bool) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(np.lib.format, "write_array", full)
-    with pytest.raises(DataError, match=r"cannot keep tokens at .*: No space left on device"):
-        tokenised(TEXTS, Noted())
-    assert names(tokens_home()) == []
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(DataError, match=r"the cache must be writable.*: No space left on device"):
+        cached_tokens(TEXTS, RecordingTokenizer())
+    assert entries() == []
 
 
-def test_what_a_killed_process_left_is_written_over() -> None:
-    tokenised(TEXTS, Noted())
-    (key,) = names(tokens_home())
-    whole = tokens_home() / key
-    whole.rename(whole.with_suffix(".part"))
-    (whole.with_suffix(".part") / "places.npy").write_bytes(b"half")
-    assert spelt_out(tokenised(TEXTS, Noted())) == [text.split() for text in TEXTS]
-    assert names(tokens_home()) == [key]
+def test_a_killed_process_leaves_nothing_that_is_used_later() -> None:
+    program = (
+        "import os, numpy as np\n"
+        "from hwsweep.data.token_cache import cached_tokens\n"
+        "from hwsweep.data.tokenizers import whitespace\n"
+        "np.save = lambda *_, **__: os.kill(os.getpid(), 9)\n"
+        f"cached_tokens({TEXTS!r}, whitespace())\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert killed.returncode == -9
+    assert len(entries()) == 1, "what the killed process has written"
+    assert token_lists(cached_tokens(TEXTS, whitespace())) == [text.split() for text in TEXTS]
+    assert len(entries()) == 1, "the whole entry alone"
 
 
-def test_tokens_that_cannot_be_kept_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("no folder")
-    monkeypatch.setattr(token_cache, "tokens_home", lambda: tmp_path / "file" / "tokens")
-    with pytest.raises(DataError, match="cannot keep tokens at"):
-        tokenised(TEXTS, Noted())
+def test_a_cache_that_is_not_writable_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(DataError, match=r"the cache must be writable, but .*XDG_CACHE_HOME"):
+        cached_tokens(TEXTS, whitespace())

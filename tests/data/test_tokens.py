@@ -7,7 +7,7 @@ import torch
 
 from hwsweep.data import DataError, Lexicon
 from hwsweep.data.tokenizers import Tokenizer, basic_english, nltk, spacy, whitespace
-from hwsweep.data.tokens import TextPlan, encode, prepare
+from hwsweep.data.tokens import TextPlan, encode, encode_splits
 
 LEXICON = Lexicon(("<pad>", "<unk>", "the", "cat", "sat"), ("animal", "thing"), 4)
 TEXTS = {
@@ -47,7 +47,7 @@ def test_no_texts_become_no_examples() -> None:
 
 
 def test_splits_are_the_hand_worked_ones() -> None:
-    splits = prepare(TEXTS, LABELS, CLASSES, whitespace(), TextPlan(2, None, 3), None)
+    splits = encode_splits(TEXTS, LABELS, CLASSES, whitespace(), TextPlan(2, None, 3), None)
     assert splits.lexicon == Lexicon(("<pad>", "<unk>", "the", "cat"), CLASSES, 3)
     assert splits.train["token"].tolist() == [[2, 3, 1], [2, 1, 0], [2, 3, 0], [1, 0, 0], [1, 0, 0]]
     assert splits.train["length"].tolist() == [3, 2, 2, 1, 1]
@@ -60,7 +60,7 @@ def test_splits_are_the_hand_worked_ones() -> None:
         assert examples["label"].tolist() == labels
         assert set(examples) == {"token", "length", "label"}
         assert list(splits.texts[name]) == TEXTS[name]
-    assert splits.facts == {
+    assert splits.statistics == {
         "data/words": 4,
         "data/longest": 3,
         "data/truncated": 1,  # the first test text has 5 tokens
@@ -70,24 +70,24 @@ def test_splits_are_the_hand_worked_ones() -> None:
 
 def test_the_longest_training_text_and_ten_tokens_more_fit_unless_conf_says_otherwise() -> None:
     long = {**TEXTS, "test": ["cat " * 13, "cat " * 14, "cat"]}
-    splits = prepare(long, LABELS, CLASSES, whitespace(), ALL, None)
+    splits = encode_splits(long, LABELS, CLASSES, whitespace(), ALL, None)
     assert splits.lexicon is not None
     assert splits.lexicon.max_length == 3 + 10
     assert splits.test["token"].shape == (3, 13)
-    assert splits.facts["data/truncated"] == 1
+    assert splits.statistics["data/truncated"] == 1
 
 
 def test_nothing_is_learned_from_validation_and_test_texts() -> None:
     other = {**TEXTS, "valid": ["zebra " * 50, "bird"], "test": ["giraffe", "bird bird", ""]}
-    one = prepare(TEXTS, LABELS, CLASSES, whitespace(), ALL, None)
-    two = prepare(other, LABELS, CLASSES, whitespace(), ALL, None)
+    one = encode_splits(TEXTS, LABELS, CLASSES, whitespace(), ALL, None)
+    two = encode_splits(other, LABELS, CLASSES, whitespace(), ALL, None)
     assert one.lexicon == two.lexicon
     assert torch.equal(one.train["token"], two.train["token"])
 
 
 @pytest.mark.parametrize("tokenizer", [whitespace, basic_english, spacy, nltk])
 def test_a_text_is_encoded_alone_as_it_is_among_all(tokenizer: Callable[[], Tokenizer]) -> None:
-    splits = prepare(TEXTS, LABELS, CLASSES, tokenizer(), ALL, None)
+    splits = encode_splits(TEXTS, LABELS, CLASSES, tokenizer(), ALL, None)
     assert splits.lexicon is not None
     for name, texts in TEXTS.items():
         prepared = getattr(splits, name)
@@ -113,11 +113,11 @@ def test_a_second_start_and_another_seed_split_no_text_again() -> None:
         def __call__(self, text: str) -> list[str]:
             raise AssertionError(f"{text!r} was split already")
 
-    first = prepare(TEXTS, LABELS, CLASSES, Noting(), ALL, None)
+    first = encode_splits(TEXTS, LABELS, CLASSES, Noting(), ALL, None)
     assert asked == sorted({text for split in TEXTS.values() for text in split})  # whichever split they are in
-    assert prepare(TEXTS, LABELS, CLASSES, Refusing(), ALL, None).digest() == first.digest()
+    assert encode_splits(TEXTS, LABELS, CLASSES, Refusing(), ALL, None).digest() == first.digest()
     swapped = {**TEXTS, "train": ["hat", *TEXTS["train"][1:-1], "the bird sat"], "valid": ["the cat sat", ""]}
-    other = prepare(swapped, LABELS, CLASSES, Refusing(), TextPlan(2, 1, 2), None)
+    other = encode_splits(swapped, LABELS, CLASSES, Refusing(), TextPlan(2, 1, 2), None)
     assert other.train["token"].tolist() == [[1, 0], [2, 1], [2, 1], [1, 0], [2, 1]]
 
 
@@ -142,7 +142,7 @@ def test_key_tokens_are_those_that_share_a_character_with_the_key(
     texts: dict[str, Sequence[str]] = {"train": [KEYED, ""], "valid": [KEYED], "test": ["a b", KEYED]}
     spans_by_split = {"train": [spans, []], "valid": [[]], "test": [[(2, 3)], spans]}
     labels = {name: [0] * len(split) for name, split in texts.items()}
-    splits = prepare(texts, labels, CLASSES, tokenizer(), ALL, spans_by_split)
+    splits = encode_splits(texts, labels, CLASSES, tokenizer(), ALL, spans_by_split)
     assert splits.lexicon is not None
     words = tokenizer()(KEYED)
     for row in (splits.train["key"][0], splits.test["key"][1]):
@@ -157,7 +157,7 @@ def test_key_tokens_are_those_that_share_a_character_with_the_key(
 def test_keys_beyond_the_cut_are_cut() -> None:
     texts = {"train": ["a b key"], "valid": ["key"], "test": ["a key key"]}
     keys = {"train": [[(4, 7)]], "valid": [[(0, 3)]], "test": [[(2, 5), (6, 9)]]}
-    splits = prepare(texts, {name: [0] for name in texts}, CLASSES, whitespace(), TextPlan(1, None, 2), keys)
+    splits = encode_splits(texts, {name: [0] for name in texts}, CLASSES, whitespace(), TextPlan(1, None, 2), keys)
     assert splits.train["key"].tolist() == [[False, False]]
     assert splits.valid["key"].tolist() == [[True, False]]
     assert splits.test["key"].tolist() == [[False, True]]
@@ -167,26 +167,26 @@ def test_a_text_too_long_to_pad_all_others_to_is_refused_with_a_length_that_fits
     texts = {"train": ["cat " * 20_000, *["a b c"] * 24_999], "valid": ["cat"], "test": ["cat"]}
     labels = {"train": [0] * 25_000, "valid": [0], "test": [0]}
     with pytest.raises(DataError) as refusal:
-        prepare(texts, labels, CLASSES, whitespace(), ALL, None)
+        encode_splits(texts, labels, CLASSES, whitespace(), ALL, None)
     assert str(refusal.value) == (
         "the tokens of the split `train` must fit in 2 GB, but 25,000 texts padded to 20,010 tokens take 2.0 GB; "
         "99 of 100 texts fit in dataset.plan.max_length=3"
     )
-    splits = prepare(texts, labels, CLASSES, whitespace(), TextPlan(1, None, 3), None)
-    assert splits.facts["data/truncated"] == 1
+    splits = encode_splits(texts, labels, CLASSES, whitespace(), TextPlan(1, None, 3), None)
+    assert splits.statistics["data/truncated"] == 1
 
 
 def test_an_empty_training_split_is_refused() -> None:
     with pytest.raises(DataError, match="there must be training texts"):
-        prepare({**TEXTS, "train": []}, {**LABELS, "train": []}, CLASSES, whitespace(), ALL, None)
+        encode_splits({**TEXTS, "train": []}, {**LABELS, "train": []}, CLASSES, whitespace(), ALL, None)
 
 
 @pytest.mark.parametrize("texts", ["", "only unseen"])
 def test_texts_without_a_known_word_are_all_unknown(texts: str) -> None:
     all_alike = {"train": ["", ""], "valid": [texts], "test": [texts]}
-    splits = prepare(all_alike, {"train": [0, 1], "valid": [0], "test": [1]}, CLASSES, whitespace(), ALL, None)
+    splits = encode_splits(all_alike, {"train": [0, 1], "valid": [0], "test": [1]}, CLASSES, whitespace(), ALL, None)
     assert splits.lexicon == Lexicon(("<pad>", "<unk>"), CLASSES, 11)
-    assert splits.facts["data/unknown_share"] == 1
+    assert splits.statistics["data/unknown_share"] == 1
     assert splits.test["length"].tolist() == [max(1, len(texts.split()))]
 
 
@@ -194,7 +194,7 @@ def test_texts_without_a_known_word_are_all_unknown(texts: str) -> None:
 @pytest.mark.parametrize("value", [0, -3, 1.5, True, "2"])
 def test_a_plan_refuses_what_is_no_count(name: str, value: object) -> None:
     values = {"min_freq": 1, "max_size": None, "max_length": None, name: value}
-    with pytest.raises(ValueError, match=rf"`dataset.plan.{name}` must be a whole number, at least 1.* but got"):
+    with pytest.raises(ValueError, match=rf"`dataset.plan.{name}` must be a whole number of .*, at least 1.* but got"):
         TextPlan(**values)
 
 

@@ -1,4 +1,4 @@
-"""Draws digits with a pen: mixed skeletons, a trembling hand, and ink by distance from the path."""
+"""Drawings of digits: a mixture of two skeletons, tremor of the hand, and ink by distance from the path."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 from numpy.random import SeedSequence, default_rng
 
-from hwsweep.data.skeletons import BOX, MOST_POINTS, Form, forms
+from hwsweep.data.digit_skeletons import BOX, MAX_POINTS, Form, forms
 
 FRAME: Final = 28
 """Pixels along each side of an image."""
 
 LIMIT: Final = 2.5
-"""Normal draws are cut off here, in standard deviations: every digit stays legible and in its frame."""
+"""Normal draws are cut off at this many standard deviations, so that every digit is legible and in its frame."""
 
-SPACING = 0.7  # pixels between the samples of a path: no scallops, even with a thin pen
-EDGE = 1.1  # pixels over which ink fades out, as in a scan that was reduced in size
-CHUNK = 64  # images drawn at once: their distances stay in the processor's cache
+SPACING = 0.7  # pixels between the samples of a path: edges stay smooth, even with a thin pen
+EDGE = 1.1  # pixels over which ink fades out, as in a scan of reduced size
+IMAGES_PER_BATCH = 64  # their distances fit in the processor's cache
 
 
 class Factors(NamedTuple):
-    """What generates an image, beside its label and the hand; one number per image each."""
+    """The factors that generate an image, beside its label and the hand; one number per image each."""
 
     slant: Float32[np.ndarray, " n"]
-    """Degrees; positive leans to the right (before the ink is fitted into its box)."""
+    """Degrees; positive leans to the right (before the ink is scaled to its box)."""
     thickness: Float32[np.ndarray, " n"]
     """Pixels: mean diameter of the pen."""
     scale: Float32[np.ndarray, " n"]
@@ -36,70 +36,70 @@ class Factors(NamedTuple):
     y: Float32[np.ndarray, " n"]
     """Pixels below the middle."""
     rotation: Float32[np.ndarray, " n"]
-    """Degrees; positive turns counterclockwise, as seen."""
+    """Degrees; positive turns counterclockwise."""
 
 
 class Hand(NamedTuple):
-    """How a hand writes, drawn from a stream of random numbers of its own."""
+    """How a hand writes; it has its own stream of random numbers."""
 
     stream: SeedSequence
-    """Decides skeletons, mixture, tremor and pressure of every image."""
+    """Seeds the skeletons, mixture, tremor and pressure of every image."""
     tremor_std: float
     """Standard deviation of each pen point, relative to the digit's size."""
     pressure_std: float
     """Standard deviation of the pen's diameter along a path, relative to its mean."""
 
 
-def draw(label: Int64[np.ndarray, " n"], factors: Factors, hand: Hand) -> UInt8[np.ndarray, "n 1 28 28"]:
-    """One image per label, white on black; the first m are the same whatever n is."""
-    mixing, trembling = (SeedSequence(hand.stream.entropy, spawn_key=(*hand.stream.spawn_key, i)) for i in (0, 1))
-    first, second, mixture = default_rng(mixing).random((len(label), 3), np.float32).T
-    noise = normal(trembling, len(label), MOST_POINTS * 3).reshape(-1, MOST_POINTS, 3)
+def draw_digits(label: Int64[np.ndarray, " n"], factors: Factors, hand: Hand) -> UInt8[np.ndarray, "n 1 28 28"]:
+    """One image per label, white on black. The first m images are the same for every n >= m."""
+    for_mixture, for_noise = (SeedSequence(hand.stream.entropy, spawn_key=(*hand.stream.spawn_key, i)) for i in (0, 1))
+    first, second, mixture = default_rng(for_mixture).random((len(label), 3), np.float32).T
+    noise = normal(for_noise, len(label), MAX_POINTS * 3).reshape(-1, MAX_POINTS, 3)
     noise *= np.array([hand.tremor_std, hand.tremor_std, hand.pressure_std], np.float32)
     image = np.empty((len(label), 1, FRAME, FRAME), np.uint8)
     for digit, form, row, number in _by_form(label, first):
-        one = form.skeletons[number]
-        other = form.skeletons[(second[row] * len(form.skeletons)).astype(np.int64)]
-        points = one + mixture[row, None, None] * (other - one)
-        for part in np.split(np.arange(len(row)), range(CHUNK, len(row), CHUNK)):
-            some = Factors(*(factor[row[part]] for factor in factors))
-            path = _path(points[part], noise[row[part]], form, some, BOX[digit])
-            image[row[part], 0] = _ink(path)
+        start = form.skeletons[number]
+        end = form.skeletons[(second[row] * len(form.skeletons)).astype(np.int64)]
+        points = start + mixture[row, None, None] * (end - start)
+        for batch in np.split(np.arange(len(row)), range(IMAGES_PER_BATCH, len(row), IMAGES_PER_BATCH)):
+            rows = row[batch]
+            path = _path(points[batch], noise[rows], form, Factors(*(factor[rows] for factor in factors)), BOX[digit])
+            image[rows, 0] = _ink(path)
     return image
 
 
 def normal(stream: SeedSequence, n: int, n_columns: int) -> Float32[np.ndarray, "n n_columns"]:
-    """Standard normal draws, cut off at `LIMIT`; the first rows are the same whatever n is."""
+    """Standard normal draws, cut off at `LIMIT`. The first m rows are the same for every n >= m."""
     return np.clip(default_rng(stream).standard_normal((n, n_columns), np.float32), -LIMIT, LIMIT)
 
 
 def _by_form(
     label: Int64[np.ndarray, " n"], uniform: Float32[np.ndarray, " n"]
 ) -> Iterator[tuple[int, Form, Int64[np.ndarray, " m"], Int64[np.ndarray, " m"]]]:
-    """For each form: its digit, the images that use it, and the number of the skeleton that each of them drew."""
+    """For each form: its digit, the rows of the images that use it, and the number of each image's skeleton."""
     for digit in range(len(BOX)):
-        ways = forms(digit, SPACING)
+        all_forms = forms(digit, SPACING)
         row = np.flatnonzero(label == digit)
-        number = (uniform[row] * sum(len(form.skeletons) for form in ways)).astype(np.int64)
-        for form in ways:
-            mine = (number >= 0) & (number < len(form.skeletons))
-            yield digit, form, row[mine], number[mine]
+        number = (uniform[row] * sum(len(form.skeletons) for form in all_forms)).astype(np.int64)
+        for form in all_forms:
+            uses_form = (number >= 0) & (number < len(form.skeletons))
+            yield digit, form, row[uses_form], number[uses_form]
             number -= len(form.skeletons)
 
 
 def _path(
     points: Float32[np.ndarray, "n n_points 2"],
-    noise: Float32[np.ndarray, "n most_points 3"],
+    noise: Float32[np.ndarray, "n max_points 3"],
     form: Form,
     factors: Factors,
     box: int,
 ) -> Float32[np.ndarray, "n n_samples 3"]:
-    """The pen's way over the frame, in pixels: x, y and radius in each sample."""
+    """The path of the pen: x, y and radius at each sample, in pixels."""
     slant, thickness, scale, x, y, rotation = (factor[:, None] for factor in factors)
     noise = noise[:, form.twin]
     across, down = np.moveaxis(form.spline @ (points + box * noise[..., :2]), -1, 0)
     side = scale * box - thickness
-    down, across = _fitted(down, side), _fitted(across - np.tan(np.radians(slant)) * down, side)
+    down, across = _scaled(down, side), _scaled(across - np.tan(np.radians(slant)) * down, side)
     cos, sin = np.cos(np.radians(rotation)), np.sin(np.radians(rotation))
     radius = thickness / 2 * (1 + (form.spline @ noise[..., 2:])[..., 0])
     return np.stack(
@@ -112,20 +112,20 @@ def _path(
     )
 
 
-def _fitted(
+def _scaled(
     position: Float32[np.ndarray, "n n_samples"], side: Float32[np.ndarray, "n 1"]
 ) -> Float32[np.ndarray, "n n_samples"]:
     """Positions moved and stretched to lie between -side/2 and side/2, as digits in TibetanMNIST fill a square."""
     low, high = position.min(1, keepdims=True), position.max(1, keepdims=True)
-    fitted: Float32[np.ndarray, "n n_samples"] = ((position - low) / (high - low) - 0.5) * side
-    return fitted
+    scaled: Float32[np.ndarray, "n n_samples"] = ((position - low) / (high - low) - 0.5) * side
+    return scaled
 
 
 def _ink(path: Float32[np.ndarray, "n n_samples 3"]) -> UInt8[np.ndarray, "n 28 28"]:
-    """Images with ink 255 wherever the pen has been.
+    """Images with ink 255 on the path of the pen.
 
-    distance² - radius² is a sum over the two axes, so that its smallest value over a path needs one addition and one
-    comparison per pixel and sample.
+    distance² - radius² is a sum over the two axes. Its minimum over a path costs one addition and one comparison per
+    pixel and sample.
     """
     pixel = np.arange(FRAME, dtype=np.float32) + 0.5
     across = (path[..., 0, None] - pixel) ** 2 - path[..., 2, None] ** 2

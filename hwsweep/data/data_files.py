@@ -1,0 +1,120 @@
+"""Data in files: where it lies, how much there is and how to get it; and the cache of what is computed from it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeVar
+
+from hwsweep.data import DataError, Dataset
+from hwsweep.files import cache_folder, make_once
+
+Content = TypeVar("Content")
+
+VARIABLE = "$HWSWEEP_DATA"
+EMBEDDED = (
+    "the embedded data sets need no download: python -m hwsweep dataset=tibetan_strokes, "
+    "or model=transformer dataset=headlines"
+)
+
+
+class MissingDataError(DataError):
+    """Files of a data set are missing."""
+
+
+class Inventory(NamedTuple):
+    """How much data there is, counted without decoding it."""
+
+    n_examples: int | None
+    """None if counting takes as long as reading everything."""
+    n_bytes: int
+
+
+class DataFiles(Protocol):
+    """Data in files (its YAML has a `path`). `python -m hwsweep.data` lists and fetches it."""
+
+    name: str
+    """Short name, as in conf."""
+    instructions: str
+    """How to get the data, in one line: a command, or which file to put where."""
+
+    @property
+    def path(self) -> Path:
+        """The file or folder that is read."""
+        ...
+
+    def inventory(self) -> Inventory:
+        """How much data there is.
+
+        Raises:
+            MissingDataError: files are missing.
+            DataError: the files exist, but cannot be read.
+        """
+        ...
+
+    def fetch(self) -> None:
+        """Download the data to `path`.
+
+        Raises:
+            DataError: no network, no space, wrong checksum, or only the user can get the data.
+        """
+        ...
+
+
+class DatasetInFiles(Dataset, DataFiles, Protocol):
+    """A data set in files."""
+
+
+def data_folder() -> Path:
+    """The folder of all data sets: HWSWEEP_DATA, or else `data` in the user's cache folder."""
+    if folder := os.environ.get("HWSWEEP_DATA"):
+        return Path(folder).expanduser().absolute()
+    return cache_folder("data")
+
+
+def absolute_path(path: str) -> Path:
+    """The absolute path of a conf entry; a leading $HWSWEEP_DATA stands for `data_folder()`."""
+    first, *rest = Path(path).parts or (".",)
+    if first == VARIABLE:
+        return data_folder().joinpath(*rest)
+    return Path(path).expanduser().absolute()
+
+
+def require(path: Path, data: DataFiles) -> None:
+    """Check that a file or folder of `data` exists.
+
+    Raises:
+        MissingDataError: it does not exist; the message says how to get it.
+    """
+    if not path.exists():
+        raise MissingDataError(f"`{data.name}` is missing: no {path}. To get it: {data.instructions}. Or {EMBEDDED}")
+
+
+def not_downloadable(name: str, instructions: str) -> DataError:
+    """The error for data that only the user can get."""
+    return DataError(f"`{name}` cannot be downloaded automatically: {instructions}")
+
+
+def load_or_make(
+    folder: str, key: bytes, suffix: str, make: Callable[[Path], None], load: Callable[[Path], Content]
+) -> Content:
+    """Content of a file or folder in the user's cache. The first process that asks makes it, others wait for it.
+
+    Args:
+        folder: name of the folder in the cache.
+        key: everything that the content depends on; its hash names the file.
+        make: writes the content to the path that it is given.
+
+    Raises:
+        DataError: the cache cannot be written or read.
+    """
+    path = cache_folder(folder) / f"{hashlib.sha256(key).hexdigest()[:32]}{suffix}"
+    try:
+        return load(make_once(path, make))
+    except OSError as error:
+        raise DataError(
+            f"the cache must be writable, but {path} is not: {error.strerror or error}. "
+            "Make room there, or let XDG_CACHE_HOME name another folder"
+        ) from error
