@@ -1,10 +1,10 @@
-"""Figures: the contract. One file a figure, with these three names:
+"""Figures: the contract. Each figure is a module with these three names:
 
-* `PANELS: int`: how many axes `draw` wants, side by side;
+* `PANELS: int`: the number of axes that `draw` needs, side by side;
 * `info(trained, ...) -> NamedTuple`: exactly what is drawn, as NumPy arrays, numbers and strings;
-* `draw(info, axes) -> None`: draws it, with no computation and no global state.
+* `draw(info, axes) -> None`: draws it, without computation and without global state.
 
-conf/figures/*.yaml names the `info` functions that a model's runs call, with their settings.
+conf/figures/*.yaml names the `info` functions that the runs of a model call, with their settings.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Trained(NamedTuple):
-    """What a finished run hands to every figure."""
+    """A finished run, the argument of every figure's `info`."""
 
     model: Model
     """In evaluation mode, with the weights of the best epoch."""
@@ -31,8 +31,8 @@ class Trained(NamedTuple):
     history: list[dict[str, float]]
     """One row per epoch: `epoch` (from 1) and every `split/quantity` metric."""
     title: str
-    """What the run is called in a title, for instance "lambda = 1"."""
+    """The run's name in titles, for instance "lambda = 1"."""
     lexicon: Lexicon | None = None
-    """What the ids of texts mean."""
+    """Words and classes of texts; None for images."""
     arrays: Mapping[str, NDArray[np.float64]] = MappingProxyType({})
-    """What the run's analysis keeps in analysis.npz."""
+    """The arrays that the run's analysis stores in analysis.npz."""

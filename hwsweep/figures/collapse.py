@@ -1,101 +1,89 @@
-"""Collapse against lambda: active units, mutual information and verdict, with what a linear VAE would do."""
+"""Active units, mutual information and verdict of each run by lambda, with the prediction of a linear VAE."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
+from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from hwsweep.figures.drawing import BLACK, GREY, colour_of
+from hwsweep.figures.drawing import BLACK, GREY, stack_rows
 from hwsweep.figures.linear_models import linear_models
-from hwsweep.figures.sweep_runs import RunNumbers, by_lambda, metric
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from hwsweep.figures.sweep_runs import RunNumbers, colours, metric, sort_by_lambda
 
 PANELS = 2
 BANDS = {"unregularised": "#FBE3D6", "healthy": "#DDF1E9", "partly collapsed": "#FFF3CC", "collapsed": "#E4E4E4"}
-"""Verdict -> colour of the band behind its runs, in the order in which lambda brings them."""
+"""Verdict -> colour of the band behind its runs, by rising lambda."""
 
-_MOST_TICKS = 5
+_MAX_TICKS = 5
 _VERDICT: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8, "color": "#555555", "zorder": 1}
-_BESIDE: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "fontsize": 8}
 
 
 class CollapseInfo(NamedTuple):
-    """One entry per run, lambda growing."""
+    """One entry per run, by rising lambda."""
 
     kl_weight: Float64[np.ndarray, " runs"]
     colours: np.ndarray
     verdicts: np.ndarray
-    """A name of `BANDS`; empty where runs of one lambda differ."""
+    """A name of `BANDS`; empty if runs of the same lambda differ."""
     active_units: Float64[np.ndarray, " runs"]
     latents: Int64[np.ndarray, " runs"]
     mutual_information: Float64[np.ndarray, " runs"]
     """Nats per image."""
     mutual_information_error: Float64[np.ndarray, " runs"]
     cap: float
-    """Nats: the most mutual information that the test split can show, ln of its images."""
-    pays_below: Float64[np.ndarray, "models latents"]
-    """Per linear model the lambdas up to which each latent is active, falling; 0 beyond their number."""
+    """Nats: the largest mutual information that the test split can show, ln of its number of images."""
+    active_below: Float64[np.ndarray, "models latents"]
+    """Per linear model the lambda below which each latent is active, falling; 0 beyond the number of latents."""
     exact: np.ndarray
-    """Per linear model; a guide only if not."""
+    """Per linear model: False for a linear approximation."""
 
 
 def info(runs: Sequence[RunNumbers]) -> CollapseInfo:
-    """Active units, mutual information and verdict of each run, and up to which lambda a linear VAE's latents pay.
+    """Active units, mutual information and verdict of each run, and where the latents of a linear VAE collapse.
 
     Raises:
-        ValueError: no run, or a verdict that has no name in `BANDS`.
+        ValueError: no run, or a verdict that is not in `BANDS`.
     """
-    runs = by_lambda(runs)
+    runs = sort_by_lambda(runs)
     models = linear_models(runs)
-    pays = np.zeros((len(models), max((len(model.pays_below) for model in models), default=0)))
-    for row, model in zip(pays, models, strict=True):
-        row[: len(model.pays_below)] = model.pays_below
     return CollapseInfo(
         kl_weight=np.array([run.kl_weight for run in runs], dtype=np.float64),
-        colours=np.array([colour_of(run.kl_weight) for run in runs]),
+        colours=colours(runs),
         verdicts=np.array(_verdicts(runs)),
         active_units=metric(runs, "test/active_units"),
         latents=np.array([len(run.kl_per_latent) for run in runs]),
         mutual_information=metric(runs, "test/mutual_information"),
         mutual_information_error=metric(runs, "test/mutual_information_error"),
         cap=float(metric(runs, "test/mutual_information_cap").max()),
-        pays_below=pays,
+        active_below=stack_rows([model.active_below for model in models], 0.0),
         exact=np.array([model.exact for model in models], dtype=bool),
     )
 
 
 def draw(info: CollapseInfo, axes: Sequence[Axes]) -> None:
-    """Left active units, right what the codes tell, both before bands of the verdicts."""
-    units, told = axes
+    """Left: active units; right: mutual information; both in front of bands that name the verdicts."""
     for axis in axes:
         axis.set_box_aspect(0.85)
         axis.set_xlabel("lambda")
         _lambda_axis(axis, info.kl_weight)
         _bands(axis, info)
-    _draw_units(units, info)
-    _draw_information(told, info)
+    _draw_units(axes[0], info)
+    _draw_information(axes[1], info)
 
 
 def _draw_units(axis: Axes, info: CollapseInfo) -> None:
-    """Active units of each run, and of each linear model at every lambda."""
-    for pays, exact in zip(info.pays_below, info.exact, strict=True):
-        steps = np.concatenate([[0], np.sort(pays[pays > 0]), [max(info.kl_weight.max(), pays[0]) * 1e3]])
-        left = np.append(np.arange(len(steps) - 2, -1, -1), 0)
-        name = "linear VAE" if exact else "linear VAE, a guide"
-        style: dict[str, Any] = {
-            "color": GREY,
-            "linestyle": "-" if exact else "--",
-            "label": f"{name}: none from {pays[0]:.3g} on",
-        }
-        axis.step(steps, left, where="post", zorder=2, **style)
+    """The active units of each run, and of each linear model at every lambda."""
+    for limits, exact in zip(info.active_below, info.exact, strict=True):
+        steps = np.concatenate([[0], np.sort(limits[limits > 0]), [max(info.kl_weight.max(), limits[0]) * 1e3]])
+        active = np.append(np.arange(len(steps) - 2, -1, -1), 0)
+        name = f"linear {'VAE' if exact else 'approximation'}: collapse at lambda = {limits[0]:.3g}"
+        axis.step(steps, active, GREY, linestyle="-" if exact else "--", where="post", zorder=2, label=name)
     axis.scatter(info.kl_weight, info.active_units, color=info.colours, s=32, zorder=3)
     axis.set_ylim(-0.04 * info.latents.max(), 1.15 * info.latents.max())
     axis.set_ylabel("active units")
@@ -104,24 +92,19 @@ def _draw_units(axis: Axes, info: CollapseInfo) -> None:
 
 
 def _draw_information(axis: Axes, info: CollapseInfo) -> None:
-    """Mutual information of each run, give or take two standard errors, below the most that the split can show."""
+    """The mutual information of each run with two standard errors, below the largest value that the split can show."""
     axis.axhline(info.cap, color=BLACK, linestyle=":", linewidth=1)
-    axis.annotate("the most the test split can show", (0.02, info.cap), (0, 6), **_BESIDE)
-    axis.errorbar(
-        info.kl_weight,
-        info.mutual_information,
-        2 * info.mutual_information_error,
-        fmt="none",
-        ecolor=info.colours.tolist(),
-        zorder=3,
-    )
-    axis.scatter(info.kl_weight, info.mutual_information, color=info.colours, s=32, zorder=3)
+    beside: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "fontsize": 8}
+    axis.annotate("largest value that the test split can show", (0.02, info.cap), (0, 6), **beside)
+    points, error = (info.kl_weight, info.mutual_information), 2 * info.mutual_information_error
+    axis.errorbar(*points, error, fmt="none", ecolor=info.colours.tolist(), zorder=3)
+    axis.scatter(*points, color=info.colours, s=32, zorder=3)
     axis.set_ylim(-0.04 * info.cap, 1.15 * info.cap)
     axis.set_ylabel("mutual information (nats per image)")
 
 
 def _lambda_axis(axis: Axes, kl_weight: Float64[np.ndarray, " runs"]) -> None:
-    """Logarithmic, with a place for zero left of the smallest positive lambda if there is a zero."""
+    """Make the axis logarithmic; a lambda of zero stands left of the smallest positive lambda."""
     positive = kl_weight[kl_weight > 0]
     low, high = (float(positive.min()), float(positive.max())) if positive.size else (1.0, 1.0)
     if positive.size < kl_weight.size:
@@ -131,7 +114,7 @@ def _lambda_axis(axis: Axes, kl_weight: Float64[np.ndarray, " runs"]) -> None:
         axis.set_xscale("log")
         axis.set_xlim(low / 2, 2 * high)
     powers = range(math.ceil(math.log10(low)), math.floor(math.log10(2 * high)) + 1)
-    decades = [10.0**power for power in powers[:: 1 + len(powers) // _MOST_TICKS]]
+    decades = [10.0**power for power in powers[:: 1 + len(powers) // _MAX_TICKS]]
     ticks = decades if len(decades) > 1 else sorted({low, high})
     axis.set_xticks([0.0, *ticks] if 0 in kl_weight else ticks)
     axis.xaxis.set_minor_locator(NullLocator())
@@ -139,14 +122,14 @@ def _lambda_axis(axis: Axes, kl_weight: Float64[np.ndarray, " runs"]) -> None:
 
 
 def _bands(axis: Axes, info: CollapseInfo) -> None:
-    """A band behind each stretch of lambdas with one verdict; two meet halfway."""
+    """Draw a band behind neighbouring lambdas with the same verdict; two bands meet halfway."""
     weights = np.unique(info.kl_weight)
     verdict = dict(zip(info.kl_weight.tolist(), info.verdicts.tolist(), strict=True))
     halfway = [math.sqrt(low * high) if low > 0 else high / 2 for low, high in pairwise(weights)]
     left, right = axis.get_xlim()
-    stretches = zip([left, *halfway], [*halfway, right], weights.tolist(), strict=True)
-    for name, parts in groupby(stretches, key=lambda stretch: verdict[stretch[2]]):
-        ends = list(parts)
+    intervals = zip([left, *halfway], [*halfway, right], weights.tolist(), strict=True)
+    for name, group in groupby(intervals, key=lambda interval: verdict[interval[2]]):
+        ends = list(group)
         if name:
             low, high = ends[0][0], ends[-1][1]
             axis.axvspan(low, high, color=BANDS[name], linewidth=0, zorder=0)
@@ -156,13 +139,13 @@ def _bands(axis: Axes, info: CollapseInfo) -> None:
 
 
 def _verdicts(runs: Sequence[RunNumbers]) -> list[str]:
-    """The name of each run's verdict, or none where runs of its lambda differ."""
-    named: dict[float, set[str]] = {}
+    """The name of each run's verdict; empty if runs of its lambda differ."""
+    names: dict[float, set[str]] = {}
     for run in runs:
-        name = next((name for name in BANDS if run.verdict.startswith(name)), None)
-        if name is None:
+        known = {name for name in BANDS if run.verdict.startswith(name)}
+        if not known:
             raise ValueError(
                 f"a verdict must begin with one of {', '.join(BANDS)}, but {run.title} has {run.verdict!r}"
             )
-        named.setdefault(run.kl_weight, set()).add(name)
-    return ["".join(named[run.kl_weight]) if len(named[run.kl_weight]) == 1 else "" for run in runs]
+        names.setdefault(run.kl_weight, set()).update(known)
+    return ["".join(names[run.kl_weight]) if len(names[run.kl_weight]) == 1 else "" for run in runs]

@@ -1,11 +1,10 @@
-"""How every figure looks and is kept: style, colours, grids of images, PNG and .npz files."""
+"""Style, colours, grids of images, and the PNG and .npz files of all figures."""
 
 from __future__ import annotations
 
 import math
-import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -13,30 +12,32 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 import matplotlib
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float64, UInt8
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from PIL import Image, ImageChops, ImageOps
 
 from hwsweep.figures.fonts import families
+from hwsweep.files import whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
 
 Info = TypeVar("Info", bound=NamedTuple)
 
 BLACK, GREY = "#000000", "#999999"
-"""For what is no lambda: validation and training curves."""
+"""For lines that belong to no lambda, such as validation and training curves."""
 VERMILLION, ORANGE, GREEN, BLUE, PURPLE = "#D55E00", "#E69F00", "#009E73", "#0072B2", "#CC79A7"
-"""The colours of Okabe & Ito (2008) that colour-blind readers tell apart, here in the order of hue."""
+"""The colours of Okabe & Ito (2008), which colour-blind readers can distinguish, in the order of hue."""
 
 _ANCHORS = {-2: ORANGE, 0: GREEN, 2: BLUE, 4: PURPLE}  # log10(lambda) -> colour
 _WIDTH_INCHES, _MARGIN_INCHES, _DOTS_PER_INCH, _SMALLEST_PIXEL = 8.0, 0.12, 150, 0.7
 _COMPRESSION = 6  # of zlib: 9 takes three times as long, for files 3 % smaller
 LONGEST_WORD = 16
-"""Characters of a word that a figure shows."""
+"""Largest number of characters of a word in a figure."""
 _FEW_COLOURS = 1024  # all greys and the edges of letters and lines
 _STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",  # also on a page with a dark background
@@ -54,7 +55,7 @@ _STYLE: dict[Any, Any] = {
 
 
 class Drawable(Protocol):
-    """A figure's module, as far as `save` needs it."""
+    """The part of a figure's module that `save` needs."""
 
     PANELS: int
 
@@ -65,19 +66,19 @@ class Drawable(Protocol):
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Matplotlib's own defaults and the house style on top, inside the `with` only."""
+    """Matplotlib's defaults with the common style, inside the `with` only."""
     with matplotlib.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box shows that there is a letter
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # Matplotlib draws a box instead
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE | {"font.family": list(families())})
         yield
 
 
 def colour_of(kl_weight: float) -> str:
-    """The colour ("#rrggbb") of a lambda, the same in every figure whatever else was swept.
+    """The colour ("#rrggbb") of a lambda, the same in every figure and study.
 
-    Zero, which has no logarithm, is vermillion; 0.01 and less orange, 1 green, 100 blue, 10,000 and more
-    purple, linear in log10(lambda) in between.
+    Zero, which has no logarithm, is vermillion; 0.01 and less orange, 1 green, 100 blue, 10,000 and more purple. In
+    between the colour is linear in log10(lambda).
     """
     if not 0 <= kl_weight < math.inf:
         raise ValueError(f"`kl_weight` must be finite and not negative, but is {kl_weight}")
@@ -88,80 +89,95 @@ def colour_of(kl_weight: float) -> str:
     return to_hex((red, green, blue)).upper()
 
 
-def pixels(images: Tensor) -> UInt8[np.ndarray, "n h w c"]:
-    """Images as they are drawn: uint8, channels last; floats are clipped to [0, 1] first."""
+def to_uint8(images: Tensor) -> UInt8[np.ndarray, "n h w c"]:
+    """Images as uint8 with channels last; floats are clipped to [0, 1] first."""
     if images.is_floating_point():
         images = images.detach().float().clamp(0, 1).mul(255).round().byte()
     return np.ascontiguousarray(images.permute(0, 2, 3, 1).cpu().numpy())
 
 
 def tile(images: UInt8[np.ndarray, "n h w c"], columns: int) -> UInt8[np.ndarray, "height width 3"]:
-    """One RGB picture of all images, row by row, with thin white lines between; unused places are white."""
+    """One RGB picture of all images, row by row, with thin white lines between them; unused cells are white."""
     n, height, width, _ = images.shape
     if n == 0 or columns < 1:
         raise ValueError(f"a grid needs an image and a column, but got {n} images and columns={columns}")
     columns, gap = min(columns, n), gap_of(height)
     rows = math.ceil(n / columns)
     canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, dtype=np.uint8)
-    for place, image in enumerate(images):
-        top, left = place // columns * (height + gap), place % columns * (width + gap)
+    for cell, image in enumerate(images):
+        top, left = cell // columns * (height + gap), cell % columns * (width + gap)
         canvas[top : top + height, left : left + width] = image
     return canvas
 
 
 def gap_of(height: int) -> int:
-    """Pixels between two images of that height: 1 for 28, 2 for 64."""
+    """Pixels between two images of this height: 1 for 28, 2 for 64."""
     return max(1, round(height / 28))
 
 
-def show(axis: Axes, images: UInt8[np.ndarray, "n h w c"], columns: int, title: str) -> None:
+def draw_grid(axis: Axes, images: UInt8[np.ndarray, "n h w c"], columns: int, title: str) -> None:
     """Draw a grid of images under a title."""
     axis.imshow(tile(images, columns))
     axis.set_axis_off()
     axis.set_title(title)
 
 
+def stack_rows(rows: Sequence[NDArray[np.float64]], fill: float) -> Float64[np.ndarray, "rows longest"]:
+    """Rows of different lengths as one array, filled up at their ends."""
+    table = np.full((len(rows), max(map(len, rows), default=0)), fill)
+    for padded, row in zip(table, rows, strict=True):
+        padded[: len(row)] = row
+    return table
+
+
+def name_rows(axis: Axes, heights: ArrayLike, titles: Iterable[str], colours: Iterable[str]) -> None:
+    """Write each run's title, in the run's colour, left of its row."""
+    axis.spines["left"].set_visible(False)
+    axis.set_yticks(heights, titles)
+    axis.tick_params("y", length=0)
+    for label, colour in zip(axis.get_yticklabels(), colours, strict=True):
+        label.set_color(colour)
+
+
 def save(module: Drawable, info: Any, path: Path) -> None:
-    """Write `info` as that figure module draws it to a PNG about 1200 pixels wide; all of it or nothing."""
+    """Draw `info` and write it to a PNG about 1200 pixels wide."""
     with style():
-        # A long page: what panels of fixed aspect leave empty is cut off.
+        # A long page: `_render` cuts off the empty part.
         figure = Figure(figsize=(_WIDTH_INCHES, 3 * _WIDTH_INCHES), dpi=_DOTS_PER_INCH, layout="compressed")
         module.draw(info, list(figure.subplots(1, module.PANELS, squeeze=False)[0]))
-        picture = _rendered(figure)
-    if picture.getcolors(_FEW_COLOURS) is None:  # a palette makes photographs three times smaller
+        picture = _render(figure)
+    if picture.getcolors(_FEW_COLOURS) is None:  # a palette makes files of photographs three times smaller
         picture = picture.quantize(256, Image.Quantize.FASTOCTREE)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    picture.save(unfinished, format="PNG", compress_level=_COMPRESSION)
-    unfinished.replace(path)
+    with whole(path) as part:
+        picture.save(part, format="PNG", compress_level=_COMPRESSION)
 
 
-def _rendered(figure: Figure) -> Image.Image:
-    """The figure's ink with a white margin; drawn once, where `savefig` with a tight box draws three times."""
+def _render(figure: Figure) -> Image.Image:
+    """The figure, cropped to a white margin. It is drawn once; `savefig` with a tight box draws three times."""
     canvas, layout = FigureCanvasAgg(figure), figure.get_layout_engine()
     assert layout is not None
     layout.execute(figure)
     figure.set_layout_engine("none")  # from here on everything scales with the resolution
-    figure.dpi = _sharp(figure)
+    figure.dpi = _dots_per_inch(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
-    drawn = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
-    page = Image.fromarray(drawn).convert("RGB")
+    page = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
     ink = ImageChops.invert(page).getbbox()
     if ink is not None and (ink[0] == 0 or ink[2] == page.width):  # a title wider than the page
-        wide = BytesIO()
-        canvas.print_figure(wide, format="png", dpi=figure.dpi, bbox_inches="tight", pad_inches=_MARGIN_INCHES)
-        return Image.open(wide).convert("RGB")
+        png = BytesIO()
+        canvas.print_figure(png, format="png", dpi=figure.dpi, bbox_inches="tight", pad_inches=_MARGIN_INCHES)
+        return Image.open(png).convert("RGB")
     return ImageOps.expand(page.crop(ink), round(_MARGIN_INCHES * figure.dpi), "white")
 
 
-def _sharp(figure: Figure) -> float:
-    """The dots per inch, near the usual, that make a square of whole dots of every pixel of the images."""
+def _dots_per_inch(figure: Figure) -> float:
+    """The resolution near `_DOTS_PER_INCH` at which each pixel of the images is a square of whole dots."""
     images = [image for axis in figure.axes for image in axis.images]
     if not images:
         return _DOTS_PER_INCH
     images[0].axes.apply_aspect()
     (left, _), (right, _) = images[0].axes.transData.transform([(0, 0), (1, 0)])
     dots = float(right - left)
-    if dots < _SMALLEST_PIXEL:  # too many images for that: let Matplotlib shrink them smoothly
+    if dots < _SMALLEST_PIXEL:  # too many images: Matplotlib shrinks them smoothly
         return _DOTS_PER_INCH
     for image in images:
         image.set_interpolation("nearest")
@@ -169,18 +185,16 @@ def _sharp(figure: Figure) -> float:
 
 
 def store(info: NamedTuple, path: Path) -> None:
-    """Keep `info` in an .npz, so that it can be drawn again without a model; all of it or nothing."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    with unfinished.open("wb") as file:
+    """Write `info` to an .npz, from which it can be drawn again without a model."""
+    with whole(path) as part, part.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **info._asdict())
-    unfinished.replace(path)
 
 
 def load(info_class: type[Info], path: Path) -> Info:
-    """What `store` kept: arrays, and plain numbers and strings where there was one value.
+    """The value that `store` wrote: arrays, and numbers and strings for single values.
 
     Raises:
-        ValueError: the file holds another figure's fields.
+        ValueError: the file holds the fields of another figure.
     """
     with np.load(path, allow_pickle=False) as stored:
         if set(stored.files) != set(info_class._fields):
@@ -188,12 +202,11 @@ def load(info_class: type[Info], path: Path) -> Info:
                 f"{path} must hold {', '.join(info_class._fields)}, but holds {', '.join(stored.files)}; "
                 "draw the run's figures again"
             )
-        fields = {name: stored[name] for name in stored.files}
-    build = cast("Callable[..., Info]", info_class)
-    return build(**{name: value if value.ndim else value.item() for name, value in fields.items()})
+        fields = {name: stored[name] if stored[name].ndim else stored[name].item() for name in stored.files}
+    return cast("Callable[..., Info]", info_class)(**fields)
 
 
-def plain(word: str) -> str:
-    """The word itself, cut after `LONGEST_WORD` characters: two dollar signs would begin and end a formula."""
+def word_label(word: str) -> str:
+    """The word, cut to `LONGEST_WORD` characters, with `$` escaped because Matplotlib reads $...$ as a formula."""
     cut = word if len(word) <= LONGEST_WORD else word[: LONGEST_WORD - 1] + "…"
     return cut.replace("$", r"\$")

@@ -1,11 +1,10 @@
-"""Letters that Matplotlib's own font lacks (Chinese, Japanese, Korean, emoji), from fonts of the machine."""
+"""Installed fonts with letters that Matplotlib's own font lacks (Chinese, Japanese, Korean, emoji)."""
 
 from __future__ import annotations
 
 from functools import cache
 
-OWN = "DejaVu Sans"
-"""Comes with Matplotlib."""
+MATPLOTLIBS_FONT = "DejaVu Sans"
 OTHERS = (
     *("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei", "Droid Sans Fallback"),
     *("PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo", "Arial Unicode MS"),
@@ -17,8 +16,8 @@ OTHERS = (
 
 @cache
 def families() -> tuple[str, ...]:
-    """Fonts in the order in which a letter is looked for; one that none of them has is drawn as a box."""
+    """Fonts in the order in which a letter is searched; a letter that no font has is drawn as a box."""
     from matplotlib.font_manager import fontManager
 
-    there = {font.name for font in fontManager.ttflist}
-    return (OWN, *(name for name in OTHERS if name in there))
+    installed = {font.name for font in fontManager.ttflist}
+    return (MATPLOTLIBS_FONT, *(name for name in OTHERS if name in installed))

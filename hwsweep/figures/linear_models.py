@@ -1,9 +1,8 @@
-"""The optimal linear VAE at every lambda, to be drawn beside runs: `analysis.linear_vae` without torch.
+"""The optimal linear VAE at every lambda, for figures: `analysis.linear_vae` without torch.
 
-In the unit of lambda a latent is worth its rate up to p_k = e_k / sigma2, and the optimum has
-rate 1/2 sum ln(p_k / lambda)+ and distortion D_0 - 1/2 sum (p_k - lambda)+, both in nats per image. The eigenvalues
-of a Bernoulli likelihood are in nats already: its curve is in the same unit as a Gaussian one, exact where total
-collapse begins, and a guide elsewhere.
+With p_k = e_k / sigma2, latent k is active below lambda = p_k, and the optimum has rate 1/2 sum ln(p_k / lambda)+ and
+distortion D_0 - 1/2 sum (p_k - lambda)+, both in nats per image. The eigenvalues of a Bernoulli likelihood are in nats
+already; its curve has the same unit, is exact where total collapse begins, and is a linear approximation elsewhere.
 """
 
 from __future__ import annotations
@@ -18,42 +17,42 @@ from hwsweep.figures.sweep_runs import RunNumbers
 
 
 class LinearModel(NamedTuple):
-    """What the linear VAE on some training images can do."""
+    """The optimal linear VAE of some training images."""
 
-    pays_below: Float64[np.ndarray, " latent"]
-    """Lambda up to which each latent is active, falling, all positive."""
+    active_below: Float64[np.ndarray, " latent"]
+    """The lambda below which each latent is active, falling, all positive."""
     collapsed_distortion: float
-    """Nats per image when no latent is active; NaN if no run's prediction tells."""
+    """Nats per image when no latent is active; NaN if no run has a prediction."""
     exact: bool
-    """False: a guide only (Bernoulli)."""
+    """False: a linear approximation (Bernoulli)."""
 
 
 def linear_models(runs: Sequence[RunNumbers]) -> list[LinearModel]:
-    """The linear models that the runs are to be compared with, each once; none for runs without eigenvalues."""
-    found: dict[tuple[str, bytes], LinearModel] = {}
+    """The distinct linear models of the runs; none for runs without eigenvalues."""
+    models: dict[tuple[str, bytes], LinearModel] = {}
     for run in runs:
-        model = _model(run)
-        if len(model.pays_below):
-            key = (run.likelihood, np.round(model.pays_below, 9).tobytes())
-            if key not in found or np.isnan(found[key].collapsed_distortion):
-                found[key] = model
-    return list(found.values())
+        model = _linear_model(run)
+        if len(model.active_below):
+            key = (run.likelihood, np.round(model.active_below, 9).tobytes())
+            if key not in models or np.isnan(models[key].collapsed_distortion):
+                models[key] = model
+    return list(models.values())
 
 
-def curve(model: LinearModel, most_rate: float, points: int) -> Float64[np.ndarray, "2 points"]:
-    """Rate and distortion of the optimum in nats per image, from total collapse to a rate of `most_rate`."""
-    pays = model.pays_below
+def curve(model: LinearModel, max_rate: float, points: int) -> Float64[np.ndarray, "2 points"]:
+    """Rate and distortion of the optimum in nats per image, from total collapse to a rate of `max_rate`."""
+    limits = model.active_below
     # with all latents active the rate is 1/2 sum ln p_k - latent / 2 ln lambda
-    lowest = min(pays[-1], np.exp(np.log(pays).mean() - 2 * most_rate / len(pays)))
-    kl_weight = np.geomspace(pays[0], lowest, points)
-    reached = np.maximum(pays[:, None], kl_weight)
+    lowest = min(limits[-1], np.exp(np.log(limits).mean() - 2 * max_rate / len(limits)))
+    kl_weight = np.geomspace(limits[0], lowest, points)
+    reached = np.maximum(limits[:, None], kl_weight)
     rate = 0.5 * np.log(reached / kl_weight).sum(0)
     return np.stack([rate, model.collapsed_distortion - 0.5 * (reached - kl_weight).sum(0)])
 
 
-def _model(run: RunNumbers) -> LinearModel:
+def _linear_model(run: RunNumbers) -> LinearModel:
     exact = run.likelihood == "gaussian"
-    pays = run.eigenvalues[: len(run.kl_per_latent)] / (run.sigma2 if exact else 1.0)
-    gained = 0.5 * np.maximum(pays - run.kl_weight, 0).sum()
-    distortion = run.metrics.get("predicted/distortion", np.nan) + float(gained)
-    return LinearModel(pays[pays > 0], distortion, exact)
+    limits = run.eigenvalues[: len(run.kl_per_latent)] / (run.sigma2 if exact else 1.0)
+    gain = 0.5 * np.maximum(limits - run.kl_weight, 0).sum()
+    distortion = run.metrics.get("predicted/distortion", np.nan) + float(gain)
+    return LinearModel(limits[limits > 0], distortion, exact)

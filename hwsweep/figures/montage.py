@@ -1,4 +1,4 @@
-"""A study in one picture: what each lambda makes of the same images and the same noise."""
+"""A study in one picture: the same images and the same noise at each lambda."""
 
 from __future__ import annotations
 
@@ -6,47 +6,45 @@ import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
+from matplotlib.axes import Axes
 
 from hwsweep.figures.drawing import gap_of, load, tile
 from hwsweep.figures.interpolation import InterpolationInfo
 from hwsweep.figures.reconstructions import ReconstructionsInfo
 from hwsweep.figures.samples import SamplesInfo
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 PANELS = 1
 NEEDS = {"reconstructions", "samples", "interpolation"}
 """The figures that a run must have stored."""
 ROWS = ("real", "reconstruction", "prior samples", "interpolation")
-_DOWN = 2  # small images below each other in every place
-_ACROSS = 12  # small images side by side over the whole width, if there are few runs
-_MIN_ACROSS = 3  # in each column, if there are many
-_MAX_COLUMNS = 6  # runs side by side; more go into a second band
-_TITLE, _NOTE = 84, 102  # characters that fit into a line over the whole width
+_DOWN = 2  # small images below each other in every cell
+_ACROSS = 12  # small images side by side over the whole width, with few runs
+_MIN_ACROSS = 3  # in each column, with many runs
+_MAX_COLUMNS = 6  # runs side by side; more runs form a second band
+_TITLE, _NOTE = 84, 102  # characters in a line over the whole width
 _WIDTH_POINTS, _LINE_POINTS = 500, 10  # of the columns together; of a line of text
 _OFFSET: dict[str, Any] = {"textcoords": "offset points", "annotation_clip": False}
 
 
 class Column(NamedTuple):
-    """One run as the caller describes it."""
+    """One run, described by the caller."""
 
     title: str
     """For instance "lambda = 100"."""
     note: str
     """Numbers below the title, for instance "distortion 329, rate 0.00 nats"; may be empty."""
     colour: str
-    """The line under the title: `colour_of` the run's lambda."""
+    """Of the line under the title: `colour_of` the run's lambda."""
     folder: Path
-    """Where the run stored reconstructions.npz, samples.npz and interpolation.npz."""
+    """The folder with the run's reconstructions.npz, samples.npz and interpolation.npz."""
 
 
 class Images(NamedTuple):
-    """What one run stored."""
+    """The images that one run stored."""
 
     real: UInt8[np.ndarray, "n h w c"]
     reconstructed: UInt8[np.ndarray, "n h w c"]
@@ -55,7 +53,7 @@ class Images(NamedTuple):
 
 
 class MontageInfo(NamedTuple):
-    """Per run what stands above it, in lines that fit, and per row and run one picture of small images."""
+    """Per run its title and note, broken into lines, and per row and run one picture of small images."""
 
     titles: np.ndarray
     notes: np.ndarray
@@ -68,37 +66,37 @@ class MontageInfo(NamedTuple):
 
 
 def info(columns: Sequence[Column]) -> MontageInfo:
-    """The montage of these runs, in this order, from what they stored.
+    """The montage of the images that these runs stored, in this order.
 
     Raises:
-        ValueError: no run, or runs whose images differ in shape.
+        ValueError: no run, or runs with images of different shapes.
     """
     if not columns:
         raise ValueError("a montage needs a run, but got none")
-    stored = [_stored(column.folder) for column in columns]
+    stored = [_load_images(column.folder) for column in columns]
     shapes = {images.shape[-3:] for run in stored for images in run}
     if len(shapes) > 1:
         raise ValueError(
             f"the runs of a montage must have images of one shape, but these have {sorted(shapes)}; "
             "make one montage per data set"
         )
-    side_by_side = math.ceil(len(columns) / math.ceil(len(columns) / _MAX_COLUMNS))
-    across = min([max(_MIN_ACROSS, math.ceil(_ACROSS / side_by_side)), *map(_most_across, stored)])
+    n_columns = math.ceil(len(columns) / math.ceil(len(columns) / _MAX_COLUMNS))
+    across = min([max(_MIN_ACROSS, math.ceil(_ACROSS / n_columns)), *map(_most_across, stored)])
     cells = np.array([[tile(images, across) for images in _rows(run, across)] for run in stored])
     return MontageInfo(
-        titles=np.array([_in_lines(column.title, _TITLE // side_by_side) for column in columns]),
-        notes=np.array([_in_lines(column.note, _NOTE // side_by_side) for column in columns]),
+        titles=np.array([_in_lines(column.title, _TITLE // n_columns) for column in columns]),
+        notes=np.array([_in_lines(column.note, _NOTE // n_columns) for column in columns]),
         colours=np.array([column.colour for column in columns]),
         cells=cells.swapaxes(0, 1),
         gap=6 * gap_of(shapes.pop()[0]),
-        columns=side_by_side,
+        columns=n_columns,
     )
 
 
 def draw(info: MontageInfo, axes: Sequence[Axes]) -> None:
-    """One column per run, one row each for real images, reconstructions, samples and interpolations.
+    """One column per run; rows of real images, reconstructions, samples and interpolations.
 
-    Columns that do not fit side by side go into bands below each other.
+    Columns that do not fit side by side form bands below each other.
     """
     (axis,) = axes
     _, runs, height, width, _ = info.cells.shape
@@ -121,24 +119,24 @@ def draw(info: MontageInfo, axes: Sequence[Axes]) -> None:
 
 
 def _head(axis: Axes, info: MontageInfo, run: int, x: float, y: float) -> None:
-    """The run's title and below it the note, above the line at `y`."""
+    """Write the run's title and its note above the line at `y`."""
     above = (0, 4 + _LINE_POINTS * _lines(info.notes))
     axis.annotate(info.notes[run], (x, y), above, ha="center", va="top", fontsize=7.5, **_OFFSET)
     axis.annotate(info.titles[run], (x, y), above, ha="center", va="bottom", fontweight="bold", **_OFFSET)
 
 
 def _in_lines(text: str, characters: int) -> str:
-    """The text, broken after its commas and then between words if it does not fit into one line."""
+    """The text, broken after commas and then between words if it does not fit into one line."""
     parts = [text] if len(text) <= characters else text.replace(", ", ",\n").splitlines()
     return "\n".join(textwrap.fill(part, characters) for part in parts)
 
 
 def _lines(texts: np.ndarray) -> int:
-    """Lines of the longest text."""
+    """The number of lines of the longest text."""
     return max(str(text).count("\n") + 1 for text in texts)
 
 
-def _stored(folder: Path) -> Images:
+def _load_images(folder: Path) -> Images:
     """The images of one run."""
     reconstructions = load(ReconstructionsInfo, folder / "reconstructions.npz")
     samples = load(SamplesInfo, folder / "samples.npz")
@@ -147,14 +145,14 @@ def _stored(folder: Path) -> Images:
 
 
 def _most_across(run: Images) -> int:
-    """How many images side by side fill `_DOWN` lines of every row."""
+    """The number of images side by side that fills `_DOWN` lines of every row."""
     fit = [len(images) // _DOWN for images in (run.real, run.samples)]
     return max(1, min(*fit, int(run.steps.shape[1])))
 
 
 def _rows(run: Images, across: int) -> list[UInt8[np.ndarray, "n h w c"]]:
-    """The images of each row: the first ones, and of an interpolation `across` steps over the whole way."""
+    """The images of each row: the first ones, and `across` evenly spaced steps of an interpolation."""
     n = _DOWN * across
-    picked = np.linspace(0, run.steps.shape[1] - 1, across).round().astype(int)
-    steps = run.steps[:_DOWN, picked].reshape(-1, *run.steps.shape[2:])
+    chosen = np.linspace(0, run.steps.shape[1] - 1, across).round().astype(int)
+    steps = run.steps[:_DOWN, chosen].reshape(-1, *run.steps.shape[2:])
     return [run.real[:n], run.reconstructed[:n], run.samples[:n], steps]

@@ -1,30 +1,29 @@
-"""The rate-distortion plane: what each lambda pays in nats, and what a linear VAE could do.
+"""The rate-distortion plane: rate and distortion of each run, and the optimum of a linear VAE.
 
-Both likelihoods' linear curves are in nats (see `linear_models`) and share the axes with the runs: solid where the
-curve is exact (Gaussian), dashed where it is a guide (Bernoulli). Its slope is -lambda everywhere.
+The linear curves are in nats for both likelihoods (see `linear_models`), on the same axes as the runs: solid if the
+curve is exact (Gaussian), dashed if it is a linear approximation (Bernoulli). Its slope is -lambda everywhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.transforms import Bbox
 
-from hwsweep.figures.drawing import BLACK, GREY, colour_of
+from hwsweep.figures.drawing import BLACK, GREY
 from hwsweep.figures.linear_models import curve, linear_models
-from hwsweep.figures.sweep_runs import RunNumbers, by_lambda, metric
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from hwsweep.figures.sweep_runs import RunNumbers, colours, metric, sort_by_lambda, titles
 
 PANELS = 1
 _POINTS = 400  # of a curve
-_FAR = 6.0  # times the usual rate; a linear axis would press the others together
-_VISIBLE_RATE = 0.1  # nats; collapsed runs do not tell what is usual
+_FAR = 6.0  # times the usual rate; such a rate would press the others together on a linear axis
+_VISIBLE_RATE = 0.1  # nats; lower rates, of collapsed runs, do not count for the usual rate
 _TICKS_APART = 0.07  # share of the axis
 _ASPECT = 0.62
 _RING: dict[str, Any] = {"markerfacecolor": "white", "linestyle": "", "markersize": 5}
@@ -37,32 +36,23 @@ class RateDistortionInfo(NamedTuple):
     titles: np.ndarray
     colours: np.ndarray
     measured: Float64[np.ndarray, "runs 2"]
-    """Test split."""
+    """On the test split."""
     predicted: Float64[np.ndarray, "runs 2"]
-    """Of the linear model at the run's lambda; NaN where there is no finite prediction."""
+    """By the linear model at the run's lambda; NaN without a finite prediction."""
     curves: Float64[np.ndarray, "models 2 points"]
     exact: np.ndarray
-    """Per curve."""
+    """Per curve: False for a linear approximation."""
     bend: float
-    """Rate around which the axis turns from linear to logarithmic; infinite: nowhere."""
-
-
-class Box(NamedTuple):
-    """A place, as shares of the axes."""
-
-    left: float
-    bottom: float
-    right: float
-    top: float
+    """Rate around which the axis turns from linear to logarithmic; infinite if it is linear."""
 
 
 def info(runs: Sequence[RunNumbers]) -> RateDistortionInfo:
-    """Each run's rate and distortion, measured and predicted, and the linear models' curves.
+    """Rate and distortion of each run, measured and predicted, and the curves of the linear models.
 
     Raises:
-        ValueError: no run, or runs whose distortions differ in kind.
+        ValueError: no run, or runs of several likelihoods.
     """
-    runs = by_lambda(runs)
+    runs = sort_by_lambda(runs)
     likelihoods = {run.likelihood for run in runs}
     if len(likelihoods) > 1:
         raise ValueError(
@@ -74,20 +64,20 @@ def info(runs: Sequence[RunNumbers]) -> RateDistortionInfo:
         for split in ("test", "predicted")
     )
     models = [model for model in linear_models(runs) if np.isfinite(model.collapsed_distortion)]
-    most = float(measured[:, 0].max())
+    max_rate = 2 * float(measured[:, 0].max())
     return RateDistortionInfo(
-        titles=np.array([run.title for run in runs]),
-        colours=np.array([colour_of(run.kl_weight) for run in runs]),
+        titles=titles(runs),
+        colours=colours(runs),
         measured=measured,
         predicted=predicted,
-        curves=np.array([curve(model, 2 * most, _POINTS) for model in models]).reshape(-1, 2, _POINTS),
+        curves=np.array([curve(model, max_rate, _POINTS) for model in models]).reshape(-1, 2, _POINTS),
         exact=np.array([model.exact for model in models], dtype=bool),
         bend=_bend(measured[:, 0]),
     )
 
 
 def draw(info: RateDistortionInfo, axes: Sequence[Axes]) -> None:
-    """One point per run, the linear models' curves, and on them a ring where each run's lambda is predicted."""
+    """One point per run, the curves of the linear models, and on a curve a ring at each run's lambda."""
     (axis,) = axes
     for line, exact in zip(info.curves, info.exact, strict=True):
         axis.plot(*line, color=GREY, linestyle="-" if exact else "--")
@@ -103,31 +93,31 @@ def draw(info: RateDistortionInfo, axes: Sequence[Axes]) -> None:
 
 
 def _explain(axis: Axes, info: RateDistortionInfo) -> None:
-    """The legend, in black: colours are the runs'."""
+    """Draw the legend in black, because colours stand for runs."""
     entries = [Line2D([], [], color=BLACK, marker="o", linestyle="", label="run, test split")]
     for exact in set(info.exact.tolist()):
-        label = "linear VAE, the best on the training split" if exact else "linear VAE, a guide: exact at collapse only"
+        label = "linear VAE, optimum on the training split" if exact else "linear approximation, exact at collapse"
         entries.append(Line2D([], [], color=GREY, linestyle="-" if exact else "--", label=label))
     if np.isfinite(info.predicted).all(1).any():
-        entries.append(Line2D([], [], color=BLACK, marker="o", label="the same at a run's lambda", **_RING))
+        entries.append(Line2D([], [], color=BLACK, marker="o", label="the curve at a run's lambda", **_RING))
     axis.legend(handles=entries, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
 
 
 def _bend(rates: Float64[np.ndarray, " runs"]) -> float:
-    """The usual rate, if the largest one (lambda = 0, as a rule) is so far out that it would press others together."""
+    """The usual rate, if the largest one (in general at lambda = 0) would press the others together."""
     usual = float(np.exp(np.log(np.maximum(rates[rates > _VISIBLE_RATE], 1)).mean())) if rates.max() > 1 else np.inf
     return usual if rates.max() > _FAR * usual else np.inf
 
 
 def _limit(axis: Axes, info: RateDistortionInfo) -> None:
-    """Show every point, measured and predicted, and where the curves come from, whatever they do beyond."""
-    seen = np.concatenate([info.measured, info.predicted[np.isfinite(info.predicted).all(1)], info.curves[:, :, 0]])
-    most, low, high = max(1.0, float(seen[:, 0].max())), seen[:, 1].min(), seen[:, 1].max()
-    air = 0.08 * max(high - low, 0.01 * abs(high))
-    axis.set_ylim(low - air, high + air)
+    """Set the limits so that all points, measured and predicted, and the beginnings of the curves are visible."""
+    visible = np.concatenate([info.measured, info.predicted[np.isfinite(info.predicted).all(1)], info.curves[:, :, 0]])
+    most, low, high = max(1.0, float(visible[:, 0].max())), visible[:, 1].min(), visible[:, 1].max()
+    margin = 0.08 * max(high - low, 0.01 * abs(high))
+    axis.set_ylim(low - margin, high + margin)
     if np.isfinite(info.bend):
         axis.set_xscale("asinh", linear_width=info.bend)
-        axis.set_xlabel("rate (nats per image); far right the axis is logarithmic")
+        axis.set_xlabel("rate (nats per image), logarithmic at the right")
         axis.xaxis.set_major_locator(FixedLocator(_ticks(info.bend, most)))
         axis.xaxis.set_minor_locator(NullLocator())
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -137,7 +127,7 @@ def _limit(axis: Axes, info: RateDistortionInfo) -> None:
 
 
 def _ticks(bend: float, most: float) -> list[float]:
-    """0 and round rates, no two of them near each other on the bent axis."""
+    """0 and round rates, none of them near another on the bent axis."""
     ticks = [0.0]
     for rate in (digit * 10.0**power for power in range(-1, 9) for digit in (1, 2, 5)):
         far = np.arcsinh(rate / bend) - np.arcsinh(ticks[-1] / bend) > _TICKS_APART * np.arcsinh(most / bend)
@@ -147,28 +137,24 @@ def _ticks(bend: float, most: float) -> list[float]:
 
 
 def _name_points(axis: Axes, info: RateDistortionInfo) -> None:
-    """Each run's title beside its point, moved up or down where it would cover another title or a point."""
-    to_share = axis.transData - axis.transAxes  # shares of the axes, whose size in the end does not matter
+    """Write each run's title beside its point, moved up or down if it would cover another title or a point."""
+    to_share = axis.transData - axis.transAxes  # in shares of the axes, whatever their final size
     points = to_share.transform(info.measured)
-    taken = [Box(x - 0.01, y - 0.015, x + 0.01, y + 0.015) for x, y in points]
+    taken = [Bbox.from_extents(x - 0.01, y - 0.015, x + 0.01, y + 0.015) for x, y in points]
     for run in np.lexsort((points[:, 0], -points[:, 1])):
         x, y = points[run]
-        box = _free_place(x, y, _LETTER * len(info.titles[run]), taken)
+        box = _free_box(x, y, _LETTER * len(info.titles[run]), taken)
         taken.append(box)
-        near = (box.left if box.left > x else box.right, (box.bottom + box.top) / 2)
+        near = (box.x0 if box.x0 > x else box.x1, (box.y0 + box.y1) / 2)
         style: dict[str, Any] = {"color": info.colours[run], "transform": axis.transAxes}
         axis.plot(*np.array([(x, y), near]).T, linewidth=0.6, **style)
-        axis.text(box.left, near[1], info.titles[run], va="center_baseline", fontsize=8, **style)
+        axis.text(box.x0, near[1], info.titles[run], va="center_baseline", fontsize=8, **style)
 
 
-def _free_place(x: float, y: float, width: float, taken: Sequence[Box]) -> Box:
-    """The nearest place for a text of that width right of the point (left at the edge) that is free, if one is."""
+def _free_box(x: float, y: float, width: float, taken: Sequence[Bbox]) -> Bbox:
+    """The nearest free box for a text of this width right of the point, or left of it near the edge."""
     left = x + 0.02 if x + 0.02 + width < 1 else x - 0.02 - width
     bottoms = np.concatenate([np.arange(y, 1 - _LINE, _LINE / 4), np.arange(y, 0, -_LINE / 4)])
     bottoms = bottoms[np.argsort(np.abs(bottoms - y), kind="stable")]
-    boxes = [Box(left, bottom, left + width, bottom + _LINE) for bottom in bottoms]
-    return next((box for box in boxes if not any(_overlap(box, other) for other in taken)), boxes[0])
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    return one.left < other.right and other.left < one.right and one.bottom < other.top and other.bottom < one.top
+    boxes = [Bbox.from_extents(left, bottom, left + width, bottom + _LINE) for bottom in bottoms]
+    return next((box for box in boxes if not any(map(box.fully_overlaps, taken))), boxes[0])

@@ -1,27 +1,23 @@
-"""Real test images beside their reconstructions."""
+"""Real test images and their reconstructions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
+from matplotlib.axes import Axes
 
-from hwsweep.figures.drawing import pixels, show
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from hwsweep.data import Examples
-    from hwsweep.figures import Trained
-    from hwsweep.models import Batch, Model
+from hwsweep.figures import Trained
+from hwsweep.figures.drawing import draw_grid, to_uint8
+from hwsweep.figures.examples import select_images, to_device_of
 
 PANELS = 2
 
 
 class ReconstructionsInfo(NamedTuple):
-    """The same test images twice: as they are and as the decoder means at z = mu."""
+    """The same test images twice: as they are, and as decoder means at z = mu."""
 
     title: str
     real: UInt8[np.ndarray, "n h w c"]
@@ -30,37 +26,16 @@ class ReconstructionsInfo(NamedTuple):
 
 
 def info(trained: Trained, n_images: int, columns: int) -> ReconstructionsInfo:
-    """At most `n_images` test images, labels in turn, and their reconstructions."""
+    """At most `n_images` test images, one of each label in turn, and their reconstructions."""
     import torch
 
-    batch = chosen(trained.test, n_images)
+    batch = select_images(trained.test, n_images)
     with torch.inference_mode():
-        outputs = trained.model.outputs(on_device_of(trained.model, batch))
-    return ReconstructionsInfo(trained.title, pixels(batch["image"]), pixels(outputs["reconstruction"]), columns)
+        outputs = trained.model.outputs(to_device_of(trained.model, batch))
+    return ReconstructionsInfo(trained.title, to_uint8(batch["image"]), to_uint8(outputs["reconstruction"]), columns)
 
 
 def draw(info: ReconstructionsInfo, axes: Sequence[Axes]) -> None:
-    """Real on the left, reconstructed on the right, in the same order."""
-    show(axes[0], info.real, info.columns, "real")
-    show(axes[1], info.reconstructed, info.columns, f"reconstructed, {info.title}")
-
-
-def chosen(examples: Examples, n_images: int) -> Batch:
-    """The first example of each label, the second of each label, and so on; without labels the first ones.
-
-    Depends on the data alone, so that every run of a study shows the same images.
-    """
-    order = np.arange(len(examples["image"]))
-    if "label" in examples:
-        labels = examples["label"].numpy()
-        seen_before = np.empty_like(order)
-        for label in np.unique(labels):
-            seen_before[labels == label] = np.arange((labels == label).sum())
-        order = np.lexsort((labels, seen_before))
-    return {name: values[order[:n_images]] for name, values in examples.items()}
-
-
-def on_device_of(model: Model, batch: Batch) -> Batch:
-    """The batch on the device where the model's parameters are."""
-    device = next(model.parameters()).device
-    return {name: values.to(device) for name, values in batch.items()}
+    """Real images on the left, their reconstructions on the right, in the same order."""
+    draw_grid(axes[0], info.real, info.columns, "real")
+    draw_grid(axes[1], info.reconstructed, info.columns, f"reconstructed, {info.title}")

@@ -1,25 +1,22 @@
-"""Whether the model is right as often as it says: accuracy against confidence, and how often each confidence is."""
+"""Reliability diagram: accuracy against confidence, and the distribution of the confidence."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
+from matplotlib.axes import Axes
 
+from hwsweep.figures import Trained
 from hwsweep.figures.drawing import BLACK, BLUE, GREY, VERMILLION
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from hwsweep.figures import Trained
 
 PANELS = 2
 
 
 class ReliabilityInfo(NamedTuple):
-    """Test texts in bins of equal width by the probability of the class predicted for them."""
+    """Test texts in bins of equal width by the probability of their predicted class."""
 
     title: str
     n_texts: Float64[np.ndarray, " bins"]
@@ -31,7 +28,7 @@ class ReliabilityInfo(NamedTuple):
 
 
 def info(trained: Trained) -> ReliabilityInfo:
-    """The bins that the run's analysis filled from the test split."""
+    """The bins of the test split, from the run's analysis."""
     from hwsweep.analysis.calibration import Reliability, calibration_error
 
     bins = Reliability(*(trained.arrays[f"calibration_{name}"] for name in Reliability._fields))
@@ -39,20 +36,19 @@ def info(trained: Trained) -> ReliabilityInfo:
 
 
 def draw(info: ReliabilityInfo, axes: Sequence[Axes]) -> None:
-    """Left accuracy and its gap to the confidence in each bin, right the share of texts in each bin."""
+    """Left: accuracy of each bin and its gap to the confidence; right: share of texts in each bin."""
     gaps, histogram = axes
     n_bins = len(info.n_texts)
     left, filled = np.arange(n_bins) / n_bins, info.n_texts > 0
-    gaps.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="as often as it says")
+    gaps.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="perfect calibration")
     gaps.bar(left[filled], info.accuracy[filled], 1 / n_bins, align="edge", color=BLUE, edgecolor="white")
     gaps.vlines(info.confidence[filled], info.confidence[filled], info.accuracy[filled], color=VERMILLION, label="gap")
     gaps.plot(info.confidence[filled], info.accuracy[filled], "o", color=BLACK)
-    gaps.set_ylabel("accuracy (share of texts right)")
+    gaps.set_ylabel("accuracy (share of texts correct)")
     gaps.set_ylim(0, 1)
     gaps.legend(loc="upper left")
     gaps.set_title(f"{info.title}: calibration error (ECE) {info.error:.3f}", loc="left")
-    share = info.n_texts / info.n_texts.sum()
-    histogram.bar(left, share, 1 / n_bins, align="edge", color=GREY, edgecolor="white")
+    histogram.bar(left, info.n_texts / info.n_texts.sum(), 1 / n_bins, align="edge", color=GREY, edgecolor="white")
     histogram.set_ylabel("share of test texts")
     for axis in axes:
         axis.set_box_aspect(0.9)

@@ -1,4 +1,4 @@
-"""What the decoder makes of noise: means at draws from the prior."""
+"""Samples from the prior: decoder means at random latent codes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 from jaxtyping import UInt8
 
-from hwsweep.figures.drawing import pixels, show
+from hwsweep.figures.drawing import draw_grid, to_uint8
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ PANELS = 1
 
 
 class SamplesInfo(NamedTuple):
-    """Decoder means, one per draw from the prior."""
+    """Decoder means, one per latent code."""
 
     title: str
     images: UInt8[np.ndarray, "n h w c"]
@@ -28,17 +28,17 @@ class SamplesInfo(NamedTuple):
 
 
 def info(trained: Trained, n_samples: int, columns: int, seed: int) -> SamplesInfo:
-    """Decoder means at `n_samples` draws z ~ N(0, I): the same noise in every run of the same latent size."""
+    """Decoder means at `n_samples` codes z ~ N(0, I), the same codes in every run with the same number of latents."""
     import torch
 
     model = cast("VAE", trained.model)
-    # On the CPU with a seed of its own: neither the device nor what the run drew before changes the noise.
-    noise = torch.randn(n_samples, model.latent, generator=torch.Generator().manual_seed(seed))
+    # A generator of the CPU with its own seed: neither the device nor earlier random numbers change the codes.
+    z = torch.randn(n_samples, model.latent, generator=torch.Generator().manual_seed(seed))
     with torch.inference_mode():
-        images = model.decode(noise.to(next(model.parameters()).device))
-    return SamplesInfo(trained.title, pixels(images), columns)
+        images = model.decode(z.to(next(model.parameters()).device))
+    return SamplesInfo(trained.title, to_uint8(images), columns)
 
 
 def draw(info: SamplesInfo, axes: Sequence[Axes]) -> None:
-    """One grid of all samples."""
-    show(axes[0], info.images, info.columns, f"samples from the prior, {info.title}")
+    """One grid with all samples."""
+    draw_grid(axes[0], info.images, info.columns, f"samples from the prior, {info.title}")

@@ -1,8 +1,7 @@
-"""The numbers of a study's runs, from their stored files: what every figure of a lambda sweep is made of."""
+"""The numbers of a study's runs, from their stored files: the input of the figures of a sweep over lambda."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-RESULT, ARRAYS = "result.json", "analysis.npz"
-"""The files that a run must have left in its folder."""
+from hwsweep import run_folder
+from hwsweep.figures.drawing import colour_of
 
 
 class RunNumbers(NamedTuple):
@@ -23,48 +22,43 @@ class RunNumbers(NamedTuple):
     likelihood: str
     """bernoulli or gaussian."""
     sigma2: float
-    """Of a Gaussian likelihood; a Bernoulli one has none, and any value is passed over."""
+    """Variance of a pixel; ignored for a Bernoulli likelihood, which has none."""
     metrics: dict[str, float]
-    """By key: `test/...` as `analysis.analyse` and `predicted/...` as `analysis.linear_vae` name them."""
+    """By key: `test/...` as `analysis.vae_metrics` and `predicted/...` as `analysis.linear_vae` name them."""
     verdict: str
-    """The run's verdict; whatever follows the name is passed over."""
+    """The run's verdict; only its name counts, not the text behind it."""
     kl_per_latent: Float64[np.ndarray, " latent"]
     active_unit_statistic: Float64[np.ndarray, " latent"]
     eigenvalues: Float64[np.ndarray, " k"]
-    """The largest ones of the training images' covariance, as `analysis.linear_vae.spectrum` weighs pixels; may be
-    empty where nothing was predicted."""
+    """The largest ones of the training images' covariance, as `analysis.linear_vae.spectrum` weights the pixels; empty
+    if nothing was predicted."""
 
 
 def read(folder: Path, title: str, kl_weight: float, likelihood: str, sigma2: float) -> RunNumbers:
-    """What the run in `folder` stored in result.json and analysis.npz.
+    """The numbers that the run in `folder` stored.
 
     Raises:
         FileNotFoundError: the run was not analysed.
     """
-    result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-    with np.load(folder / ARRAYS, allow_pickle=False) as stored:
-        kl, statistic, eigenvalues = (
-            np.asarray(stored[name], dtype=np.float64)
-            for name in ("kl_per_latent", "active_unit_statistic", "eigenvalues")
-        )
+    result, arrays = run_folder.read_result(folder), run_folder.read_arrays(folder)
+    if "verdict" not in result:
+        raise FileNotFoundError(f"{folder / run_folder.RESULT} must hold a verdict; the run was not analysed")
     return RunNumbers(
-        title=title,
-        kl_weight=kl_weight,
-        likelihood=likelihood,
-        sigma2=sigma2,
-        metrics={str(key): float(value) for key, value in result["metrics"].items()},
-        verdict=result["verdict"],
-        kl_per_latent=kl,
-        active_unit_statistic=statistic,
-        eigenvalues=eigenvalues,
+        title,
+        kl_weight,
+        likelihood,
+        sigma2,
+        {str(key): float(value) for key, value in result["metrics"].items()},
+        result["verdict"],
+        *(arrays[name].astype(np.float64) for name in ("kl_per_latent", "active_unit_statistic", "eigenvalues")),
     )
 
 
-def by_lambda(runs: Sequence[RunNumbers]) -> list[RunNumbers]:
-    """The runs with growing lambda, equal ones in the given order.
+def sort_by_lambda(runs: Sequence[RunNumbers]) -> list[RunNumbers]:
+    """The runs by rising lambda; runs of the same lambda stay in the given order.
 
     Raises:
-        ValueError: there is none.
+        ValueError: no run.
     """
     if not runs:
         raise ValueError("a figure of a study needs an analysed run, but got none")
@@ -72,5 +66,15 @@ def by_lambda(runs: Sequence[RunNumbers]) -> list[RunNumbers]:
 
 
 def metric(runs: Sequence[RunNumbers], key: str) -> Float64[np.ndarray, " runs"]:
-    """That metric of each run; NaN where a run has none."""
+    """This metric of each run; NaN if a run has none."""
     return np.array([run.metrics.get(key, np.nan) for run in runs])
+
+
+def titles(runs: Sequence[RunNumbers]) -> np.ndarray:
+    """The title of each run."""
+    return np.array([run.title for run in runs])
+
+
+def colours(runs: Sequence[RunNumbers]) -> np.ndarray:
+    """The colour of each run's lambda."""
+    return np.array([colour_of(run.kl_weight) for run in runs])

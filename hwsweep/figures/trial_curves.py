@@ -1,30 +1,27 @@
-"""Distortion, rate and total loss on the validation split against the epoch, one line per run."""
+"""Distortion, rate and total loss on the validation split by epoch, one line per run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
-from matplotlib.ticker import MaxNLocator
+from matplotlib.axes import Axes
 
-from hwsweep.figures.curves import QUANTITIES, CurvesInfo
-from hwsweep.figures.drawing import load
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from hwsweep.figures.curves import QUANTITIES, CurvesInfo, format_epochs
+from hwsweep.figures.drawing import load, stack_rows
 
 PANELS = len(QUANTITIES)
 NEEDS = {"curves"}
 """The figures that a run must have stored."""
-_MOST_NAMED = 10  # lines that a legend tells apart
-_MANY = 30  # lines; more of them are drawn thinner
+_MAX_NAMED = 10  # lines in a legend
+_MANY = 30  # lines; more lines are drawn thinner
 
 
 class Line(NamedTuple):
-    """One run as the caller describes it."""
+    """One run, described by the caller."""
 
     title: str
     colour: str
@@ -42,7 +39,7 @@ class TrialCurvesInfo(NamedTuple):
 
 
 def info(lines: Sequence[Line]) -> TrialCurvesInfo:
-    """The curves of these runs, in this order, from what they stored.
+    """The curves that these runs stored, in this order.
 
     Raises:
         ValueError: no run.
@@ -50,36 +47,27 @@ def info(lines: Sequence[Line]) -> TrialCurvesInfo:
     if not lines:
         raise ValueError("curves of a study need a run, but got none")
     stored = [load(CurvesInfo, line.folder / "curves.npz") for line in lines]
-    epochs = max(len(curves.epoch) for curves in stored)
-    epoch, valid = np.full((len(lines), epochs), np.nan), np.full((PANELS, len(lines), epochs), np.nan)
-    for run, curves in enumerate(stored):
-        epoch[run, : len(curves.epoch)] = curves.epoch
-        valid[:, run, : len(curves.epoch)] = curves.valid
-    titles, colours = np.array([line.title for line in lines]), np.array([line.colour for line in lines])
-    return TrialCurvesInfo(titles, colours, epoch, valid)
+    return TrialCurvesInfo(
+        titles=np.array([line.title for line in lines]),
+        colours=np.array([line.colour for line in lines]),
+        epoch=stack_rows([curves.epoch for curves in stored], np.nan),
+        valid=np.stack([stack_rows([curves.valid[row] for curves in stored], np.nan) for row in range(PANELS)]),
+    )
 
 
 def draw(info: TrialCurvesInfo, axes: Sequence[Axes]) -> None:
-    """One panel per quantity, in the colour of each run's lambda; logarithmic where runs differ by far."""
+    """One panel per quantity, in the colour of each run's lambda; logarithmic if runs differ by far."""
     runs = len(info.titles)
     marker = "o" if info.epoch.shape[1] * runs <= _MANY else ""
+    width = 1.4 if runs <= _MANY else 0.6
     for axis, name, valid in zip(axes, QUANTITIES.values(), info.valid, strict=True):
-        for line in range(runs):
-            axis.plot(
-                info.epoch[line],
-                valid[line],
-                color=info.colours[line],
-                marker=marker,
-                linewidth=1.4 if runs <= _MANY else 0.6,
-                label=info.titles[line],
-            )
-        axis.set_box_aspect(0.85)
-        axis.set_xlabel("epoch")
+        for epoch, values, colour, title in zip(info.epoch, valid, info.colours, info.titles, strict=True):
+            axis.plot(epoch, values, color=colour, marker=marker, linewidth=width, label=title)
+        format_epochs(axis)
         axis.set_ylabel(f"{name}\n(nats per image)")
-        axis.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
         finite = valid[np.isfinite(valid)]
         if finite.size and np.nanmax(finite) > 20 * max(0.1, float(np.median(finite))):
             axis.set_yscale("symlog", linthresh=max(0.1, float(np.median(finite))))
-    if runs <= _MOST_NAMED:
+    if runs <= _MAX_NAMED:
         axes[-1].legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7)
     axes[0].set_title("validation split", loc="left")

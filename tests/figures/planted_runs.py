@@ -1,7 +1,8 @@
 """Runs of a study whose linear model is worked out by hand.
 
-Eigenvalues 8, 4, 1 of 16 in all and sigma2 = 2: latents pay below lambda = 4, 2 and 0.5, and total collapse costs
-16 / (2 * 2) = 4 nats. At lambda = 1 two are active: rate (ln 4 + ln 2) / 2, distortion 4 - (3 + 1) / 2 = 2.
+Eigenvalues 8, 4, 1 of 16 in all and sigma2 = 2: latents are active below lambda = 4, 2 and 0.5, and the distortion
+of total collapse is 16 / (2 * 2) = 4 nats. At lambda = 1 two are active: rate (ln 4 + ln 2) / 2, distortion
+4 - (3 + 1) / 2 = 2.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ def planted(
     verdict: str = "healthy",
     kl: Sequence[float] = (0.2, 0.7, 0.1),
     statistic: Sequence[float] = (0.3, 0.8, 0.1),
-    told: float = 0.9,
+    mutual_information: float = 0.9,
 ) -> RunNumbers:
     """A run with these measurements, and the prediction above if `OPTIMUM` knows its lambda."""
     metrics = {
         "test/rate": rate,
         "test/distortion": distortion,
         "test/active_units": float(sum(value > 0.01 for value in statistic)),
-        "test/mutual_information": told,
+        "test/mutual_information": mutual_information,
         "test/mutual_information_error": 0.05,
         "test/mutual_information_cap": 5.0,
     }

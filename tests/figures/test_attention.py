@@ -11,7 +11,7 @@ from planted_texts import HEADS, LAYERS, texts, trained
 
 from hwsweep.data import Lexicon
 from hwsweep.figures import Trained, attention, drawing
-from hwsweep.figures.attention_maps import AttentionInfo, chosen_texts
+from hwsweep.figures.attention import AttentionInfo, select_texts
 from hwsweep.models.embedding import TokenEmbedding
 from hwsweep.models.transformer import Transformer
 
@@ -27,8 +27,8 @@ def test_classes_take_turns_and_texts_of_moderate_length_come_first():
     #  row       0  1  2  3  4  5   6  7
     lengths = [3, 9, 2, 7, 3, 30, 8, 9]
     labels = [0, 0, 1, 1, 2, 2, 0, 1]
-    assert chosen_texts(texts(lengths, labels), 8, max_tokens=8).tolist() == [6, 3, 4, 0, 2, 5, 1, 7]
-    assert chosen_texts(texts(lengths, labels), 2, max_tokens=8).tolist() == [6, 3]
+    assert select_texts(texts(lengths, labels), 8, max_tokens=8).tolist() == [6, 3, 4, 0, 2, 5, 1, 7]
+    assert select_texts(texts(lengths, labels), 2, max_tokens=8).tolist() == [6, 3]
 
 
 def test_words_stand_at_their_places_behind_what_the_model_puts_before_a_text():
@@ -41,7 +41,10 @@ def test_words_stand_at_their_places_behind_what_the_model_puts_before_a_text():
 
 def test_a_text_is_described_by_its_class_and_what_it_is_taken_for():
     info = attention.info(trained(texts([3, 2], [0, 1])), n_texts=4, max_tokens=8)  # first ids 2 and 3
-    assert info.about.tolist() == ["World, taken for Sci/Tech (80% sure)", "Sports, taken for World (80% sure)"]
+    assert info.captions.tolist() == [
+        "World, predicted Sci/Tech (probability 80%)",
+        "Sports, predicted World (probability 80%)",
+    ]
     assert info.title == "3 heads"
     assert not info.key.any()
 
@@ -101,6 +104,6 @@ def test_words_with_dollars_or_of_any_length_are_shown_as_they_are(tmp_path):
     assert info.words.tolist() == [[r"\$5", r"a\$b\$", "x" * 15 + "…"]]
 
 
-def test_a_run_without_texts_is_told_so():
+def test_a_run_without_texts_is_refused():
     with pytest.raises(ValueError, match="has no texts"):
         attention.info(Trained(torch.nn.Identity(), {}, [], ""), n_texts=1, max_tokens=8)

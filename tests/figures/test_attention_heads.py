@@ -17,7 +17,7 @@ def drawn(info):
 
 def test_maps_fill_rows_and_each_layer_begins_a_new_one():
     weights = np.arange(2 * 3, dtype=np.float32).reshape(2, 3, 1, 1) * np.ones((1, 1, 2, 2), np.float32)
-    picture = attention_heads.tiled(weights, across=2)
+    picture = attention_heads.tile_maps(weights, across=2)
     assert picture.shape == (4 * 2 + 3 * attention_heads.GAP, 2 * 2 + attention_heads.GAP)
     corners = picture[:: 2 + attention_heads.GAP, :: 2 + attention_heads.GAP]
     np.testing.assert_array_equal(corners, [[0, 1], [2, np.nan], [3, 4], [5, np.nan]])

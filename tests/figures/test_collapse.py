@@ -24,18 +24,18 @@ def drawn(runs):
 
 def test_every_run_has_its_numbers_in_the_order_of_lambda():
     runs = [
-        planted(100, verdict="collapsed", statistic=(0, 0, 0), told=0.0),
-        planted(0, verdict="unregularised", told=5),
+        planted(100, verdict="collapsed", statistic=(0, 0, 0), mutual_information=0.0),
+        planted(0, verdict="unregularised", mutual_information=5),
     ]
     info = collapse.info(runs)
     assert (info.kl_weight.tolist(), info.verdicts.tolist()) == ([0, 100], ["unregularised", "collapsed"])
     assert (info.active_units.tolist(), info.latents.tolist()) == ([3, 0], [3, 3])
     assert (info.mutual_information.tolist(), info.mutual_information_error.tolist()) == ([5, 0], [0.05, 0.05])
-    assert (info.cap, info.pays_below.tolist(), info.exact.tolist()) == (5, [[4, 2, 0.5]], [True])
+    assert (info.cap, info.active_below.tolist(), info.exact.tolist()) == (5, [[4, 2, 0.5]], [True])
 
 
 def test_a_verdict_may_go_on_after_its_name():
-    info = collapse.info([planted(3, verdict="partly collapsed (2 of 3 latents): the 1 left carries ...")])
+    info = collapse.info([planted(3, verdict="partly collapsed (2 of 3 latents): q(z|x) equals ...")])
     assert info.verdicts.tolist() == ["partly collapsed"]
 
 
@@ -62,7 +62,7 @@ def test_the_steps_are_the_active_units_of_the_linear_model_at_every_lambda(like
 
 
 def test_points_stand_at_their_numbers_in_the_colour_of_their_lambda():
-    runs = [planted(1, told=2.5), planted(0, told=5, statistic=(1, 1, 0))]
+    runs = [planted(1, mutual_information=2.5), planted(0, mutual_information=5, statistic=(1, 1, 0))]
     for axis, heights in zip(drawn(runs), ([2, 3], [5, 2.5]), strict=True):
         points = axis.collections[-1]
         assert points.get_offsets().tolist() == [[0, heights[0]], [1, heights[1]]]

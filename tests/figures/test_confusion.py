@@ -34,7 +34,7 @@ def test_every_number_stands_in_its_cell_and_the_axes_name_true_and_predicted():
     assert (axis.get_xlabel(), axis.get_ylabel()) == ("predicted class", "true class")
     for labels in (axis.get_xticklabels(), axis.get_yticklabels()):
         assert [label.get_text() for label in labels] == ["World", "Sports", "Sci/Tech"]
-    assert axis.get_title() == "3 heads: 70.0% of 10 test texts right"
+    assert axis.get_title() == "3 heads: 70.0% of 10 test texts correct"
 
 
 def test_of_many_classes_only_the_shades_are_shown(tmp_path):
@@ -43,6 +43,6 @@ def test_of_many_classes_only_the_shades_are_shown(tmp_path):
     drawing.save(confusion, info, tmp_path / "confusion.png")
 
 
-def test_a_run_without_classes_is_told_so():
+def test_a_run_without_classes_is_refused():
     with pytest.raises(ValueError, match="has no lexicon"):
         confusion.info(RUN._replace(lexicon=None))

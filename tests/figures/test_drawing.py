@@ -20,7 +20,7 @@ from hwsweep.figures import drawing, samples
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
-class Kept(NamedTuple):
+class Stored(NamedTuple):
     title: str
     number: float
     count: int
@@ -64,8 +64,8 @@ def test_the_style_ends_with_its_block_also_after_an_error():
 
 def test_pixels_are_clipped_scaled_and_channels_last():
     images = torch.tensor([-0.2, 0.5, 1.3]).reshape(1, 3, 1, 1)
-    assert drawing.pixels(images).tolist() == [[[[0, 128, 255]]]]
-    assert drawing.pixels(torch.tensor([7, 8, 9], dtype=torch.uint8).reshape(1, 3, 1, 1)).tolist() == [[[[7, 8, 9]]]]
+    assert drawing.to_uint8(images).tolist() == [[[[0, 128, 255]]]]
+    assert drawing.to_uint8(torch.tensor([7, 8, 9], dtype=torch.uint8).reshape(1, 3, 1, 1)).tolist() == [[[[7, 8, 9]]]]
 
 
 def test_a_grid_is_filled_by_rows_with_white_lines_and_white_rest():
@@ -131,20 +131,20 @@ def test_a_figure_that_cannot_be_drawn_leaves_the_old_file_alone(tmp_path):
 
 
 def test_what_is_stored_comes_back_with_its_types(tmp_path):
-    kept = Kept("λ = 1, a/b", 0.1, 7, np.array([[1, 2]], dtype=np.uint8))
-    drawing.store(kept, tmp_path / "kept.npz")
-    back = drawing.load(Kept, tmp_path / "kept.npz")
-    assert back[:3] == kept[:3]
+    stored = Stored("λ = 1, a/b", 0.1, 7, np.array([[1, 2]], dtype=np.uint8))
+    drawing.store(stored, tmp_path / "info.npz")
+    back = drawing.load(Stored, tmp_path / "info.npz")
+    assert back[:3] == stored[:3]
     assert [type(value) for value in back] == [str, float, int, np.ndarray]
     assert back.values.dtype == np.uint8
-    np.testing.assert_array_equal(back.values, kept.values)
-    assert [path.name for path in tmp_path.iterdir()] == ["kept.npz"]
+    np.testing.assert_array_equal(back.values, stored.values)
+    assert [path.name for path in tmp_path.iterdir()] == ["info.npz"]
 
 
 def test_another_figures_file_is_refused_by_its_fields(tmp_path):
     drawing.store(Other("a", 1.0), tmp_path / "other.npz")
     with pytest.raises(ValueError, match="must hold title, number, count, values, but holds title, speed"):
-        drawing.load(Kept, tmp_path / "other.npz")
+        drawing.load(Stored, tmp_path / "other.npz")
 
 
 def test_python_objects_are_never_stored(tmp_path):

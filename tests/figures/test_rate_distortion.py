@@ -52,9 +52,9 @@ def test_points_stand_at_their_numbers_in_the_colour_of_their_lambda():
 
 
 @pytest.mark.parametrize(
-    ("likelihood", "style", "name"), [("gaussian", "-", "the best"), ("bernoulli", "--", "a guide")]
+    ("likelihood", "style", "name"), [("gaussian", "-", "linear VAE"), ("bernoulli", "--", "linear approximation")]
 )
-def test_the_curve_is_solid_where_it_is_exact_and_dashed_where_it_is_a_guide(likelihood, style, name):
+def test_the_curve_is_solid_if_exact_and_dashed_if_a_linear_approximation(likelihood, style, name):
     axis = drawn([planted(1, likelihood=likelihood)])
     (curve,) = [line for line in axis.lines if len(line.get_xdata()) > 10]
     assert curve.get_linestyle() == style

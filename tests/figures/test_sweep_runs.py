@@ -28,7 +28,7 @@ def test_a_run_is_read_from_its_two_files(folder):
 
 
 @pytest.mark.parametrize("name", ["result.json", "analysis.npz"])
-def test_a_run_that_was_not_analysed_is_told_by_its_missing_file(folder, name):
+def test_a_run_that_was_not_analysed_is_refused_by_its_missing_file(folder, name):
     (folder / name).unlink()
     with pytest.raises(FileNotFoundError, match=name):
         sweep_runs.read(folder, "lambda = 3", 3.0, "gaussian", 0.5)
@@ -36,12 +36,18 @@ def test_a_run_that_was_not_analysed_is_told_by_its_missing_file(folder, name):
 
 def test_runs_are_ordered_by_lambda_as_a_number_and_equal_ones_stay():
     runs = [planted(100), planted(3, title="b"), planted(0), planted(3, title="a"), planted(20)]
-    assert [run.title for run in sweep_runs.by_lambda(runs)] == ["lambda = 0", "b", "a", "lambda = 20", "lambda = 100"]
+    assert [run.title for run in sweep_runs.sort_by_lambda(runs)] == [
+        "lambda = 0",
+        "b",
+        "a",
+        "lambda = 20",
+        "lambda = 100",
+    ]
 
 
 def test_a_figure_of_no_run_is_refused():
     with pytest.raises(ValueError, match="needs an analysed run"):
-        sweep_runs.by_lambda([])
+        sweep_runs.sort_by_lambda([])
 
 
 def test_a_metric_that_a_run_does_not_have_is_nan():

@@ -35,14 +35,14 @@ def test_without_key_words_the_third_panel_is_the_learning_rate():
     assert axes[2].get_ylabel() == "learning rate"
 
 
-@pytest.mark.parametrize(("prefix", "even"), [((), (1 / 2 + 1 / 4) / 2), (("<cls>",), (1 / 3 + 1 / 5) / 2)])
-def test_with_key_words_it_is_the_attention_on_them_beside_even_attention(prefix, even):
+@pytest.mark.parametrize(("prefix", "uniform"), [((), (1 / 2 + 1 / 4) / 2), (("<cls>",), (1 / 3 + 1 / 5) / 2)])
+def test_with_key_words_it_is_the_attention_on_them_and_uniform_attention(prefix, uniform):
     info = text_curves.info(Trained(Planted(prefix), texts([2, 4], [0, 1], key=True), SEEN, "3 heads"))
     assert info.quantities.tolist() == ["loss", "error", "key_attention"]
-    assert info.even == pytest.approx(even)
+    assert info.uniform == pytest.approx(uniform)
     shown = lines(drawn(info)[2])
     assert shown["valid"].tolist() == [0.2, 0.5]
-    assert list(shown["even attention"]) == [pytest.approx(even)] * 2
+    assert list(shown["uniform attention"]) == [pytest.approx(uniform)] * 2
     assert "train" not in shown
 
 
