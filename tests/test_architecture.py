@@ -20,6 +20,7 @@ ALLOWED = {  # folder, or a file that differs from its folder -> the parts that 
     "analysis": {"data", "models", "training"},
     "build": {"data", "models", "training"},
     "data": set(),
+    "data.__main__": {"data"},
     "figures": {"analysis", "data", "models"},
     "figures.search": {"figures", "sweep.study"},
     "hydra_plugins": {"sweep", "sweep.execution"},

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 GROUPS = ("dataset", "vectors")
 """Folders of conf with data that this command lists and fetches."""
 
-CACHES = {"decoded": "decoded images", "tokens": "tokens of texts", "vectors": "selected word vectors"}
+CACHES = {"decoded": "decoded images", "tokens": "tokens of texts", "vectors": "word vectors of vocabularies"}
 """Content of the folders in the user's cache."""
 
 EXAMPLES = """\

@@ -101,15 +101,9 @@ def _path(
     side = scale * box - thickness
     down, across = _scaled(down, side), _scaled(across - np.tan(np.radians(slant)) * down, side)
     cos, sin = np.cos(np.radians(rotation)), np.sin(np.radians(rotation))
-    radius = thickness / 2 * (1 + (form.spline @ noise[..., 2:])[..., 0])
-    return np.stack(
-        [
-            FRAME / 2 + x + cos * across + sin * down,
-            FRAME / 2 + y + cos * down - sin * across,
-            np.maximum(radius, 0.1),
-        ],
-        axis=-1,
-    )
+    right, below = FRAME / 2 + x + cos * across + sin * down, FRAME / 2 + y + cos * down - sin * across
+    radius = np.maximum(thickness / 2 * (1 + (form.spline @ noise[..., 2:])[..., 0]), 0.1)
+    return np.stack([right, below, radius], axis=-1)
 
 
 def _scaled(

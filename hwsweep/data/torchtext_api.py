@@ -8,10 +8,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from hwsweep.data.data_files import load_or_make
 
@@ -45,11 +43,6 @@ def vocabulary(counts: Mapping[str, int], min_freq: int, max_size: int | None) -
 
 def basic_english(text: str) -> list[str]:
     """Tokens of a text, by torchtext's tokenizer of this name."""
-    return [str(token) for token in _basic_english_tokenizer()(text)]
-
-
-@cache
-def _basic_english_tokenizer() -> Any:
     from torchtext.data import get_tokenizer
 
-    return get_tokenizer("basic_english")
+    return [str(token) for token in get_tokenizer("basic_english")(text)]

@@ -1,4 +1,4 @@
-"""Every data set in conf keeps the contract; those whose data is not there say how to get it."""
+"""Every data set in conf fulfils the contract; if its data is missing, the error says how to get it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SMALL = {
 
 
 def built(name: str) -> Dataset:
-    """The data set that conf describes; with few examples, or nowhere, where conf leaves the place to the user."""
+    """The data set of conf: with few examples if it is small, without data if the user has to name the path."""
     with initialize_config_dir(str(conf_path()), version_base="1.3"):
         config = compose(f"dataset/{name}")
     OmegaConf.set_struct(config, False)
@@ -43,13 +43,13 @@ def test_shapes_are_known_before_any_data_is_read(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in SMALL])
-def test_a_data_set_that_is_not_there_names_the_embedded_one_or_the_place(name: str) -> None:
+def test_a_missing_data_set_names_an_embedded_one_or_its_path(name: str) -> None:
     with pytest.raises(DataError, match=r"tibetan_strokes|nowhere"):
         built(name).splits(0)
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))
-def test_splits_are_what_the_contract_says(name: str) -> None:
+def test_splits_fulfil_the_contract(name: str) -> None:
     dataset = built(name)
     one, same, other = dataset.splits(3), dataset.splits(3), dataset.splits(4)
     assert one.digest() == same.digest() != other.digest()

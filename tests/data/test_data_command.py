@@ -34,7 +34,7 @@ def content(tmp_path: Path) -> bytes:
 
 @pytest.fixture
 def digits(tmp_path: Path, upstream, content: bytes, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A conf folder with one data set that our own server serves; where its file will lie."""
+    """The path of a data set that our own server serves; it is the only one in conf."""
     upstream.content = content
     (tmp_path / "conf" / "dataset").mkdir(parents=True)
     yaml = NPZ.format(address=upstream.address, sha256=hashlib.sha256(content).hexdigest())
@@ -47,18 +47,18 @@ def rows(text: str) -> dict[str, str]:
     return {line.split()[0]: line for line in text.split("\n\n")[0].splitlines()}
 
 
-def test_the_list_tells_of_every_data_set_what_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_shows_the_state_of_every_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     faces = tmp_path / "data" / "anime_faces" / "images"
     faces.mkdir(parents=True)
     for i in range(3):
         Image.new("RGB", (64, 64)).save(faces / f"{i}.jpg")
     assert main([]) == 0
     printed = capsys.readouterr().out
-    listed = rows(printed)
-    assert set(listed) == {"name", "glove"} | {file.stem for file in (conf_path() / "dataset").glob("*.yaml")}
-    assert listed["tibetan_strokes"].split()[1] == "embedded"
-    assert listed["anime_faces"].split()[1:] == ["present", "3", "0.0", "$HWSWEEP_DATA/anime_faces/images"]
-    assert "missing" in listed["tibetan_mnist"]
+    row = rows(printed)
+    assert set(row) == {"name", "glove"} | {file.stem for file in (conf_path() / "dataset").glob("*.yaml")}
+    assert row["tibetan_strokes"].split()[1] == "embedded"
+    assert row["anime_faces"].split()[1:] == ["present", "3", "0.0", "$HWSWEEP_DATA/anime_faces/images"]
+    assert "missing" in row["tibetan_mnist"]
     ways = printed.split("how to get the missing data sets:\n")[1]
     assert "  tibetan_mnist: python -m hwsweep.data fetch tibetan_mnist\n" in ways
     assert "  image_folder: python -m hwsweep dataset=image_folder dataset.path=" in ways
@@ -73,7 +73,7 @@ def test_fetch_downloads_checks_and_is_listed(digits: Path, content: bytes, caps
     assert rows(capsys.readouterr().out)["digits"].split()[1:3] == ["present", "101"]
 
 
-def test_a_file_put_there_by_hand_is_checked_instead_of_fetched(
+def test_a_file_that_is_present_is_checked_instead_of_fetched(
     digits: Path, upstream, capsys: pytest.CaptureFixture[str]
 ) -> None:
     digits.parent.mkdir(parents=True)
@@ -119,7 +119,7 @@ def test_a_misspelt_name_is_refused_before_anything_is_fetched(
     ("name", "message"),
     [("anime_faces", "kaggle.com/datasets/splcher/animefacedataset into"), ("image_folder", "dataset.path=")],
 )
-def test_what_needs_a_login_tells_which_file_to_put_where(
+def test_a_data_set_behind_a_login_says_which_file_to_put_where(
     name: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["fetch", name]) == 1

@@ -28,7 +28,7 @@ def headlines(n_train: int = 40, seed: int = 0, tokenizer=basic_english) -> Spli
     return data.splits(seed)
 
 
-def test_a_topics_words_are_no_other_topics_and_no_neutral_ones() -> None:
+def test_the_words_of_a_topic_belong_to_no_other_topic_and_are_not_neutral() -> None:
     named = [word for kinds in TOPICS.values() for words in kinds.values() for word in words.split()]
     assert len(named) == len(set(named)) == len(TOPIC_OF)
     neutral = " ".join([*WORDS.values(), *(phrase for phrases in PHRASES.values() for phrase in phrases)])

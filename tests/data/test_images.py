@@ -20,7 +20,7 @@ from hwsweep.data.torchvision_images import TorchvisionImages
 from hwsweep.files import cache_folder
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "dataset"
-REAL = Path(os.environ.get("HWSWEEP_DATA", "/nonexistent"))  # before the tests' own folder takes its place
+REAL = Path(os.environ.get("HWSWEEP_DATA", "/nonexistent"))  # before a fixture changes it
 N = 101
 
 
@@ -29,7 +29,7 @@ def digits(path: str = "$HWSWEEP_DATA/digits.npz", valid: float = 0.1, test: flo
 
 
 def arrays(n: int = N) -> dict[str, np.ndarray]:
-    """Each image tells its number in its first pixel, its label in the second."""
+    """Each image has its number in its first pixel and its label in the second one."""
     image = np.full((n, 5, 5), 255, dtype=np.uint8)
     image[:, 0, 0] = np.arange(n)
     label = (np.arange(n) * 3 % 10).astype(np.uint8)
@@ -59,7 +59,7 @@ STORED = [
 
 
 @pytest.mark.parametrize(("name", "shape"), STORED)
-def test_shapes_are_known_without_data_and_missing_data_tells_the_way_out(name: str, shape: tuple[int, ...]) -> None:
+def test_shapes_are_known_without_data_and_missing_data_names_the_way_out(name: str, shape: tuple[int, ...]) -> None:
     dataset = configured(name, "$HWSWEEP_DATA/nowhere")
     assert (dataset.name, dataset.shapes) == (name, {"image": shape})
     with pytest.raises(MissingDataError):
@@ -126,7 +126,7 @@ BAD_FILES = [
 
 
 @pytest.mark.parametrize(("damage", "message"), BAD_FILES)
-def test_a_file_put_there_by_hand_is_named_with_what_is_wrong(home: Path, damage, message: str) -> None:
+def test_a_wrong_file_is_named_with_its_problem(home: Path, damage, message: str) -> None:
     np.savez_compressed(home / "digits.npz", **damage(arrays()))
     with pytest.raises(DataError, match=rf"digits\.npz: {message}|digits\.npz: .*{message}") as raised:
         digits().splits(0)
@@ -226,7 +226,7 @@ def test_the_official_test_split_stays_the_test_split(kmnist: TorchvisionImages)
     assert kmnist.inventory().n_examples == 38
 
 
-def test_a_damaged_torchvision_file_is_told(kmnist: TorchvisionImages) -> None:
+def test_a_damaged_torchvision_file_is_reported(kmnist: TorchvisionImages) -> None:
     labels = kmnist.path / "raw" / "t10k-labels-idx1-ubyte"
     labels.write_bytes(labels.read_bytes()[:-3])
     with pytest.raises(DataError, match=r"KMNIST cannot be read.*fetch kmnist"):

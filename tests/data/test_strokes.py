@@ -152,7 +152,7 @@ def test_tremor_makes_hands_differ() -> None:
 def test_neighbours_are_of_the_same_digit(many: Examples) -> None:
     test = TibetanStrokes(**settings(n_test=500)).splits(0).test
     score = KNeighborsClassifier(3).fit(flat(many), many["label"]).score(flat(test), test["label"])
-    assert score > 0.94  # seen: 0.97, standard error of 500 images 0.008
+    assert score > 0.94  # measured: 0.97, standard error of 500 images 0.008
 
 
 def test_ink_looks_like_that_of_tibetan_mnist(many: Examples) -> None:
@@ -168,7 +168,7 @@ def test_ink_looks_like_that_of_tibetan_mnist(many: Examples) -> None:
 def test_digits_stay_inside_the_frame(many: Examples) -> None:
     border = many["image"][:, 0].numpy().copy()
     border[:, 1:-1, 1:-1] = 0
-    assert (border.max((1, 2)) >= 128).mean() < 0.03  # seen: 0.012, standard error of 3000 images 0.002
+    assert (border.max((1, 2)) >= 128).mean() < 0.03  # measured: 0.012, standard error of 3000 images 0.002
     assert border.sum((1, 2)).max() / flat(many).sum(1).min() < 0.1
 
 
@@ -201,7 +201,7 @@ def test_a_value_out_of_range_is_refused_by_name_with_its_range(name: str) -> No
 
 
 @pytest.mark.parametrize("value", [0, -1, 10.5, True])
-def test_a_count_that_is_none_is_refused(value: object) -> None:
+def test_a_value_that_is_not_a_count_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match=r"`dataset\.n_valid` must be a whole number of images, at least 1"):
         TibetanStrokes(**settings(n_valid=value))
 

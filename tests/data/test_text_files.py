@@ -13,7 +13,7 @@ from hwsweep.data.tokenizers import whitespace
 from hwsweep.data.tokens import TextPlan
 
 CSV = "title,body,label\n" + "".join(f"t{i},words of {i},{'ab'[i % 2]}\n" for i in range(20))
-REAL = Path(os.environ.get("HWSWEEP_DATA") or "nowhere") / "ag_news"  # before a fixture points it elsewhere
+REAL = Path(os.environ.get("HWSWEEP_DATA") or "nowhere") / "ag_news"  # before a fixture changes it
 PLAN = TextPlan(min_freq=1, max_size=None, max_length=None)
 
 
@@ -160,7 +160,7 @@ def test_empty_texts_single_words_and_very_long_texts_are_read(tmp_path: Path) -
         (CSV.encode("utf-16"), r"t\.csv, line 1: byte 0x00 is not text.*UTF-16"),
     ],
 )
-def test_a_table_that_is_not_right_is_refused_with_file_line_and_way_out(
+def test_a_wrong_table_is_refused_with_file_line_and_way_out(
     tmp_path: Path, content: str | bytes, message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
@@ -199,7 +199,7 @@ def test_a_missing_table_is_reported_with_the_way_to_name_one(tmp_path: Path) ->
         ({"classes": {"a": "A"}}, "`dataset.classes` must be null or name at least two"),
     ],
 )
-def test_values_that_cannot_be_are_refused_before_anything_is_read(
+def test_impossible_values_are_refused_before_anything_is_read(
     tmp_path: Path, changes: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
@@ -208,7 +208,7 @@ def test_values_that_cannot_be_are_refused_before_anything_is_read(
 
 @pytest.fixture
 def groups(tmp_path: Path) -> Path:
-    """Nine texts in two folders, one of them deep down, and what does not count."""
+    """Nine texts in two folders, one of them in a subfolder, and files that are not texts."""
     for i in range(9):
         file = tmp_path / "groups" / ("sci.space" if i % 3 else "rec.autos") / ("deep" if i == 4 else "") / f"{i}.txt"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -247,7 +247,7 @@ def test_a_folder_without_texts_or_with_one_class_is_refused(groups: Path, tmp_p
         folder(tmp_path / "nothing").splits(0)
 
 
-def test_fetching_gets_the_files_that_are_not_there(tmp_path: Path, upstream) -> None:
+def test_fetching_downloads_the_missing_files(tmp_path: Path, upstream) -> None:
     upstream.content = CSV.encode()
     checksum = "md5:" + file_checksum(table(tmp_path / "t.csv").path, "md5")
     dataset = table(

@@ -29,7 +29,7 @@ ALL = TextPlan(min_freq=1, max_size=None, max_length=None)
         (" \n ", [1, 0, 0, 0], 1),
         ("no word known", [1, 1, 1, 0], 3),
         ("The cat", [1, 3, 0, 0], 2),
-        ("<pad> cat <unk>", [1, 3, 1, 0], 3),  # a text that says <pad> is not padded there
+        ("<pad> cat <unk>", [1, 3, 1, 0], 3),  # <pad> in a text is not padding
         ("the cat sat the", [2, 3, 4, 2], 4),
         ("the cat sat the cat", [2, 3, 4, 2], 4),
         ("cat " * 25_000, [3, 3, 3, 3], 4),
@@ -98,23 +98,23 @@ def test_a_text_is_encoded_alone_as_it_is_among_all(tokenizer: Callable[[], Toke
 
 
 def test_a_second_start_and_another_seed_split_no_text_again() -> None:
-    asked: list[str] = []
+    split_texts: list[str] = []
 
-    class Noting:
-        name = "noting"
+    class Recording:
+        name = "recording"
 
         def __call__(self, text: str) -> list[str]:
-            asked.append(text)
+            split_texts.append(text)
             return text.split()
 
     class Refusing:
-        name = "noting"
+        name = "recording"
 
         def __call__(self, text: str) -> list[str]:
-            raise AssertionError(f"{text!r} was split already")
+            raise AssertionError(f"{text!r} is in the cache")
 
-    first = encode_splits(TEXTS, LABELS, CLASSES, Noting(), ALL, None)
-    assert asked == sorted({text for split in TEXTS.values() for text in split})  # whichever split they are in
+    first = encode_splits(TEXTS, LABELS, CLASSES, Recording(), ALL, None)
+    assert split_texts == sorted({text for split in TEXTS.values() for text in split})  # whichever split they are in
     assert encode_splits(TEXTS, LABELS, CLASSES, Refusing(), ALL, None).digest() == first.digest()
     swapped = {**TEXTS, "train": ["hat", *TEXTS["train"][1:-1], "the bird sat"], "valid": ["the cat sat", ""]}
     other = encode_splits(swapped, LABELS, CLASSES, Refusing(), TextPlan(2, 1, 2), None)
@@ -148,7 +148,7 @@ def test_key_tokens_are_those_that_share_a_character_with_the_key(
     for row in (splits.train["key"][0], splits.test["key"][1]):
         assert row.dtype == torch.bool
         assert row.shape == (splits.lexicon.max_length,)
-        assert [words[place] for place in row.nonzero().flatten()] == keys
+        assert [words[position] for position in row.nonzero().flatten()] == keys
     assert not splits.train["key"][1].any()
     assert not splits.valid["key"].any()
     assert splits.test["key"][0].nonzero().flatten().tolist() == [1]
@@ -192,7 +192,7 @@ def test_texts_without_a_known_word_are_all_unknown(texts: str) -> None:
 
 @pytest.mark.parametrize("name", ["min_freq", "max_size", "max_length"])
 @pytest.mark.parametrize("value", [0, -3, 1.5, True, "2"])
-def test_a_plan_refuses_what_is_no_count(name: str, value: object) -> None:
+def test_a_plan_refuses_a_value_that_is_not_a_count(name: str, value: object) -> None:
     values = {"min_freq": 1, "max_size": None, "max_length": None, name: value}
     with pytest.raises(ValueError, match=rf"`dataset.plan.{name}` must be a whole number of .*, at least 1.* but got"):
         TextPlan(**values)

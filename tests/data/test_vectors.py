@@ -15,7 +15,7 @@ from hwsweep.data.__main__ import main
 from hwsweep.data.vectors import WordVectors
 
 LINES = b"the 1 2 3\ncaf\xc3\xa9 4 5 6\nthe 7 7 7\nnews -0.5 0.25 1e-2\n"
-"""Worked by hand: `the` counts as its first line says."""
+"""The first line of `the` counts."""
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def vectors(
 
 
 def write(folder: Path, kind: str, content: bytes = LINES) -> Path:
-    """The vectors in a file of this kind, as upstream names it."""
+    """A file of this kind with the vectors; its name is that of upstream."""
     target = folder / {".txt": "glove.6B.3d.txt", ".gz": "glove.6B.3d.txt.gz", ".zip": "glove.6B.zip"}[kind]
     if kind == ".txt":
         target.write_bytes(content)
@@ -109,19 +109,19 @@ def test_reading_leaves_the_check_of_certificates_on(folder: Path) -> None:
         (b"the 1 2 nan\n", r"line 1: a word and 3 finite numbers must follow"),
     ],
 )
-def test_a_wrong_line_is_refused_with_its_place(folder: Path, content: bytes, message: str) -> None:
+def test_a_wrong_line_is_refused_with_its_number(folder: Path, content: bytes, message: str) -> None:
     write(folder, ".txt", content)
     with pytest.raises(DataError, match=message):
         vectors().rows(["the"])
     assert not list(folder.parent.parent.rglob("*.npy")), "a damaged file leaves nothing in the cache"
 
 
-def test_vectors_that_are_not_there_tell_how_to_get_them() -> None:
+def test_the_error_for_missing_vectors_says_how_to_get_them() -> None:
     with pytest.raises(DataError, match=r"no .*glove\.6B\.zip\. To get it: python -m hwsweep\.data fetch glove"):
         vectors().rows(["the"])
 
 
-def test_where_vectors_of_another_length_lie_their_length_is_told_since_fetching_would_take_them_for_enough(
+def test_vectors_of_another_length_are_named_because_fetching_would_not_replace_them(
     folder: Path,
 ) -> None:
     write(folder, ".gz")
@@ -130,7 +130,7 @@ def test_where_vectors_of_another_length_lie_their_length_is_told_since_fetching
         vectors(dim=5).rows(["the"])
 
 
-def test_a_length_that_the_archive_lacks_is_refused_with_what_it_holds(folder: Path) -> None:
+def test_a_length_that_the_archive_does_not_have_is_refused_with_its_members(folder: Path) -> None:
     write(folder, ".zip")
     with pytest.raises(DataError, match=r"no glove\.6B\.4d\.txt; it holds: glove\.6B\.5d\.txt, glove\.6B\.3d\.txt"):
         vectors(dim=4).rows(["the"])
@@ -145,7 +145,7 @@ def test_a_file_that_breaks_off_is_refused(folder: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("dim", [2, 0, 100.0, True])
-def test_a_length_that_cannot_be_is_refused(dim: object) -> None:
+def test_an_impossible_length_is_refused(dim: object) -> None:
     with pytest.raises(ValueError, match="`dim` must be a whole number"):
         vectors(dim=dim)
 
