@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullLocator
 
 from hwsweep.figures.drawing import BLACK, GREY, stack_rows
 from hwsweep.figures.linear_models import linear_models
@@ -116,9 +115,9 @@ def _lambda_axis(axis: Axes, kl_weight: Float64[np.ndarray, " runs"]) -> None:
     powers = range(math.ceil(math.log10(low)), math.floor(math.log10(2 * high)) + 1)
     decades = [10.0**power for power in powers[:: 1 + len(powers) // _MAX_TICKS]]
     ticks = decades if len(decades) > 1 else sorted({low, high})
-    axis.set_xticks([0.0, *ticks] if 0 in kl_weight else ticks)
-    axis.xaxis.set_minor_locator(NullLocator())
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ticks = [0.0, *ticks] if 0 in kl_weight else ticks
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.minorticks_off()
 
 
 def _bands(axis: Axes, info: CollapseInfo) -> None:
@@ -144,8 +143,7 @@ def _verdicts(runs: Sequence[RunNumbers]) -> list[str]:
     for run in runs:
         known = {name for name in BANDS if run.verdict.startswith(name)}
         if not known:
-            raise ValueError(
-                f"a verdict must begin with one of {', '.join(BANDS)}, but {run.title} has {run.verdict!r}"
-            )
+            allowed = ", ".join(BANDS)
+            raise ValueError(f"a verdict must begin with one of {allowed}, but {run.title} has {run.verdict!r}")
         names.setdefault(run.kl_weight, set()).update(known)
     return ["".join(names[run.kl_weight]) if len(names[run.kl_weight]) == 1 else "" for run in runs]

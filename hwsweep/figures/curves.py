@@ -16,6 +16,8 @@ from hwsweep.figures.drawing import BLACK, GREY
 QUANTITIES = {"distortion": "distortion", "rate": "rate", "loss": "total loss"}
 """Metric key after `split/` -> name on the axis."""
 PANELS = len(QUANTITIES)
+Epochs = Float64[np.ndarray, " epochs"]
+"""A number per epoch."""
 
 _MAX_MARKED = 30  # epochs; more markers hide the line
 _VISIBLE_RATE = 0.1  # nats; a rate far below is rounding noise and should look like zero
@@ -26,7 +28,7 @@ class CurvesInfo(NamedTuple):
     """Training and validation means in nats per image, one row per quantity, one column per epoch."""
 
     title: str
-    epoch: Float64[np.ndarray, " epochs"]
+    epoch: Epochs
     train: Float64[np.ndarray, "3 epochs"]
     valid: Float64[np.ndarray, "3 epochs"]
 
@@ -51,12 +53,7 @@ def draw(info: CurvesInfo, axes: Sequence[Axes]) -> None:
     axes[0].set_title(info.title, loc="left")
 
 
-def draw_splits(
-    axis: Axes,
-    epoch: Float64[np.ndarray, " epochs"],
-    train: Float64[np.ndarray, " epochs"],
-    valid: Float64[np.ndarray, " epochs"],
-) -> None:
+def draw_splits(axis: Axes, epoch: Epochs, train: Epochs, valid: Epochs) -> None:
     """Draw one quantity on both splits against the epoch; a split without a number is left out."""
     marker = "o" if len(epoch) <= _MAX_MARKED else ""
     for name, values, colour, line in (("train", train, GREY, "--"), ("valid", valid, BLACK, "-")):

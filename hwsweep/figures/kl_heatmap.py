@@ -10,7 +10,7 @@ from jaxtyping import Float64, Int64
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from hwsweep.figures.drawing import name_rows, stack_rows
 from hwsweep.figures.sweep_runs import RunNumbers, colours, metric, sort_by_lambda, titles
@@ -69,7 +69,7 @@ def draw(info: KLHeatmapInfo, axes: Sequence[Axes]) -> None:
     _write_columns(axis, info)
     below = axis.inset_axes((0, -0.135 / height, 1, 0.025 / height))
     bar = axis.figure.colorbar(cells, cax=below, orientation="horizontal", extend="min")
-    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    bar.ax.xaxis.set_major_formatter("{x:g}")
     bar.set_label(f"KL of the latent (nats per image); white below {SILENT:g}")
 
 

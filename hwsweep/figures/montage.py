@@ -146,8 +146,7 @@ def _load_images(folder: Path) -> Images:
 
 def _most_across(run: Images) -> int:
     """The number of images side by side that fills `_DOWN` lines of every row."""
-    fit = [len(images) // _DOWN for images in (run.real, run.samples)]
-    return max(1, min(*fit, int(run.steps.shape[1])))
+    return max(1, min(len(run.real) // _DOWN, len(run.samples) // _DOWN, len(run.steps[0])))
 
 
 def _rows(run: Images, across: int) -> list[UInt8[np.ndarray, "n h w c"]]:

@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float64
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import Bbox
 
 from hwsweep.figures.drawing import BLACK, GREY
@@ -94,13 +92,13 @@ def draw(info: RateDistortionInfo, axes: Sequence[Axes]) -> None:
 
 def _explain(axis: Axes, info: RateDistortionInfo) -> None:
     """Draw the legend in black, because colours stand for runs."""
-    entries = [Line2D([], [], color=BLACK, marker="o", linestyle="", label="run, test split")]
+    axis.plot([], [], "o", color=BLACK, label="run, test split")
     for exact in set(info.exact.tolist()):
         label = "linear VAE, optimum on the training split" if exact else "linear approximation, exact at collapse"
-        entries.append(Line2D([], [], color=GREY, linestyle="-" if exact else "--", label=label))
+        axis.plot([], [], color=GREY, linestyle="-" if exact else "--", label=label)
     if np.isfinite(info.predicted).all(1).any():
-        entries.append(Line2D([], [], color=BLACK, marker="o", label="the curve at a run's lambda", **_RING))
-    axis.legend(handles=entries, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
+        axis.plot([], [], "o", color=BLACK, label="the curve at a run's lambda", **_RING)
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
 
 
 def _bend(rates: Float64[np.ndarray, " runs"]) -> float:
@@ -118,9 +116,9 @@ def _limit(axis: Axes, info: RateDistortionInfo) -> None:
     if np.isfinite(info.bend):
         axis.set_xscale("asinh", linear_width=info.bend)
         axis.set_xlabel("rate (nats per image), logarithmic at the right")
-        axis.xaxis.set_major_locator(FixedLocator(_ticks(info.bend, most)))
-        axis.xaxis.set_minor_locator(NullLocator())
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ticks = _ticks(info.bend, most)
+        axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axis.minorticks_off()
         axis.set_xlim(-0.1 * info.bend, 1.8 * most)
     else:
         axis.set_xlim(-0.03 * most, 1.16 * most)
