@@ -15,7 +15,7 @@ Content = TypeVar("Content")
 
 VARIABLE = "$HWSWEEP_DATA"
 EMBEDDED = (
-    "the embedded data sets need no download: python -m hwsweep dataset=tibetan_strokes, "
+    "use a data set that needs no download: python -m hwsweep dataset=tibetan_strokes, "
     "or model=transformer dataset=headlines"
 )
 

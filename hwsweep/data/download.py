@@ -157,7 +157,9 @@ def _disk_full(part: Path) -> DataError:
 def _unreachable(url: str, part: Path, reason: object) -> DataError:
     progress = f" {_progress(part)}." if part.exists() else ""
     by_hand = f"copy the file to {part.with_suffix('')} yourself"
-    return DataError(f"cannot reach {urlsplit(url).netloc} ({reason}).{progress} Offline? Then {by_hand}; {EMBEDDED}")
+    return DataError(
+        f"cannot reach {urlsplit(url).netloc} ({reason}).{progress} Offline? Then {by_hand}, or {EMBEDDED}"
+    )
 
 
 def _progress(part: Path) -> str:

@@ -114,19 +114,19 @@ def encode_splits(
         if key_spans is not None:
             mask = _key_mask(texts[split], selection, key_spans[split], lexicon.max_length)
             splits[split]["key"] = torch.from_numpy(mask)
-    unknown, n_tokens = (splits["test"]["token"] == UNKNOWN).sum(), splits["test"]["length"].sum()
+    texts = {split: tuple(texts[split]) for split in SPLITS}
+    return Splits(**splits, lexicon=lexicon, texts=texts, statistics=_statistics(selections, lexicon, splits["test"]))
+
+
+def _statistics(selections: Mapping[str, TextSelection], lexicon: Lexicon, test: Examples) -> dict[str, float]:
+    """Statistics of the texts by metric key; see `encode_splits`."""
     statistics = {
         "data/words": len(lexicon.words),
         "data/longest": max(1, selections["train"].lengths.max()),
         "data/truncated": sum((selection.lengths > lexicon.max_length).sum() for selection in selections.values()),
-        "data/unknown_share": int(unknown) / max(1, int(n_tokens)),
+        "data/unknown_share": int((test["token"] == UNKNOWN).sum()) / max(1, int(test["length"].sum())),
     }
-    return Splits(
-        **splits,
-        lexicon=lexicon,
-        texts={split: tuple(texts[split]) for split in SPLITS},
-        statistics={name: float(value) for name, value in statistics.items()},
-    )
+    return {name: float(value) for name, value in statistics.items()}
 
 
 def _selections(texts: Mapping[str, Sequence[str]], tokenizer: Tokenizer) -> dict[str, TextSelection]:
