@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from hwsweep import run_folder
 from hwsweep.report.answer import answer, question
 from hwsweep.report.html.page import Fold, Page, Picture, Section
 from hwsweep.report.model_study import ModelStudy, StudyFigure
-from hwsweep.report.naming import command_line, count, run_directory, seed_note, subset, trial_title, verdict_sentences
+from hwsweep.report.naming import command_line, count, run_directory, run_title, states_text, subset, verdict_sentences
 from hwsweep.report.origin import reproduce_section
 from hwsweep.report.study_figures import SEARCH, StudyFigures
 from hwsweep.report.tables import trials_table
@@ -59,20 +59,18 @@ def picture(figure: StudyFigure) -> Picture:
 
 def status(view: StudyView) -> str:
     """One line: the number of trials in each state, their running time, and the time of this report."""
-    states = Counter(trial.state for trial in view.trials)
-    now = datetime.now()
-    counts = ", ".join(f"{n} {state}" for state, n in states.items()) or "none begun"
+    now, states = datetime.now(), states_text(view.trials) or "none begun"
     total = sum(trial.seconds for trial in view.trials)
     time = f"{total:.0f} s" if total < 600 else f"{total / 60:.0f} min" if total < 36000 else f"{total / 3600:.1f} h"
-    return f"{count(len(view.trials), 'trial')}: {counts}; running time {time}. Page of {now:%Y-%m-%d %H:%M}."
+    return f"{count(len(view.trials), 'trial')}: {states}; running time {time}. Page of {now:%Y-%m-%d %H:%M}."
 
 
 def _warnings(view: StudyView, problems: list[str]) -> list[str]:
     """Sentences above the table: what is unfinished, and which figures are missing."""
     lines = []
-    unfinished = Counter(trial.state for trial in view.trials if trial.state in UNFINISHED)
+    unfinished = states_text(trial for trial in view.trials if trial.state in UNFINISHED)
     if unfinished or not has_ended(view.directory):
-        states = ", ".join(f"{n} {state}" for state, n in unfinished.items()) or "some trials have not begun"
+        states = unfinished or "some trials have not begun"
         lines.append(f"The sweep is not finished ({states}). Give the same command again to continue it.")
     return [*lines, *(f"Not drawn: {problem}" for problem in problems)]
 
@@ -81,7 +79,7 @@ def _best_trial(view: StudyView) -> Section:
     """The figures that the best trial's own run drew."""
     best = view.best_trial
     pictures = _own_pictures(best, view) if best else []
-    sentences = [f"Trial {best.number}: {trial_title(best, view)}{seed_note(best)}."] if best and pictures else []
+    sentences = [f"Trial {best.number}: {run_title(best, view)}."] if best and pictures else []
     return Section("The best trial", sentences, pictures=pictures)
 
 
@@ -95,7 +93,7 @@ def _folds(view: StudyView) -> list[Fold]:
         if n_bytes > MAX_BYTES:
             break
         if pictures:
-            folds.append(Fold(f"Trial {trial.number}: {trial_title(trial, view)}", pictures))
+            folds.append(Fold(f"Trial {trial.number}: {run_title(trial, view)}", pictures))
     return folds
 
 
@@ -103,7 +101,7 @@ def _own_pictures(trial: TrialView, view: StudyView) -> list[Picture]:
     """The figures that the trial's run drew."""
     keys = [key for key in view.config.get("table", []) if key in trial.metrics]
     numbers = ", ".join(f"{key} {trial.metrics[key]:.5g}" for key in keys)
-    title = f"{trial_title(trial, view)}{seed_note(trial)}"
+    title = run_title(trial, view)
     pictures = []
     for path in run_folder.figures(run_directory(trial)):
         name = path.stem.replace("_", " ").capitalize()

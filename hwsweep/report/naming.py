@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -41,14 +42,20 @@ def count(n: int, noun: str) -> str:
     return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
+def states_text(trials: Iterable[TrialView]) -> str:
+    """ "2 complete, 1 failed"; empty without trials."""
+    return ", ".join(f"{n} {state}" for state, n in Counter(trial.state for trial in trials).items())
+
+
 def run_directory(trial: TrialView) -> Path:
     """The folder of the trial's run; with several seeds, of the first one."""
     return trial.runs[0].directory
 
 
-def seed_note(trial: TrialView) -> str:
-    """ " (the first of 3 seeds)" for a trial with several seeds: its figures and verdict come from the first run."""
-    return f" (the first of {len(trial.runs)} seeds)" if len(trial.runs) > 1 else ""
+def run_title(trial: TrialView, view: StudyView) -> str:
+    """The title of the run that the trial's figures and verdict come from: "lr = 0.01 (the first of 3 seeds)"."""
+    seed = f" (the first of {len(trial.runs)} seeds)" if len(trial.runs) > 1 else ""
+    return f"{trial_title(trial, view)}{seed}"
 
 
 def verdict(trial: TrialView) -> str:
@@ -64,7 +71,7 @@ def verdict_sentence(trial: TrialView) -> str:
 def verdict_sentences(view: StudyView) -> list[str]:
     """One sentence per complete trial that has a verdict; of many trials the first ones and how many there are more."""
     sentences = [
-        f"{trial_title(trial, view)}{seed_note(trial)}: {sentence}"
+        f"{run_title(trial, view)}: {sentence}"
         for trial in view.complete_trials
         if (sentence := verdict_sentence(trial))
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
@@ -181,11 +182,12 @@ def _collapse_sentence(groups: list[tuple[str, list[TrialView]]]) -> str:
     for (_, before), (name, after) in pairwise(groups):
         if name == "collapsed":
             low, high = before[-1], after[0]
+            rate = [trial.metrics.get("test/rate", math.nan) for trial in (low, high)]
+            units = [trial.metrics.get("test/active_units", math.nan) for trial in (low, high)]
             return (
                 f"Between lambda = {_lambda_texts([low])} and {_lambda_texts([high])} the posterior collapsed: "
-                f"the rate falls from {_test_metric(low, 'rate', 2)} to {_test_metric(high, 'rate', 2)} nats and the "
-                f"active units from {_test_metric(low, 'active_units', 0)} to {_test_metric(high, 'active_units', 0)}"
-                f"{others}."
+                f"the rate falls from {rate[0]:.2f} to {rate[1]:.2f} nats and the active units from {units[0]:.0f} to "
+                f"{units[1]:.0f}{others}."
             )
     if groups[0][0] == "collapsed":
         return f"The posterior is collapsed already at the smallest lambda, {_lambda_texts(groups[0][1][:1])}{others}."
@@ -200,11 +202,6 @@ def _lambda_texts(trials: list[TrialView]) -> str:
 
 def _swept_lambda(trial: TrialView) -> float:
     return float(trial.params[LAMBDA])
-
-
-def _test_metric(trial: TrialView, name: str, digits: int) -> str:
-    value = trial.metrics.get(f"test/{name}")
-    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _analysed_trials(view: StudyView) -> list[TrialView]:

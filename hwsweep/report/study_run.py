@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hwsweep import run_folder
-from hwsweep.report.naming import command_line, trial_title, verdict, verdict_sentences
+from hwsweep.report.naming import command_line, states_text, trial_title, verdict, verdict_sentences
 from hwsweep.sweep.study.view import StudyView
 from hwsweep.tracking import runs
 
@@ -20,7 +20,7 @@ def log_study(view: StudyView, store: runs.Store, files: Sequence[Path]) -> None
     states = Counter(trial.state for trial in view.trials)
     verdicts = [f"{trial_title(trial, view)}: {verdict(trial)}" for trial in view.complete_trials if verdict(trial)]
     note = (
-        f"**Study {view.name}**: {', '.join(f'{n} {state}' for state, n in states.items())}; "
+        f"**Study {view.name}**: {states_text(view.trials)}; "
         f"swept: {', '.join(f'`{axis}`' for axis in view.axes)}.\n\n"
         + f"{'; '.join(verdicts[:MAX_VERDICTS])}\n\n"  # first: MLflow folds a note after a few lines
         + "".join(f"* {sentence}\n" for sentence in verdict_sentences(view))
