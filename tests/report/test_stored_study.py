@@ -1,4 +1,4 @@
-"""A study is shown from its folder alone: made here with Optuna itself, as a sweep would have left it."""
+"""The report of a stored study needs only its folder, which Optuna itself writes here in the place of a sweep."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _trial(rng: np.random.Generator, number: int, n_trials: int) -> FrozenTrial:
     )
 
 
-def test_a_stored_study_is_read_back_with_what_it_ended_with(tmp_path: Path) -> None:
+def test_a_stored_study_is_read_with_states_metrics_failures_and_commands(tmp_path: Path) -> None:
     view = stored_view(leave_study(tmp_path / "mine", 11))
     assert [trial.state for trial in view.trials] == [
         *["complete"] * 6,
@@ -111,6 +111,15 @@ def test_a_stored_study_is_read_back_with_what_it_ended_with(tmp_path: Path) -> 
     assert changes(view) == [("epochs", "10", "3")]
 
 
+def test_changes_name_the_groups_that_another_model_does_not_have(tmp_path: Path) -> None:
+    view = stored_view(leave_study(tmp_path / "mine", 1))
+    with initialize_config_dir(str(conf_path()), version_base="1.3"):
+        config = compose("config", ["model=transformer", "transformer.heads=2"], return_hydra_config=True)
+    found = changes(view._replace(config=config))
+    assert ("model", "vae", "transformer") in found and ("kl", "constant", "(absent)") in found
+    assert found[-1] == ("transformer.heads", "4", "2")
+
+
 def test_a_trial_of_a_sweep_that_still_runs_is_running(tmp_path: Path) -> None:
     folder = leave_study(tmp_path / "mine", 3)
     with FileLock(folder / "study.lock"):
@@ -121,7 +130,7 @@ def test_a_trial_of_a_sweep_that_still_runs_is_running(tmp_path: Path) -> None:
 def test_reading_a_study_changes_none_of_its_files(tmp_path: Path) -> None:
     folder = leave_study(tmp_path / "mine", 3)
     with (folder / "journal.log").open("ab") as journal:
-        journal.write(b'{"op_code": 4, "wor')  # its writer is in the middle of a line
+        journal.write(b'{"op_code": 4, "wor')  # as if its writer had stopped in the middle of a line
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert len(stored_view(folder).trials) == 3
     assert {
@@ -137,10 +146,10 @@ def test_the_page_of_a_stored_study_needs_neither_torch_nor_mlflow(tmp_path: Pat
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(folder / "report.html"), str(folder / "results.csv")]
     html = (folder / "report.html").read_text(encoding="utf-8")
-    assert "The search" in html and "slots idle" not in html  # no run has noted its time
+    assert "The search" in html and "slots idle" not in html  # no run has stored its time
 
 
-def test_two_studies_stand_side_by_side_on_one_page(tmp_path: Path) -> None:
+def test_two_studies_are_side_by_side_on_one_page(tmp_path: Path) -> None:
     folders = [leave_study(tmp_path / name, 5) for name in ("a", "b")]
     (page,) = write(folders)
     html = page.read_text(encoding="utf-8")
@@ -148,7 +157,7 @@ def test_two_studies_stand_side_by_side_on_one_page(tmp_path: Path) -> None:
     assert html.count("<h3>mine</h3>") >= 6 and "Points that several of the studies have tried" in html
 
 
-def test_a_study_that_is_not_there_is_refused_with_those_that_are(
+def test_a_missing_study_is_refused_with_the_names_of_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -162,7 +171,7 @@ def test_a_study_that_is_not_there_is_refused_with_those_that_are(
 
 
 @pytest.mark.slow
-def test_a_study_of_a_thousand_trials_gives_a_small_page_soon(tmp_path: Path) -> None:
+def test_the_page_of_a_thousand_trials_is_small_and_fast(tmp_path: Path) -> None:
     folder = leave_study(tmp_path / "mine", 1000, picture_bytes=300_000)
     started = time.process_time()
     (page, _) = write([folder])

@@ -19,6 +19,9 @@ from hwsweep.sweep.study.view import StudyView, TrialView, log_keys, trial_view
 if TYPE_CHECKING:
     from optuna import Study
 
+ABSENT = "(absent)"
+"""Stands for a key that one of two configurations does not have."""
+
 
 def stored_view(directory: Path) -> StudyView:
     """The study in this folder as it stands; a trial that was running when its sweep died is "interrupted".
@@ -65,7 +68,8 @@ def changes(view: StudyView) -> list[tuple[str, str, str]]:
     default = loader.load_configuration(name, [], RunMode.RUN)
     groups = _differences(_choices(default), _choices(view.config))
     if groups:
-        default = loader.load_configuration(name, [f"{group}={choice}" for group, _, choice in groups], RunMode.RUN)
+        choices = [f"{group}={choice}" for group, _, choice in groups if choice != ABSENT]
+        default = loader.load_configuration(name, choices, RunMode.RUN)
     return [*groups, *_differences(flatten(plain_config(default)), flatten(plain_config(view.config)))]
 
 
@@ -76,8 +80,7 @@ def _choices(config: DictConfig) -> dict[str, Any]:
 
 
 def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str, str]]:
-    absent = "(absent)"
-    pairs = [(key, str(before.get(key, absent)), str(after.get(key, absent))) for key in {**before, **after}]
+    pairs = [(key, str(before.get(key, ABSENT)), str(after.get(key, ABSENT))) for key in {**before, **after}]
     return [(key, old, new) for key, old, new in pairs if old != new]
 
 
