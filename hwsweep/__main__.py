@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import hydra
 
 from hwsweep.conf_path import conf_path
-from hwsweep.startup import look_for_garbage_as_usual, look_for_garbage_seldom
-from hwsweep.sweep.ending import quick_end
+from hwsweep.startup import quick_exit, raise_gc_threshold, restore_gc_threshold
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-look_for_garbage_seldom()
+raise_gc_threshold()
 
 
 @hydra.main(config_path=str(conf_path()), config_name="config", version_base="1.3")
@@ -26,8 +25,7 @@ def main(cfg: DictConfig) -> float | tuple[float, ...]:
     from hwsweep.sweep.trial import current_trial
     from hwsweep.training.checkpoint import IncompatibleCheckpoint
 
-    look_for_garbage_as_usual()
-
+    restore_gc_threshold()
     try:
         return run(cfg)
     except (InvalidConfig, DataError, IncompatibleCheckpoint) as error:
@@ -39,7 +37,7 @@ def main(cfg: DictConfig) -> float | tuple[float, ...]:
 
 def program() -> None:
     """The command line as a process of its own."""
-    with quick_end():
+    with quick_exit():
         main()
 
 

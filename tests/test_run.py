@@ -16,7 +16,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from hwsweep.build import InvalidConfig, build, build_model, flatten
+from hwsweep.build import InvalidConfig, build, build_model, check, flatten
 from hwsweep.conf_path import conf_path
 from hwsweep.run import run
 from hwsweep.tracking import runs
@@ -165,7 +165,7 @@ def test_a_diverged_run_is_failed_and_its_message_names_the_step(workplace: Path
         ("seed=-1", "`seed` must be a whole number in"),
         ("device=tpu", "`device` must be auto, cpu, cuda, cuda:N or mps, but got 'tpu'"),
         ("device=cuda:7", "`device=cuda:7` is not on this machine"),
-        ("optimizer.lr=-1", "Invalid learning rate"),
+        ("optimizer.lr=-1", "`optimizer.lr` must be a finite number >= 0, but got -1"),
         ("dataset.n_train=0", "n_train"),
         ("objective=valid/nothing", "`objective` must be one of valid/distortion"),
         ("objective=[valid/rate,valid/distortion]", "`direction` must name minimize or maximize for each objective"),
@@ -177,6 +177,16 @@ def test_a_value_out_of_range_is_refused_before_any_run_exists(workplace: Path, 
     with pytest.raises(InvalidConfig, match=message):
         run(composed(workplace / "run", override))
     assert store().client().search_runs([store().experiment("hwsweep")]) == []
+
+
+@pytest.mark.parametrize("override", ["optimizer.lr=-1", "optimizer=sgd optimizer.lr=-1", "vae.lambda=-1", "epochs=0"])
+def test_the_check_before_a_trial_refuses_what_the_run_refuses(workplace: Path, override: str) -> None:
+    cfg = composed(workplace / "run", *override.split())
+    with pytest.raises(InvalidConfig) as built:
+        build(cfg)
+    with pytest.raises(InvalidConfig) as checked:
+        check(cfg)
+    assert str(checked.value) == str(built.value)
 
 
 @pytest.mark.parametrize("model", sorted(path.stem for path in (conf_path() / "model").glob("*.yaml")))

@@ -12,7 +12,7 @@ Batch: TypeAlias = dict[str, Tensor]
 
 
 class Model(nn.Module):
-    """What conf/model/*.yaml builds, given the shapes of one example. Abstract."""
+    """The object that conf/model/*.yaml builds from the shapes of one example. Abstract."""
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -20,4 +20,4 @@ class Model(nn.Module):
 
     @abstractmethod
     def outputs(self, batch: Batch) -> dict[str, Tensor]:
-        """What metrics over a whole split and figures need; first axis = example."""
+        """Input of the metrics over a whole split and of figures; first axis = example."""

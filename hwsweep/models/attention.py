@@ -13,11 +13,11 @@ from hwsweep.data import DataError
 from hwsweep.models.dropout import Dropout
 
 BYTES_PER_WEIGHT = 12
-"""Of attention in training: the weight, whether it is dropped, and what is left of it are kept for the gradient."""
+"""Of attention in training: the weight, its dropout mask and their product are stored for the gradient."""
 
 
 class SelfAttention(nn.Module):
-    """Each token becomes a mixture of all tokens of its text, once per head; the heads are then mixed.
+    """Each token becomes a weighted mean of all tokens of its text, once per head; a linear map joins the heads.
 
     Raises:
         ValueError: `heads` does not divide `width`.
@@ -37,44 +37,44 @@ class SelfAttention(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(
-        self, x: Float[Tensor, "n t width"], real: Bool[Tensor, "n t"] | None, *, see: bool
+        self, x: Float[Tensor, "n t width"], real: Bool[Tensor, "n t"] | None, *, need_weights: bool
     ) -> tuple[Float[Tensor, "n t width"], Float[Tensor, "n heads t t"] | None]:
-        """The mixed tokens and, if `see`, with what weights: rows are queries and sum to 1, padding has weight 0.
+        """The new tokens and, if `need_weights`, the weights: rows are queries and sum to 1, padding has weight 0.
 
         Args:
-            real: which tokens are no padding, at least one in each text; None: all.
+            real: which tokens are not padding, at least one in each text; None: all.
         """
         query, key, value = self.project(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind()
         mask = None if real is None else real[:, None, None, :]
         weights = None
-        # dropping weights is what torch's fused attention is slow at on a CPU
-        if see or (self.dropout.active and x.device.type == "cpu"):
+        # torch's fused attention with dropout is slow on a CPU
+        if need_weights or (self.dropout.active and x.device.type == "cpu"):
             weights = attention_weights(query, key, mask)
             mixed = self.dropout(weights) @ value
         else:
             p = self.dropout.p if self.training else 0.0
             mixed = F.scaled_dot_product_attention(query, key, value, mask, p)
-        return self.mix(mixed.transpose(1, 2).flatten(2)), weights if see else None
+        return self.mix(mixed.transpose(1, 2).flatten(2)), weights if need_weights else None
 
 
 def attention_weights(
     query: Float[Tensor, "n heads t d"], key: Float[Tensor, "n heads t d"], mask: Bool[Tensor, "n 1 1 t"] | None
 ) -> Float[Tensor, "n heads t t"]:
-    """softmax(query key^T / sqrt(d)) over the keys that `mask` lets pass (Vaswani et al. 2017, equation 1)."""
+    """softmax(query key^T / sqrt(d)) over the keys where `mask` is True (Vaswani et al. 2017, equation 1)."""
     scores = query @ (key / math.sqrt(key.shape[-1])).transpose(2, 3)
     return (scores if mask is None else scores.masked_fill(~mask, -math.inf)).softmax(-1)
 
 
 def require_memory(n_texts: int, n_tokens: int, heads: int, layers: int) -> None:
-    """Refuse a training batch whose attention weights are more than this machine can hold.
+    """Refuse a training batch whose attention weights need more memory than this machine has.
 
     Raises:
-        DataError: they are; the message says how long the texts are and what to set.
+        DataError: they do; the message gives the length of the texts and the settings to change.
     """
     n_bytes = BYTES_PER_WEIGHT * layers * heads * n_texts * n_tokens**2
-    if n_bytes > (there := psutil.virtual_memory().total):
+    if n_bytes > (memory := psutil.virtual_memory().total):
         raise DataError(
             f"{n_texts} texts of up to {n_tokens:,} tokens would run out of memory: attention of {heads} heads, "
-            f"{layers} layers takes {n_bytes / 1e9:,.0f} GB, there are {there / 1e9:,.0f}; cut texts with "
+            f"{layers} layers takes {n_bytes / 1e9:,.0f} GB, the machine has {memory / 1e9:,.0f}; cut texts with "
             "dataset.plan.max_length, or set a smaller batch_size"
         )

@@ -6,21 +6,22 @@ import math
 
 import torch
 
-from hwsweep.models.kl_terms import KLTerm, Latents, PerImage, number
+from hwsweep.models.checks import require_nonnegative
+from hwsweep.models.kl_terms import KLTerm, Latents, PerImage
 
 
 class Delta(KLTerm):
-    """The rate, of posteriors that commit at least `delta` nats per latent (Razavi et al. 2019, arXiv:1901.03416).
+    """The rate of posteriors with at least `delta` nats per latent (Razavi et al. 2019, arXiv:1901.03416).
 
-    It is their independent delta-VAE, whose prior stays N(0, 1), not the one with an autoregressive prior:
+    This is the paper's independent delta-VAE, whose prior stays N(0, 1), not the one with an autoregressive prior:
 
-        sigma = sigma_l + (sigma_u - sigma_l) logistic(what the encoder says),
-        mu = sqrt(2 delta + 1 + ln sigma^2 - sigma^2) + max(0, what the encoder says),
+        sigma = sigma_l + (sigma_u - sigma_l) logistic(log_var of the encoder),
+        mu = sqrt(2 delta + 1 + ln sigma^2 - sigma^2) + max(0, mu of the encoder),
 
-    with sigma_l, sigma_u the two values at which the root is 0:
-    then KL(q || N(0, 1)) >= delta for every input. Means are positive, so the aggregate posterior is not the prior, and
-    samples from the prior are poorer for it (there, an auxiliary prior is fitted to the codes; here, none).
-    A committed rate is no committed information: an encoder that ignores x still pays delta per latent.
+    where sigma_l and sigma_u are the two values at which the root is 0. Then KL(q || N(0, 1)) >= delta for every input.
+    Means are positive, so the aggregate posterior differs from the prior, and samples from the prior are worse. (The
+    paper fits an auxiliary prior to the latent codes; this class does not.)
+    A committed rate is not committed information: an encoder that ignores x still pays delta per latent.
 
     Args:
         delta: nats per latent, > 0.
@@ -28,22 +29,20 @@ class Delta(KLTerm):
 
     def __init__(self, *, delta: float) -> None:
         super().__init__()
-        if number("delta", delta) == 0:
+        if require_nonnegative("kl.delta", delta) == 0:
             raise ValueError(f"`kl.delta` must be > 0, but got {delta!r}; `kl=constant` commits no rate")
         self.delta = delta
         self.sigma_l, self.sigma_u = (math.exp(log_var / 2) for log_var in committed_log_variances(delta))
 
     def penalty(self, kl: Latents) -> PerImage:
-        """The rate, >= delta * number of latents."""
         return kl.sum(1)
 
     def posterior(self, mu: Latents, log_var: Latents) -> tuple[Latents, Latents]:
-        """Mean and log-variance with a KL of at least `delta` nats per latent, up to rounding."""
         sigma = self.sigma_l + (self.sigma_u - self.sigma_l) * torch.sigmoid(log_var)
-        committed = 2 * torch.log(sigma)
-        # at both ends of sigma's range least is 0, where the root has no finite gradient
-        least = (2 * self.delta + 1 + committed - sigma.square()).clamp(min=1e-12)
-        return least.sqrt() + torch.relu(mu), committed
+        committed_log_var = 2 * torch.log(sigma)
+        # at both ends of sigma's range the square is 0, where the root has no finite gradient
+        min_mu_squared = (2 * self.delta + 1 + committed_log_var - sigma.square()).clamp(min=1e-12)
+        return min_mu_squared.sqrt() + torch.relu(mu), committed_log_var
 
 
 def committed_log_variances(delta: float) -> tuple[float, float]:

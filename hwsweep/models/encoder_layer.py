@@ -12,7 +12,7 @@ from hwsweep.models.dropout import Dropout
 class EncoderLayer(nn.Module):
     """x + attention, then x + network, with a LayerNorm before each ("pre") or after each sum ("post").
 
-    Vaswani et al. 2017 (arXiv:1706.03762) have "post"; "pre" trains without warm-up (Xiong et al. 2020,
+    Vaswani et al. 2017 (arXiv:1706.03762) use "post"; "pre" trains without warm-up (Xiong et al. 2020,
     arXiv:2002.04745).
 
     Raises:
@@ -30,14 +30,14 @@ class EncoderLayer(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(
-        self, x: Float[Tensor, "n t width"], real: Bool[Tensor, "n t"] | None, *, see: bool
+        self, x: Float[Tensor, "n t width"], real: Bool[Tensor, "n t"] | None, *, need_weights: bool
     ) -> tuple[Float[Tensor, "n t width"], Float[Tensor, "n heads t t"] | None]:
-        """The tokens after the layer and, if `see`, the weights of its attention (see `SelfAttention`)."""
+        """The tokens after the layer and, if `need_weights`, the weights of its attention (see `SelfAttention`)."""
         attention_norm, network_norm = self.norms
         if self.norm_first:
-            mixed, weights = self.attention(attention_norm(x), real, see=see)
+            mixed, weights = self.attention(attention_norm(x), real, need_weights=need_weights)
             x = x + self.dropout(mixed)
             return x + self.dropout(self.network(network_norm(x))), weights
-        mixed, weights = self.attention(x, real, see=see)
+        mixed, weights = self.attention(x, real, need_weights=need_weights)
         x = attention_norm(x + self.dropout(mixed))
         return network_norm(x + self.dropout(self.network(x))), weights

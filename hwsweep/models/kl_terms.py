@@ -1,19 +1,20 @@
-"""What stands beside the distortion in a VAE's loss: the plain rate, or a published remedy against posterior collapse.
+"""The penalty in a VAE's loss: the plain rate, or a published remedy against posterior collapse.
 
 loss = distortion + lambda * penalty, in nats per image; one class for each config of the group `kl`.
-In evaluation mode every penalty is the one at the end of its schedule: losses compare across epochs, and the epoch that
-a run keeps (lowest `valid/loss`) is the best by the loss that the schedule leads to, not that of the smallest weight.
+In evaluation mode every penalty is the one at the end of its schedule: losses of different epochs compare, and the best
+epoch of a run (lowest `valid/loss`) is best by the loss that the schedule ends with, not by the smallest weight.
 The rate and the negative ELBO that a model reports are the true ones, whatever the penalty.
 """
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+from hwsweep.models.checks import require_count, require_nonnegative
 
 Latents = Float[Tensor, "n latent"]
 PerImage = Float[Tensor, " n"]
@@ -24,18 +25,17 @@ class KLTerm(nn.Module):
 
     @abstractmethod
     def penalty(self, kl: Latents) -> PerImage:
-        """What lambda multiplies, in nats per image, given the KL of each latent; counts a step in training mode."""
+        """The factor of lambda, in nats per image, from the KL of each latent; counts a step in training mode."""
 
     @abstractmethod
     def posterior(self, mu: Latents, log_var: Latents) -> tuple[Latents, Latents]:
-        """Mean and log-variance of q(z | x), given what the encoder says."""
+        """Mean and log-variance of q(z | x), from the output of the encoder."""
 
 
 class FreePosterior(KLTerm):
-    """A penalty that leaves the posterior to the encoder. Abstract."""
+    """A penalty with the posterior as the encoder gives it. Abstract."""
 
     def posterior(self, mu: Latents, log_var: Latents) -> tuple[Latents, Latents]:
-        """What the encoder says."""
         return mu, log_var
 
 
@@ -43,15 +43,14 @@ class Constant(FreePosterior):
     """The rate at every step (Higgins et al. 2017, beta-VAE; at lambda = 1 Kingma & Welling 2014)."""
 
     def penalty(self, kl: Latents) -> PerImage:
-        """The rate."""
         return kl.sum(1)
 
 
 class LinearAnnealing(FreePosterior):
-    """The rate with a factor that grows from 0 to 1 on a straight line, then stays.
+    """The rate with a factor that grows linearly from 0 to 1 and stays at 1.
 
-    KL annealing is Bowman et al. 2016 (arXiv:1511.06349), who draw a sigmoid; the straight line is the
-    warm-up of Sønderby et al. 2016 (arXiv:1602.02282).
+    KL annealing is Bowman et al. 2016 (arXiv:1511.06349), who use a sigmoid; the linear warm-up is
+    Sønderby et al. 2016 (arXiv:1602.02282).
 
     Args:
         warmup_steps: training batches until the factor is 1, >= 1.
@@ -59,11 +58,10 @@ class LinearAnnealing(FreePosterior):
 
     def __init__(self, *, warmup_steps: int) -> None:
         super().__init__()
-        self.warmup_steps = whole("warmup_steps", warmup_steps)
+        self.warmup_steps = require_count("kl.warmup_steps", warmup_steps)
         self.steps = Steps()
 
     def penalty(self, kl: Latents) -> PerImage:
-        """factor * rate."""
         if not self.training:
             return kl.sum(1)
         return (self.steps.next() / self.warmup_steps).clamp(max=1) * kl.sum(1)
@@ -74,21 +72,20 @@ class CyclicalAnnealing(FreePosterior):
 
     Args:
         cycle_steps: training batches of a cycle, >= 1. Fu et al.: a fourth of the training.
-        cycles: how often; after them the factor stays 1.
-        ramp: share of a cycle in which the factor grows to 1 (their R), in (0, 1]; in the rest it is 1.
+        cycles: number of cycles; after them the factor stays 1.
+        ramp: share of a cycle in which the factor grows to 1 (their R), in (0, 1]; after it the factor is 1.
     """
 
     def __init__(self, *, cycle_steps: int, cycles: int, ramp: float) -> None:
         super().__init__()
-        self.cycle_steps = whole("cycle_steps", cycle_steps)
-        self.cycles = whole("cycles", cycles)
+        self.cycle_steps = require_count("kl.cycle_steps", cycle_steps)
+        self.cycles = require_count("kl.cycles", cycles)
         if not (isinstance(ramp, int | float) and 0 < ramp <= 1):
             raise ValueError(f"`kl.ramp` must lie in (0, 1], but got {ramp!r}")
         self.ramp = ramp
         self.steps = Steps()
 
     def penalty(self, kl: Latents) -> PerImage:
-        """factor * rate."""
         if not self.training:
             return kl.sum(1)
         step = self.steps.next()
@@ -97,11 +94,11 @@ class CyclicalAnnealing(FreePosterior):
 
 
 class FreeBits(FreePosterior):
-    """The rate, but each latent's share at least `free_nats` (Kingma et al. 2016, arXiv:1606.04934).
+    """The rate, but at least `free_nats` per latent (Kingma et al. 2016, arXiv:1606.04934).
 
-    As there, the threshold is for the mean over the batch (each latent is a group of its own): where it is below, the
-    latent costs `free_nats` for every image and has no gradient. So an image's penalty depends on its batch, also in
-    evaluation mode.
+    As in the paper, the threshold applies to the mean over the batch; each latent is a group of its own. A latent whose
+    mean is below it costs `free_nats` for every image and has no gradient: the mean penalty is
+    sum_j max(free_nats, mean KL_j). So an image's penalty depends on its batch, also in evaluation mode.
 
     Args:
         free_nats: nats per latent, >= 0; at 0 the penalty is the rate.
@@ -109,38 +106,36 @@ class FreeBits(FreePosterior):
 
     def __init__(self, *, free_nats: float) -> None:
         super().__init__()
-        self.free_nats = number("free_nats", free_nats)
+        self.free_nats = require_nonnegative("kl.free_nats", free_nats)
 
     def penalty(self, kl: Latents) -> PerImage:
-        """Sum over latents; its mean over the batch is sum_j max(free_nats, mean KL_j)."""
         return kl.where(kl.mean(0) >= self.free_nats, self.free_nats).sum(1)
 
 
 class Capacity(FreePosterior):
-    """Distance of the rate from a capacity that grows (Burgess et al. 2018, arXiv:1804.03599).
+    """|rate - capacity|, where the capacity grows (Burgess et al. 2018, arXiv:1804.03599).
 
-    Lambda is their gamma. As their loss is written for one x, it is each image's distance, not that of the mean rate.
+    Lambda is their gamma. Their loss is written for one x, so this is each image's distance, not that of the mean rate.
 
     Args:
         capacity: nats per image at the end, >= 0; at 0 the penalty is the rate.
-        warmup_steps: training batches in which the capacity grows from 0 on a straight line, >= 1.
+        warmup_steps: training batches in which the capacity grows linearly from 0, >= 1.
     """
 
     def __init__(self, *, capacity: float, warmup_steps: int) -> None:
         super().__init__()
-        self.capacity = number("capacity", capacity)
-        self.warmup_steps = whole("warmup_steps", warmup_steps)
+        self.capacity = require_nonnegative("kl.capacity", capacity)
+        self.warmup_steps = require_count("kl.warmup_steps", warmup_steps)
         self.steps = Steps()
 
     def penalty(self, kl: Latents) -> PerImage:
-        """|rate - capacity|, >= 0."""
         if not self.training:
             return (kl.sum(1) - self.capacity).abs()
         return (kl.sum(1) - self.capacity * (self.steps.next() / self.warmup_steps).clamp(max=1)).abs()
 
 
 class Steps(nn.Module):
-    """Counts the training batches that a schedule has seen; part of every checkpoint, so that a resume goes on."""
+    """Counts training batches; the count is part of every checkpoint, so that a resumed run continues it."""
 
     count: Int[Tensor, ""]
 
@@ -153,17 +148,3 @@ class Steps(nn.Module):
         step = self.count.clone()
         self.count += 1
         return step
-
-
-def whole(name: str, value: int) -> int:
-    """`value`, if it is a whole number >= 1."""
-    if not isinstance(value, int) or value < 1:
-        raise ValueError(f"`kl.{name}` must be a whole number >= 1, but got {value!r}")
-    return value
-
-
-def number(name: str, value: float) -> float:
-    """`value`, if it is a finite number >= 0."""
-    if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
-        raise ValueError(f"`kl.{name}` must be a finite number >= 0, but got {value!r}")
-    return value

@@ -1,4 +1,4 @@
-"""Encoder and decoder networks for images. An encoder maps images to (n, 2 latent), a decoder codes to images."""
+"""Encoder and decoder networks for images. An encoder maps images to (n, 2 latent), a decoder (n, latent) to images."""
 
 from __future__ import annotations
 
@@ -12,15 +12,10 @@ ImageShape = tuple[int, int, int]
 
 
 def fully_connected(image_shape: ImageShape, latent: int, hidden: int | Sequence[int]) -> tuple[nn.Module, nn.Module]:
-    """Encoder and decoder with ReLU layers of the widths `hidden`, mirrored; none at all makes both linear maps."""
+    """Encoder and decoder with ReLU layers of the widths `hidden`, mirrored; without any, both are linear maps."""
     widths = [prod(image_shape), *_positive("hidden", hidden)]
     encoder = nn.Sequential(nn.Flatten(), *_relu_layers(widths), nn.Linear(widths[-1], 2 * latent))
-    decoder = nn.Sequential(
-        *_relu_layers([latent, *reversed(widths[1:])]),
-        nn.Linear(widths[1] if len(widths) > 1 else latent, widths[0]),
-        nn.Unflatten(1, image_shape),
-    )
-    return encoder, decoder
+    return encoder, nn.Sequential(*_to_shape(latent, widths, image_shape))
 
 
 def convolutional(
@@ -51,13 +46,13 @@ def convolutional(
             ),
         ]
     encoder = nn.Sequential(*down, nn.Flatten(), *_relu_layers(widths), nn.Linear(widths[-1], 2 * latent))
-    decoder = nn.Sequential(
-        *_relu_layers([latent, *reversed(widths[1:])]),
-        nn.Linear(widths[1] if len(widths) > 1 else latent, widths[0]),
-        nn.Unflatten(1, smallest),
-        *up,
-    )
-    return encoder, decoder
+    return encoder, nn.Sequential(*_to_shape(latent, widths, smallest), *up)
+
+
+def _to_shape(latent: int, widths: list[int], shape: ImageShape) -> list[nn.Module]:
+    """The encoder's layers of these widths mirrored: from the latents to the shape, which has widths[0] numbers."""
+    mirrored = [latent, *reversed(widths[1:])]
+    return [*_relu_layers(mirrored), nn.Linear(mirrored[-1], widths[0]), nn.Unflatten(1, shape)]
 
 
 def _relu_layers(widths: Sequence[int]) -> list[nn.Module]:
@@ -68,10 +63,10 @@ def _relu_layers(widths: Sequence[int]) -> list[nn.Module]:
 
 
 def _positive(name: str, widths: int | Sequence[int]) -> list[int]:
-    listed = [widths] if isinstance(widths, int) else list(widths)
-    if not all(isinstance(width, int) and width >= 1 for width in listed):
+    sizes = [widths] if isinstance(widths, int) else list(widths)
+    if not all(isinstance(width, int) and width >= 1 for width in sizes):
         raise ValueError(
-            f"`vae.{name}` must be a whole number >= 1 or a list of such, but got {listed}; "
+            f"`vae.{name}` must be a whole number >= 1 or a list of such, but got {sizes}; "
             f"for instance `vae.{name}=400` or `'vae.{name}=[400,200]'`"
         )
-    return listed
+    return sizes

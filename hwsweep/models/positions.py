@@ -1,4 +1,4 @@
-"""Where a token stands: one vector per position, added to the token's own."""
+"""Position encodings: one vector per position, added to the vector of the token."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ class Positions(nn.Module):
             self.register_buffer("table", sinusoidal(longest, width), persistent=False)
 
     def forward(self, x: Float[Tensor, "n t width"]) -> Float[Tensor, "n t width"]:
-        """`x` with each token's position added."""
         return x + self.table[: x.shape[1]]
 
 

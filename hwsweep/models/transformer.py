@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from hwsweep.data import Shapes
 from hwsweep.models import Batch, Model
 from hwsweep.models.attention import require_memory
+from hwsweep.models.checks import require_count
 from hwsweep.models.dropout import Dropout
 from hwsweep.models.embedding import TokenEmbedding
 from hwsweep.models.encoder_layer import EncoderLayer
@@ -25,7 +26,7 @@ class Transformer(Model):
     Args:
         shapes: must have "token": (max_length,), "word": (n_words,) and "class": (n_classes,).
         embedding: builds the token embedding from the number of words and the width.
-        pooling: "mean" of the tokens, or "cls": a learned token before each text whose vector stands for it.
+        pooling: "mean" of the tokens, or "cls": the vector of a learned token before each text.
 
     Raises:
         ValueError: a value is out of range.
@@ -47,8 +48,7 @@ class Transformer(Model):
     ) -> None:
         super().__init__()
         for name, value in {"width": width, "heads": heads, "layers": layers, "hidden": hidden}.items():
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"`transformer.{name}` must be a whole number >= 1, but got {value!r}")
+            require_count(f"transformer.{name}", value)
         if pooling not in ("mean", "cls"):
             raise ValueError(f"`transformer.pooling` must be mean or cls, but got {pooling!r}")
         if not {"token", "word", "class"} <= shapes.keys():
@@ -67,33 +67,33 @@ class Transformer(Model):
 
     @property
     def prefix(self) -> tuple[str, ...]:
-        """Names of the tokens that the model itself puts before each text; `attention` has them too."""
+        """Names of the tokens that the model puts before each text; `attention` has them too."""
         return () if self.cls is None else ("<cls>",)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Per text: `loss`, the cross-entropy in nats, and `error`, 1 where the likeliest class is not the label's.
+        """Per text: `loss`, the cross-entropy in nats, and `error`, 1 where the most likely class is wrong.
 
         In evaluation, where the batch says which tokens are `key`: `key_attention`, the share of attention in [0, 1]
-        that falls on them, averaged over layers, heads and the queries that are no padding.
+        that falls on them, averaged over layers, heads and the queries that are not padding.
 
         Raises:
             DataError: texts so long that attention in training would not fit in memory.
         """
-        see = "key" in batch and not self.training
-        logits, maps, real = self._read(batch, see=see)
+        need_weights = "key" in batch and not self.training
+        logits, maps, real = self._read(batch, need_weights=need_weights)
         label = batch["label"]
         losses = {
             "loss": F.cross_entropy(logits, label, reduction="none"),
             "error": (logits.argmax(1) != label).float(),
         }
-        if see:
+        if need_weights:
             key = F.pad(batch["key"], (len(self.prefix), 0))[:, : real.shape[1]]
             losses["key_attention"] = key_attention(maps, key, real)
         return losses
 
     def outputs(self, batch: Batch) -> dict[str, Tensor]:
         """`logits` and `probability` of each class, (n, classes); a row of the latter sums to 1."""
-        logits, _, _ = self._read(batch, see=False)
+        logits, _, _ = self._read(batch, need_weights=False)
         return {"logits": logits, "probability": logits.softmax(1)}
 
     def attention(self, batch: Batch) -> Float[Tensor, "n layers heads t t"]:
@@ -102,14 +102,14 @@ class Transformer(Model):
         `prefix` and then the text's tokens on both axes; no gradient.
         """
         with torch.no_grad():
-            _, maps, real = self._read(batch, see=True)
+            _, maps, real = self._read(batch, need_weights=True)
         return torch.stack(maps, dim=1) * real[:, None, None, :, None]
 
-    def _read(self, batch: Batch, *, see: bool) -> tuple[Tensor, list[Tensor], Tensor]:
-        """Logits (n, classes), the layers' attention if `see`, and which tokens are no padding (n, t)."""
+    def _read(self, batch: Batch, *, need_weights: bool) -> tuple[Tensor, list[Tensor], Tensor]:
+        """Logits (n, classes), the layers' attention if `need_weights`, and which tokens are not padding (n, t)."""
         length = batch["length"].long()
         longest, shortest = int(length.max()), int(length.min())
-        if self.dropout.active and length.device.type == "cpu":  # else attention keeps no weights
+        if self.dropout.active and length.device.type == "cpu":  # else attention stores no weights
             require_memory(len(length), longest + len(self.prefix), self.heads, len(self.layers))
         x = self.positions(self.embedding(batch["token"][:, :longest].long()))
         if self.cls is not None:
@@ -119,15 +119,15 @@ class Transformer(Model):
         x = self.dropout(x)
         maps = []
         for layer in self.layers:
-            x, weights = layer(x, mask, see=see)
-            maps += [weights] if see else []
+            x, weights = layer(x, mask, need_weights=need_weights)
+            maps += [weights] if need_weights else []
         x = self.norm(x)
         pooled = x[:, 0] if self.cls is not None else masked_mean(x, real)
         return self.classify(pooled).float(), maps, real
 
 
 def masked_mean(x: Float[Tensor, "n t width"], real: Bool[Tensor, "n t"]) -> Float[Tensor, "n width"]:
-    """Mean of the tokens that are no padding."""
+    """Mean of the tokens that are not padding."""
     weight = real / real.sum(1, keepdim=True)
     return (weight[:, None] @ x)[:, 0]
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hwsweep.data import Shapes
 from hwsweep.models import Batch, Model
+from hwsweep.models.checks import require_count, require_nonnegative
 from hwsweep.models.kl_terms import KLTerm
 from hwsweep.models.likelihoods import Bernoulli, Gaussian, Likelihood, OptimalGaussian
 from hwsweep.models.networks import ImageShape
@@ -28,8 +29,7 @@ class VAE(Model):
         sigma2: variance of a pixel given the code, for the Gaussian likelihood (intensity squared), or "learned".
         kl_weight: lambda (the beta of Higgins et al. 2017), >= 0; 1 makes the loss the negative ELBO.
         kl_term: the penalty: the rate itself, or a remedy against posterior collapse.
-        log_var_limit: the posterior's log-variance stays in (-limit, limit), also at lambda = 0, where nothing
-            else keeps it from running to minus infinity.
+        log_var_limit: the posterior's log-variance stays in (-limit, limit); at lambda = 0 nothing else bounds it.
 
     Raises:
         ValueError: a value is out of range.
@@ -48,16 +48,12 @@ class VAE(Model):
         log_var_limit: float,
     ) -> None:
         super().__init__()
-        if not isinstance(latent, int) or latent < 1:
-            raise ValueError(f"`vae.latent` must be a whole number >= 1, but got {latent!r}")
-        if not (isinstance(kl_weight, int | float) and math.isfinite(kl_weight) and kl_weight >= 0):
-            raise ValueError(f"`vae.lambda` must be a finite number >= 0, but got {kl_weight!r}")
         if not (isinstance(log_var_limit, int | float) and 0 < log_var_limit <= 50):
             raise ValueError(f"`vae.log_var_limit` must lie in (0, 50], but got {log_var_limit!r}")
         if "image" not in shapes:
             raise ValueError(f"a VAE needs a data set of images, but this one has {sorted(shapes)}")
-        self.latent = latent
-        self.kl_weight = kl_weight
+        self.latent = require_count("vae.latent", latent)
+        self.kl_weight = require_nonnegative("vae.lambda", kl_weight)
         self.kl_term = kl_term
         self.log_var_limit = log_var_limit
         self.likelihood = _likelihood(likelihood, sigma2)
@@ -65,10 +61,10 @@ class VAE(Model):
         self.encoder, self.decoder = networks((channels, height, width), latent)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Nats per image, shape (n,), from one sample of the posterior each (the global generator's noise).
+        """Nats per image, shape (n,), from one sample of the posterior each (noise of the global generator).
 
         `loss` = `distortion` + kl_weight * penalty, where the penalty is the rate unless a remedy changes it;
-        `neg_elbo` = `distortion` + `rate`, the same scale at every weight. `sigma2`, where it is learned.
+        `neg_elbo` = `distortion` + `rate`, the same scale at every weight. `sigma2`, if it is learned.
         """
         image = pixels(batch["image"])
         mu, log_var = self.encode(image)
@@ -93,7 +89,7 @@ class VAE(Model):
 
     def encode(self, image: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "n latent"], Float[Tensor, "n latent"]]:
         """Mean and log-variance of q(z | x) for images in [0, 1]."""
-        mu, raw = self.encoder(image).float().chunk(2, dim=1)  # small differences follow: float32 under autocast too
+        mu, raw = self.encoder(image).float().chunk(2, dim=1)  # float32 also under autocast: small differences follow
         return self.kl_term.posterior(mu, self.log_var_limit * torch.tanh(raw / self.log_var_limit))
 
     def decode(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n c h w"]:
@@ -102,7 +98,7 @@ class VAE(Model):
 
 
 def pixels(image: Num[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-    """Intensities in [0, 1] from bytes; floats pass unchanged."""
+    """Intensities in [0, 1] from bytes; floats stay as they are."""
     return image if image.is_floating_point() else image.float().div_(255)
 
 

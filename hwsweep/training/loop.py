@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hwsweep.data import Examples, Splits
 from hwsweep.models import Batch, Model
+from hwsweep.models.checks import require_count
 from hwsweep.training import checkpoint
 from hwsweep.training.batches import evaluation_batches, n_examples, training_batches
 from hwsweep.training.checkpoint import EpochMetrics, TrainingState
@@ -48,9 +49,7 @@ class TrainingPlan:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"`{name}` must be a whole number >= 1, but got {value!r}")
+            require_count(name, getattr(self, name))
         if self.clip_norm is not None and not (isinstance(self.clip_norm, int | float) and self.clip_norm > 0):
             raise ValueError(f"`clip_norm` must be a number > 0 or null, but got {self.clip_norm!r}")
         if self.precision not in PRECISIONS:

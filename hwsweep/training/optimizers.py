@@ -1,53 +1,84 @@
-"""Optimizers that take dense and sparse gradients together; conf/optimizer/*.yaml names the functions."""
+"""Optimizers that take dense and sparse gradients together; conf/optimizer/*.yaml names the classes that build them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
-from torch.optim import SGD, Adam, AdamW, Optimizer, SparseAdam
+from torch import nn, optim
 
+from hwsweep.models.checks import require_nonnegative
 from hwsweep.models.embedding import RowParameter
 
 Parameters = Iterable[nn.Parameter]
 
 
-def adam(
-    parameters: Parameters,
-    *,
-    lr: float,
-    betas: Sequence[float],
-    weight_decay: float,
-    decoupled_weight_decay: bool,
-    fused: bool,
-) -> Optimizer:
-    """Adam, or AdamW where the weight decay is decoupled.
+@dataclass(frozen=True)
+class Adam:
+    """Builds Adam, or AdamW where the weight decay is decoupled.
 
     Tables with sparse gradients get `SparseAdam`: it moves only rows that have a gradient, without weight decay.
+
+    Raises:
+        ValueError: a value is out of range.
     """
-    first, second = betas
-    dense = AdamW if decoupled_weight_decay else Adam
-    return _split(
-        parameters,
-        lambda others: dense(others, lr=lr, betas=(first, second), weight_decay=weight_decay, fused=fused),
-        lambda tables: SparseAdam(tables, lr=lr, betas=(first, second)),
-    )
+
+    lr: float
+    betas: Sequence[float]
+    weight_decay: float
+    decoupled_weight_decay: bool
+    fused: bool
+
+    def __post_init__(self) -> None:
+        require_nonnegative("optimizer.lr", self.lr)
+        require_nonnegative("optimizer.weight_decay", self.weight_decay)
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"`optimizer.betas` must be two numbers in [0, 1), but got {list(self.betas)}")
+
+    def __call__(self, parameters: Parameters) -> optim.Optimizer:
+        first, second = self.betas
+        dense = optim.AdamW if self.decoupled_weight_decay else optim.Adam
+        return _split(
+            parameters,
+            lambda others: dense(
+                others, lr=self.lr, betas=(first, second), weight_decay=self.weight_decay, fused=self.fused
+            ),
+            lambda tables: optim.SparseAdam(tables, lr=self.lr, betas=(first, second)),
+        )
 
 
-def sgd(parameters: Parameters, *, lr: float, momentum: float, weight_decay: float, fused: bool) -> Optimizer:
-    """Stochastic gradient descent; rows of tables with sparse gradients have no momentum and no decay."""
-    return _split(
-        parameters,
-        lambda others: SGD(others, lr=lr, momentum=momentum, weight_decay=weight_decay, fused=fused),
-        lambda tables: SGD(tables, lr=lr),
-    )
+@dataclass(frozen=True)
+class SGD:
+    """Builds stochastic gradient descent; rows of tables with sparse gradients have no momentum and no decay.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+
+    lr: float
+    momentum: float
+    weight_decay: float
+    fused: bool
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "momentum", "weight_decay"):
+            require_nonnegative(f"optimizer.{name}", getattr(self, name))
+
+    def __call__(self, parameters: Parameters) -> optim.Optimizer:
+        return _split(
+            parameters,
+            lambda others: optim.SGD(
+                others, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, fused=self.fused
+            ),
+            lambda tables: optim.SGD(tables, lr=self.lr),
+        )
 
 
-class DenseAndSparse(Optimizer):
+class DenseAndSparse(optim.Optimizer):
     """Two optimizers as one; its parameter groups are theirs."""
 
-    def __init__(self, dense: Optimizer, sparse: Optimizer) -> None:
+    def __init__(self, dense: optim.Optimizer, sparse: optim.Optimizer) -> None:
         self._optimizers = {"dense": dense, "rows": sparse}
         super().__init__(self._groups(), {})
 
@@ -69,9 +100,9 @@ class DenseAndSparse(Optimizer):
 
 def _split(
     parameters: Parameters,
-    dense: Callable[[list[nn.Parameter]], Optimizer],
-    sparse: Callable[[list[nn.Parameter]], Optimizer],
-) -> Optimizer:
+    dense: Callable[[list[nn.Parameter]], optim.Optimizer],
+    sparse: Callable[[list[nn.Parameter]], optim.Optimizer],
+) -> optim.Optimizer:
     """One optimizer for all parameters; two in one only where a model has tables with sparse gradients."""
     tables: list[nn.Parameter] = []
     others: list[nn.Parameter] = []

@@ -42,15 +42,15 @@ def layer_of(reference: nn.TransformerEncoderLayer, norm: str) -> EncoderLayer:
     return ours
 
 
-@pytest.mark.parametrize("see", [True, False])
-def test_attention_equals_that_of_torch_with_the_same_weights(see: bool) -> None:
+@pytest.mark.parametrize("need_weights", [True, False])
+def test_attention_equals_that_of_torch_with_the_same_weights(need_weights: bool) -> None:
     x, real = texts()
     reference = nn.MultiheadAttention(WIDTH, HEADS, batch_first=True)
     nn.init.normal_(reference.in_proj_bias)
     expected, maps = reference(x, x, x, key_padding_mask=~real, average_attn_weights=False)
-    mixed, weights = attention_of(reference)(x, real, see=see)
+    mixed, weights = attention_of(reference)(x, real, need_weights=need_weights)
     torch.testing.assert_close(mixed, expected)
-    if see:
+    if need_weights:
         torch.testing.assert_close(weights, maps)
     else:
         assert weights is None
@@ -74,7 +74,7 @@ def test_attention_of_two_tokens_is_what_one_computes_by_hand() -> None:
 
 def test_rows_of_attention_sum_to_one_over_real_tokens_and_padding_has_none() -> None:
     x, real = texts()
-    _, weights = SelfAttention(width=WIDTH, heads=HEADS, dropout=0.0)(x, real, see=True)
+    _, weights = SelfAttention(width=WIDTH, heads=HEADS, dropout=0.0)(x, real, need_weights=True)
     torch.testing.assert_close(weights.sum(3), torch.ones(weights.shape[:3]))
     assert weights.masked_select(~real[:, None, None, :].expand_as(weights)).abs().max() == 0
 
@@ -84,16 +84,16 @@ def test_heads_that_do_not_divide_the_width_are_refused_with_the_divisors() -> N
         SelfAttention(width=200, heads=7, dropout=0.0)
 
 
-@pytest.mark.parametrize("see", [True, False])
+@pytest.mark.parametrize("need_weights", [True, False])
 @pytest.mark.parametrize("norm", ["pre", "post"])
-def test_an_encoder_layer_equals_that_of_torch_with_the_same_weights(norm: str, see: bool) -> None:
+def test_an_encoder_layer_equals_that_of_torch_with_the_same_weights(norm: str, need_weights: bool) -> None:
     x, real = texts()
     reference = nn.TransformerEncoderLayer(
         WIDTH, HEADS, HIDDEN, dropout=0.0, batch_first=True, norm_first=norm == "pre"
     )
     nn.init.normal_(reference.norm1.weight)
     expected = reference(x, src_key_padding_mask=~real)
-    got, _ = layer_of(reference, norm)(x, real, see=see)
+    got, _ = layer_of(reference, norm)(x, real, need_weights=need_weights)
     torch.testing.assert_close(got[real], expected[real])
 
 
@@ -102,7 +102,7 @@ def test_the_gradients_of_an_encoder_layer_equal_those_of_torch() -> None:
     reference = nn.TransformerEncoderLayer(WIDTH, HEADS, HIDDEN, dropout=0.0, batch_first=True)
     ours = layer_of(reference, "post")
     ours_x, their_x = x.clone().requires_grad_(), x.clone().requires_grad_()
-    ours(ours_x, real, see=False)[0][real].square().sum().backward()
+    ours(ours_x, real, need_weights=False)[0][real].square().sum().backward()
     reference(their_x, src_key_padding_mask=~real)[real].square().sum().backward()
     torch.testing.assert_close(ours_x.grad, their_x.grad, rtol=1e-4, atol=1e-5)
 

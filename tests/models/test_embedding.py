@@ -86,7 +86,7 @@ def test_words_without_a_vector_start_at_the_scale_of_the_others() -> None:
     n = 2000
     module = embedding(n, 11)
     found = torch.arange(n) % 2 == 0
-    module.start_from(0.37 * torch.randn(n, 11) * found[:, None], found)
+    module.initialise(0.37 * torch.randn(n, 11) * found[:, None], found)
     # the standard error of a deviation from 11,000 draws is 0.37 / sqrt(22,000) = 0.0025; of two, 0.0035
     assert module.table[~found].std().item() == pytest.approx(0.37, abs=5 * 0.0035)
 
@@ -106,7 +106,7 @@ def test_without_word_vectors_nothing_changes() -> None:
 
 
 def test_word_vectors_of_another_dimension_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"got 5 and 3 of `embedding\.vectors`"):
+    with pytest.raises(ValueError, match=r"`embedding\.vectors`, but got 5 and 3"):
         from_word_vectors(Host(embedding(dim=5)), splits(), vectors=Vectors())
 
 

@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from torch.distributions import Normal
 
 from hwsweep.models.kl_terms import Constant
-from hwsweep.models.likelihoods import MEMORY, OptimalGaussian
+from hwsweep.models.likelihoods import N_AVERAGED, OptimalGaussian
 from hwsweep.models.networks import fully_connected
 from hwsweep.models.vae import VAE
 
@@ -51,17 +51,19 @@ def test_evaluation_uses_the_mean_over_training_batches_and_leaves_it_alone() ->
     errors = (0.1, 0.2, 0.6)
     for error in errors:
         likelihood.distortion(*decoded(error=error))
-    kept = sum(float((output - image).square().mean()) for output, image in (decoded(error=e) for e in errors)) / 3
+    running_mean = (
+        sum(float((output - image).square().mean()) for output, image in (decoded(error=e) for e in errors)) / 3
+    )
     output, image = decoded(error=2.0)
     found = likelihood.eval().distortion(output, image)
-    expected = negative_log_density(output, image, kept) - 30 / 2 * math.log(2 * math.pi)
+    expected = negative_log_density(output, image, running_mean) - 30 / 2 * math.log(2 * math.pi)
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
-    assert float(likelihood.sigma2) == pytest.approx(kept, rel=1e-6)
+    assert float(likelihood.sigma2) == pytest.approx(running_mean, rel=1e-6)
 
 
 def test_old_batches_fade() -> None:
     likelihood = OptimalGaussian()
-    for error in [9.0] * MEMORY + [0.3] * 10 * MEMORY:
+    for error in [9.0] * N_AVERAGED + [0.3] * 10 * N_AVERAGED:
         likelihood.distortion(*decoded(error=error))
     output, image = decoded(error=0.3)
     # (1 - 1/100)^1000 = 4e-5 of 9^2 / 0.3^2 = 900 is left

@@ -147,12 +147,12 @@ def test_key_attention_of_known_maps_is_what_one_counts_by_hand() -> None:
 def test_key_attention_is_the_share_that_the_attention_maps_show(pooling: str) -> None:
     model, batch = transformer(pooling=pooling), texts()
     key = (torch.arange(23) % 3 == 1) & (torch.arange(23) < batch["length"][:, None])
-    shown = []
+    shares = []
     for row, maps in enumerate(model.attention(batch)):
         n_tokens = int(batch["length"][row]) + len(model.prefix)
         places = [column + len(model.prefix) for column in range(11) if key[row, column]]
-        shown.append(maps[:, :, :n_tokens][..., places].sum(3).mean())
-    torch.testing.assert_close(model.losses({**batch, "key": key})["key_attention"], torch.stack(shown))
+        shares.append(maps[:, :, :n_tokens][..., places].sum(3).mean())
+    torch.testing.assert_close(model.losses({**batch, "key": key})["key_attention"], torch.stack(shares))
     assert "key_attention" not in model.train().losses({**batch, "key": key})
 
 
@@ -217,8 +217,10 @@ def test_a_data_set_of_images_is_refused() -> None:
 def test_texts_too_long_for_the_memory_are_refused_before_they_are_read_and_only_in_training() -> None:
     model = transformer(dropout=0.5, width=10, heads=5, layers=2).train()
     batch = texts() | {"length": torch.full((13,), 100_000)}
-    told = r"13 texts of up to 100,000 tokens would run out of memory.* 5 heads, 2 layers takes 15,600 GB.*max_length"
-    with pytest.raises(DataError, match=told):  # 12 bytes * 2 layers * 5 heads * 13 texts * 10^10 pairs of tokens
+    message = (
+        r"13 texts of up to 100,000 tokens would run out of memory.* 5 heads, 2 layers takes 15,600 GB.*max_length"
+    )
+    with pytest.raises(DataError, match=message):  # 12 bytes * 2 layers * 5 heads * 13 texts * 10^10 pairs of tokens
         model.losses(batch)
     model.losses(texts())
     model.eval()

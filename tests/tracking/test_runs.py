@@ -13,11 +13,9 @@ from threading import Barrier
 
 import pytest
 from mlflow import entities
-from sqlalchemy import NullPool, create_engine
 
 from hwsweep.processes import is_gone, this_process
 from hwsweep.tracking import runs
-from hwsweep.tracking.database import _not_synchronised
 
 URI, ARTIFACTS = "sqlite:///mlruns/mlflow.db", "mlruns/artifacts"
 
@@ -43,10 +41,10 @@ def test_params_metrics_tags_and_artifacts_come_back_as_they_were_logged(workpla
     history = store.client().get_metric_history(run.id, "train/loss")
     assert [(metric.step, metric.value) for metric in history] == [(1, 3.0), (2, 2.0)]
     assert run.last_step("train/loss") == 2
-    (noted,) = found.inputs.dataset_inputs
-    assert (noted.dataset.name, noted.dataset.digest) == ("digits", "abc" * 12)
-    kept = workplace / "mlruns" / "artifacts" / "test" / run.id / "artifacts" / "notes" / "note.txt"
-    assert kept.read_text() == "hello"
+    (data,) = found.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("digits", "abc" * 12)
+    artifact = workplace / "mlruns" / "artifacts" / "test" / run.id / "artifacts" / "notes" / "note.txt"
+    assert artifact.read_text() == "hello"
 
 
 @pytest.mark.parametrize(
@@ -155,21 +153,21 @@ def test_a_new_store_is_in_write_ahead_mode(migrated_store: Path) -> None:
     connection.close()
 
 
-def test_runs_that_note_the_same_data_at_the_same_moment_all_have_it(workplace: Path) -> None:
+def test_runs_that_log_the_same_data_at_the_same_moment_all_have_it(workplace: Path) -> None:
     """MLflow looks whether the data is known and inserts it if not, and another run inserts it in between."""
     store = runs.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
     ready = Barrier(8)
 
-    def note(number: int) -> str:
+    def log_data(number: int) -> str:
         with runs.open_run(store, "test", f"run {number}", {}, {}) as run:
             ready.wait(60)
             run.log_dataset("digits", "somewhere", "abc", {"train": 3})
         return run.id
 
     with ThreadPoolExecutor(8) as threads:
-        ids = list(threads.map(note, range(8)))
-    noted = [store.client().get_run(run).inputs.dataset_inputs for run in ids]
-    assert [[each.dataset.digest for each in inputs] for inputs in noted] == [["abc"]] * 8
+        ids = list(threads.map(log_data, range(8)))
+    inputs = [store.client().get_run(run).inputs.dataset_inputs for run in ids]
+    assert [[item.dataset.digest for item in items] for items in inputs] == [["abc"]] * 8
 
 
 def test_a_second_store_is_a_copy_of_the_tables_and_otherwise_its_own(
@@ -197,20 +195,7 @@ def test_a_second_store_is_a_copy_of_the_tables_and_otherwise_its_own(
         assert store.experiment("test") == "1"
 
 
-def test_only_the_making_of_a_store_does_not_wait_for_the_disk(tmp_path: Path) -> None:
-    engine = create_engine(f"sqlite:///{tmp_path}/a.db", poolclass=NullPool)
-
-    def waits() -> int:
-        with engine.connect() as connection:
-            return int(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
-
-    usual = waits()
-    with _not_synchronised():
-        assert waits() == 0
-    assert waits() == usual > 0
-
-
-def test_a_store_whose_creation_was_cut_is_created_again(tmp_path: Path) -> None:
+def test_a_store_whose_creation_was_interrupted_is_created_again(tmp_path: Path) -> None:
     (tmp_path / ".mlflow.db.1.tmp").write_text("half a database")
     store = runs.open_store(f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "artifacts"))
     assert store.experiment("test")

@@ -10,15 +10,15 @@ import torch
 from torch import nn
 
 from hwsweep.models.embedding import TokenEmbedding
-from hwsweep.training.optimizers import DenseAndSparse, adam, sgd
+from hwsweep.training.optimizers import SGD, Adam, DenseAndSparse
 
 BETAS = {"lr": 0.01, "betas": [0.8, 0.9], "fused": True}
 ADAM = {**BETAS, "weight_decay": 0.0, "decoupled_weight_decay": False}
 ADAMW = {**BETAS, "weight_decay": 0.1, "decoupled_weight_decay": True}
 SETTINGS: list[tuple[Callable[..., Any], dict[str, Any], type[torch.optim.Optimizer]]] = [
-    (adam, ADAM, torch.optim.Adam),
-    (adam, ADAMW, torch.optim.AdamW),
-    (sgd, {"lr": 0.01, "momentum": 0.9, "weight_decay": 0.1, "fused": True}, torch.optim.SGD),
+    (Adam, ADAM, torch.optim.Adam),
+    (Adam, ADAMW, torch.optim.AdamW),
+    (SGD, {"lr": 0.01, "momentum": 0.9, "weight_decay": 0.1, "fused": True}, torch.optim.SGD),
 ]
 
 
@@ -40,7 +40,7 @@ def train(model: nn.Module, optimizer: torch.optim.Optimizer, steps: int, token:
 def test_without_a_sparse_table_it_is_the_optimizer_of_torch(
     build: Callable[..., Any], settings: dict[str, Any], reference: type
 ) -> None:
-    optimizer = build(network(sparse=False).parameters(), **settings)
+    optimizer = build(**settings)(network(sparse=False).parameters())
     assert type(optimizer) is reference
     [group] = optimizer.param_groups
     expected = {name: value for name, value in settings.items() if name != "decoupled_weight_decay"}
@@ -50,7 +50,7 @@ def test_without_a_sparse_table_it_is_the_optimizer_of_torch(
 def test_adam_on_rows_that_every_step_touches_equals_dense_adam_with_the_gradient_clipped() -> None:
     every_word = [1, 2, 2, 3, 4, 5, 6]
     sparse, dense = network(), network(sparse=False)
-    train(sparse, adam(sparse.parameters(), **ADAM), 5, every_word)
+    train(sparse, Adam(**ADAM)(sparse.parameters()), 5, every_word)
     train(dense, torch.optim.Adam(dense.parameters(), lr=0.01, betas=(0.8, 0.9)), 5, every_word)
     for ours, theirs in zip(sparse.parameters(), dense.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs)
@@ -62,7 +62,7 @@ def test_a_step_moves_only_the_rows_of_its_words(
 ) -> None:
     model = network()
     before = model[0].table.detach().clone()
-    optimizer = build(model.parameters(), **settings)
+    optimizer = build(**settings)(model.parameters())
     train(model, optimizer, 1, [2, 3])
     train(model, optimizer, 2, [5, 0])
     moved = (model[0].table != before).any(1)
@@ -71,10 +71,10 @@ def test_a_step_moves_only_the_rows_of_its_words(
 
 def test_training_that_was_cut_goes_on_to_the_same_weights() -> None:
     whole, cut = network(), network()
-    train(whole, adam(whole.parameters(), **ADAM), 5, [2, 3])
-    first = adam(cut.parameters(), **ADAM)
+    train(whole, Adam(**ADAM)(whole.parameters()), 5, [2, 3])
+    first = Adam(**ADAM)(cut.parameters())
     train(cut, first, 2, [2, 3])
-    second = adam(cut.parameters(), **ADAM)
+    second = Adam(**ADAM)(cut.parameters())
     second.load_state_dict(first.state_dict())
     train(cut, second, 3, [2, 3])
     for ours, theirs in zip(cut.parameters(), whole.parameters(), strict=True):
@@ -83,7 +83,7 @@ def test_training_that_was_cut_goes_on_to_the_same_weights() -> None:
 
 def test_the_learning_rate_of_both_kinds_is_set_through_the_groups_also_after_loading() -> None:
     model = network()
-    optimizer = adam(model.parameters(), **ADAM)
+    optimizer = Adam(**ADAM)(model.parameters())
     assert isinstance(optimizer, DenseAndSparse)
     optimizer.load_state_dict(optimizer.state_dict())
     before = [parameter.detach().clone() for parameter in model.parameters()]
@@ -92,3 +92,19 @@ def test_the_learning_rate_of_both_kinds_is_set_through_the_groups_also_after_lo
     train(model, optimizer, 1, [2, 3])
     assert len(optimizer.param_groups) == 2
     assert all(torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("build", "settings", "change", "message"),
+    [
+        (Adam, ADAM, {"lr": -1}, "`optimizer.lr` must be a finite number >= 0, but got -1"),
+        (Adam, ADAM, {"weight_decay": float("nan")}, "`optimizer.weight_decay` must be a finite number >= 0"),
+        (Adam, ADAM, {"betas": [0.9, 1.0]}, r"`optimizer.betas` must be two numbers in \[0, 1\), but got \[0.9, 1.0\]"),
+        (SGD, SETTINGS[2][1], {"momentum": -0.1}, "`optimizer.momentum` must be a finite number >= 0"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused_before_an_optimizer_is_built(
+    build: Callable[..., Any], settings: dict[str, Any], change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        build(**(settings | change))

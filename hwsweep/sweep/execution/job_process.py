@@ -13,7 +13,7 @@ import cloudpickle  # type: ignore[import-untyped]
 from omegaconf import DictConfig
 
 from hwsweep.processes import end_with_parent
-from hwsweep.startup import look_for_garbage_as_usual
+from hwsweep.startup import restore_gc_threshold
 from hwsweep.sweep import orphans
 from hwsweep.sweep.execution.executor import Done, Job
 
@@ -72,7 +72,7 @@ def main(
 
 def become_independent() -> None:
     """Leave the sweep's terminal session, and restore the signals and the garbage collector of a new process."""
-    look_for_garbage_as_usual()  # to look at all that the fork server has loaded takes 200 ms and copies its pages
+    restore_gc_threshold()  # without the objects of the fork server: a collection of them takes 200 ms
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C goes to the sweep alone, which then stops its jobs
     signal.signal(signal.SIGINT, signal.default_int_handler)
