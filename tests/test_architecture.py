@@ -61,8 +61,8 @@ ONLY_IN = {  # a library -> the parts that may import it
 }
 HYDRAS_INTERNALS = "sweep/hydra_internals.py"
 FILES = sorted(PACKAGE.rglob("*.py"))
-MAX_FILES = {"": 12, "data": 24, "figures": 22}
-"""Largest number of files of a folder without its __init__.py; 16 for all other folders."""
+MAX_FILES = {"": 12, "data": 24, "figures": 24}
+"""Largest number of files of a folder without its __init__.py; 17 for all other folders (docs/extend.md adds one)."""
 
 
 def part_of(parts: tuple[str, ...]) -> str:
@@ -102,7 +102,7 @@ def test_no_folder_has_too_many_files() -> None:
     for folder in {path.parent for path in FILES}:
         name = "" if folder == PACKAGE else str(folder.relative_to(PACKAGE))
         names = sorted(path.name for path in folder.glob("*.py") if path.name != "__init__.py")
-        assert len(names) <= MAX_FILES.get(name, 16), f"{name} holds {names}"
+        assert len(names) <= MAX_FILES.get(name, 17), f"{name} holds {names}"
 
 
 def test_every_file_of_conf_begins_with_a_comment() -> None:

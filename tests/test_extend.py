@@ -28,9 +28,18 @@ def blocks() -> dict[str, str]:
     return found
 
 
+def output(folder: Path, *command: str) -> str:
+    """What `python -m` with this command prints in the folder, with the folder's copy of the package."""
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    python = [sys.executable, "-m", *command]
+    done = subprocess.run(python, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 @pytest.mark.slow
 def test_the_example_brings_a_sentence_and_a_figure_to_the_page_by_new_files_alone(tmp_path: Path) -> None:
-    for folder in ("hwsweep", "conf"):
+    for folder in ("hwsweep", "conf", "tests"):
         shutil.copytree(REPOSITORY / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     files = blocks()
     assert len(files) == 10
@@ -38,16 +47,9 @@ def test_the_example_brings_a_sentence_and_a_figure_to_the_page_by_new_files_alo
         assert not (tmp_path / name).exists(), f"{name} is a new file"
         (tmp_path / name).write_text(content, encoding="utf-8")
     overrides = ["model=linear_classifier", "dataset=stripes", "dataset.n_images=200", "epochs=1"]
-    done = subprocess.run(
-        [sys.executable, "-m", "hwsweep", "-m", *overrides, "optimizer.lr=1e-4,1e-2", "hydra.sweeper.study_name=lines"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "a classifier that guesses one of 2 classes has an error of 0.50" in done.stdout
+    sweep = ["hwsweep", "-m", *overrides, "optimizer.lr=1e-4,1e-2", "hydra.sweeper.study_name=lines"]
+    assert "a classifier that guesses one of 2 classes has an error of 0.50" in output(tmp_path, *sweep)
+    output(tmp_path, "pytest", "-p", "no:cacheprovider", "tests/test_architecture.py")
     study = tmp_path / "outputs" / "lines"
     page = (study / "report.html").read_text(encoding="utf-8")
     metrics = [json.loads((study / number / "result.json").read_text())["metrics"] for number in ("0", "1")]
