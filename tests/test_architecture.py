@@ -22,10 +22,9 @@ ALLOWED = {  # folder, or a file that differs from its folder -> the parts that 
     "data": set(),
     "data.__main__": {"data"},
     "figures": {"analysis", "data", "models"},
-    "figures.search": {"figures", "sweep.study"},
     "hydra_plugins": {"sweep", "sweep.execution"},
     "models": {"data"},
-    "report": {"figures", "figures.search", "sweep", "sweep.execution", "sweep.study", "tracking"},
+    "report": {"figures", "sweep", "sweep.execution", "sweep.study", "tracking"},
     "report.posterior_collapse": {"analysis", "data", "figures", "report", "sweep.study"},
     "reproduce": {"run", "sweep", "sweep.study", "tracking", "training"},
     "run": {"analysis", "build", "data", "figures", "models", "sweep", "tracking", "training"},
@@ -41,7 +40,7 @@ ALLOWED = {  # folder, or a file that differs from its folder -> the parts that 
 }
 ONLY_IN = {  # a library -> the parts that may import it
     "mlflow": {"tracking", "tracking.served_model"},
-    "optuna": {"sweep", "sweep.search", "sweep.study"},
+    "optuna": {"report", "sweep", "sweep.search", "sweep.study"},
     "hydra": {"__main__", "build", "data.__main__", "hydra_plugins", "report", "report.posterior_collapse"}
     | {"reproduce", "run", "tracking.served_model", *SWEEP},
     "omegaconf": {"__main__", "build", "data.__main__", "hydra_plugins", "report", "report.posterior_collapse"}

@@ -61,7 +61,6 @@ class Drawable(Protocol):
 
     def draw(self, info: Any, axes: Sequence[Axes]) -> None:
         """Draw `info` on `PANELS` axes."""
-        ...
 
 
 @contextmanager
@@ -145,7 +144,12 @@ def save(module: Drawable, info: Any, path: Path) -> None:
         # A long page: `_render` cuts off the empty part.
         figure = Figure(figsize=(_WIDTH_INCHES, 3 * _WIDTH_INCHES), dpi=_DOTS_PER_INCH, layout="compressed")
         module.draw(info, list(figure.subplots(1, module.PANELS, squeeze=False)[0]))
-        picture = _render(figure)
+        write(figure, path)
+
+
+def write(figure: Figure, path: Path) -> None:
+    """Write a figure that has a layout engine to a PNG, cropped to a white margin."""
+    picture = _render(figure)
     if picture.getcolors(_FEW_COLOURS) is None:  # a palette makes files of photographs three times smaller
         picture = picture.quantize(256, Image.Quantize.FASTOCTREE)
     with whole(path) as part:

@@ -6,7 +6,7 @@ import statistics
 from collections import Counter
 
 from hwsweep.report.naming import trial_title, value_text
-from hwsweep.sweep.study.pareto_front import pareto_front
+from hwsweep.sweep.study.optuna_study import pareto_front
 from hwsweep.sweep.study.view import StudyView
 
 MAX_VALUES = 12

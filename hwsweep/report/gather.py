@@ -14,7 +14,7 @@ from hwsweep.report.naming import command_line, count, run_directory, run_title,
 from hwsweep.report.origin import reproduce_section
 from hwsweep.report.study_figures import SEARCH, StudyFigures
 from hwsweep.report.tables import trials_table
-from hwsweep.sweep.study.importance import importances
+from hwsweep.sweep.study.optuna_study import importances, optuna_study
 from hwsweep.sweep.study.stored_view import has_ended
 from hwsweep.sweep.study.view import StudyView, TrialView
 
@@ -36,7 +36,7 @@ def gather(view: StudyView, model: ModelStudy, figures: StudyFigures) -> Page:
     titles = dict.fromkeys([*model_sections, *pictures])
     sections = [
         Section("Question", [question(view)], command_line(view.command)),
-        Section("Answer", model.answer(view, answer(view, importances(view)))),
+        Section("Answer", model.answer(view, answer(view, importances(optuna_study(view))))),
         Section("Trials", _warnings(view, figures.problems), tables=[trials_table(view)] if view.trials else []),
         Section("Verdicts", verdict_sentences(view)),
         *(

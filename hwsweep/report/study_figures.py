@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from functools import cached_property
@@ -55,15 +54,20 @@ def attempt(draw: Callable[..., Iterator[StudyFigure]], *arguments: Any) -> tupl
 
 
 def draw_search(view: StudyView) -> Iterator[StudyFigure]:
-    """The figures of figures/search that have something to show."""
-    from hwsweep.figures.search import FIGURES
+    """The figures that every search has, as far as they have something to show."""
+    from hwsweep.figures import timeline
+    from hwsweep.report.search_figures import draw_by_optuna
 
-    for name in FIGURES:
-        figure = importlib.import_module(f"hwsweep.figures.search.{name}")
-        info = figure.info(view)
-        if info is not None:
-            path = view.directory / f"search_{name}.png"
-            yield save_figure(figure, info, path, SEARCH, title_of(figure), f"{figure.summary(info)}.")
+    yield from draw_by_optuna(view)
+    runs = [
+        timeline.Run(run.outcome.end_time - run.outcome.seconds, run.outcome.end_time, trial.number, run.outcome.state)
+        for trial in view.trials
+        for run in trial.runs
+        if run.outcome is not None and run.outcome.end_time is not None
+    ]
+    if len(runs) > 1:
+        info, path = timeline.info(runs), view.directory / "search_timeline.png"
+        yield save_figure(timeline, info, path, SEARCH, title_of(timeline), f"{timeline.summary(info)}.")
 
 
 def save_figure(figure: ModuleType, info: Any, path: Path, section: str, caption: str, summary: str) -> StudyFigure:

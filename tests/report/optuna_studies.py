@@ -38,6 +38,20 @@ def searched(
     return study
 
 
+def bowl(trial: Trial) -> float:
+    """Least at lr = 0.01, width = 8, model a; trial 3 fails, and slow ones are pruned."""
+    lr = trial.suggest_float("optimizer.lr", 1e-4, 1, log=True)
+    width, model = trial.suggest_int("vae.width", 2, 13), trial.suggest_categorical("model", ["a", "b", "c$^"])
+    if trial.number == 3:
+        raise ValueError
+    value = (math.log10(lr) + 2) ** 2 + abs(width - 8) / 10 + {"a": 0, "b": 1}.get(model, 2)
+    for epoch in (1, 2, 5):
+        trial.report(value + 1 / epoch, epoch)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+    return value
+
+
 def view_of(study: optuna.Study, names: str | list[str] | None = None, times: Sequence[Times] = ()) -> StudyView:
     """The study as the engine shows it; categorical parameters have listed values."""
     trials = study.trials

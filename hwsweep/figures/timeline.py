@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,16 +12,26 @@ from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from hwsweep.figures.drawing import BLACK
-from hwsweep.figures.search.trials import COLOURS
-from hwsweep.sweep.study.view import StudyView
+from hwsweep.figures.drawing import BLACK, BLUE, ORANGE, VERMILLION
 
 PANELS = 1
+COLOURS = {"complete": BLUE, "pruned": ORANGE, "failed": VERMILLION}
+"""State -> colour, in the order of the legend."""
 PAUSE = 60.0
 """Seconds without any run: a longer gap is an interruption of the sweep, not idle time."""
 _MAX_NUMBERED = 60  # bars
 _ROW = 0.05  # height of a slot's row, as a share of the width
 _UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Run(NamedTuple):
+    """A finished run: one seed of a trial."""
+
+    start: float
+    """Seconds of the clock."""
+    end: float
+    trial: int
+    state: str
 
 
 class TimelineInfo(NamedTuple):
@@ -39,23 +49,15 @@ class TimelineInfo(NamedTuple):
     """Per pause its position on the time axis and its length, in seconds."""
 
 
-def info(view: StudyView) -> TimelineInfo | None:
-    """Runs of all trials, each in its slot; None with fewer than two runs whose time is known."""
-    runs = [
-        (run.outcome.end_time - run.outcome.seconds, run.outcome.end_time, trial.number, run.outcome.state)
-        for trial in view.trials
-        for run in trial.runs
-        if run.outcome is not None and run.outcome.end_time is not None
-    ]
-    if len(runs) < 2:
-        return None
-    runs.sort()
-    start, end = (np.array(column, dtype=np.float64) for column in list(zip(*runs, strict=True))[:2])
+def info(runs: Iterable[Run]) -> TimelineInfo:
+    """Each run in its slot."""
+    starts, ends, trials, states = zip(*sorted(runs), strict=True)
+    start, end = np.array(starts, dtype=np.float64), np.array(ends, dtype=np.float64)
     slot = _slots(start, end)
     start, end, pauses = _without_pauses(start, end)
     return TimelineInfo(
-        trial=np.array([number for _, _, number, _ in runs]),
-        state=np.array([state for *_, state in runs]),
+        trial=np.array(trials),
+        state=np.array(states),
         slot=slot,
         start=start,
         end=end,

@@ -1,0 +1,71 @@
+"""The trials of a view as a study of Optuna's, in memory, and the two things that Optuna computes from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from hwsweep.sweep.study.view import STATES, StudyView, TrialView
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+MIN_TRIALS = 20
+"""Complete trials that importances need: the best tenth of fewer is one trial or none."""
+
+_OPTUNA_STATES = {state: name for name, state in STATES.items()} | {"interrupted": "RUNNING"}
+
+
+def optuna_study(view: StudyView, names: Mapping[str, str] | None = None) -> Study:
+    """A study with the view's trials in their order; a trial with an infinite value counts as failed.
+
+    Args:
+        names: key of a swept parameter -> its name in the study; None keeps the keys.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    directions = [optuna.study.StudyDirection[direction.upper()] for direction in view.directions]
+    study = optuna.create_study(storage=optuna.storages.InMemoryStorage(), directions=directions)
+    study.add_trials(_optuna_trial(trial, names or {}) for trial in view.trials)
+    return study
+
+
+def importances(study: Study) -> dict[str, float]:
+    """Each parameter's share in what separates the best tenth of the trials from the rest; the shares sum to 1.
+
+    With several objectives the best trials are those nearest to the Pareto front. PED-ANOVA (Watanabe et al. 2023,
+    arXiv:2304.10255) takes milliseconds where fANOVA takes a minute. The largest share comes first. Empty with fewer
+    than `MIN_TRIALS` complete trials, and where all of them have the same value.
+    """
+    from optuna.trial import TrialState
+
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if len(trials) < MIN_TRIALS or len({tuple(trial.values) for trial in trials}) == 1:
+        return {}
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances  # imports scikit-learn: a second
+
+    shares = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+    return {name: float(share) for name, share in shares.items() if share > 0}
+
+
+def pareto_front(view: StudyView) -> list[TrialView]:
+    """The complete trials, by number, such that no other is as good in every objective and better in one."""
+    return [view.trials[trial.number] for trial in optuna_study(view).best_trials]
+
+
+def _optuna_trial(trial: TrialView, names: Mapping[str, str]) -> FrozenTrial:
+    from optuna.trial import TrialState, create_trial
+
+    state, record = TrialState[_OPTUNA_STATES[trial.state]], trial.record
+    if not all(map(math.isfinite, trial.values)):
+        state = TrialState.FAIL
+    return create_trial(
+        state=state,
+        values=trial.values if state is TrialState.COMPLETE else None,
+        params={names.get(key, key): value for key, value in record.params.items()} if record else {},
+        distributions={names.get(key, key): spread for key, spread in record.distributions.items()} if record else {},
+        intermediate_values=dict(trial.reported),
+    )
