@@ -65,7 +65,8 @@ BENCHMARKS = [
         "steps",
         "Options that may make a step faster",
         "One option at a time, compared with the default: `precision=bfloat16`, channels last, and `torch.compile` "
-        "with the seconds until its first step.",
+        "with the seconds until its first step. Products by oneDNN and an own cross-entropy made a step at most 1 % "
+        "faster, so hwsweep has neither any more.",
         "step_options.py",
         "step_options.py --steps 10",
     ),

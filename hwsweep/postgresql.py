@@ -1,4 +1,4 @@
-"""One process at a time, also of several machines: a lock that lives in a PostgreSQL database."""
+"""PostgreSQL: a lock in the database that processes of several machines share."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-POSTGRESQL = "postgresql"
-LONGEST = 300
-"""Seconds that a block may last."""
+MAX_SECONDS = 300
+"""Seconds that a block with the lock may last."""
 
 
 def is_postgresql(url: str | None) -> bool:
     """Whether the URL is one of a PostgreSQL database."""
-    return url is not None and url.startswith(POSTGRESQL)
+    return url is not None and url.startswith("postgresql")
 
 
 @contextmanager
-def one_at_a_time(url: str, name: str) -> Iterator[Connection]:
-    """A block that one process at a time is in, of all that use the database; the server frees it of a dead one.
+def exclusive_connection(url: str, name: str) -> Iterator[Connection]:
+    """A connection in a block that only one process runs at a time; the lock of a dead process is free again.
 
     Args:
-        name: what it is about; blocks of other names are not waited for.
+        name: of the lock; blocks with other names run at the same time.
 
     Raises:
         ModuleNotFoundError: the driver is not installed.
@@ -35,8 +34,8 @@ def one_at_a_time(url: str, name: str) -> Iterator[Connection]:
 
     with _engine(url).begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": zlib.crc32(name.encode())})
-        # of a machine that lost its power in here the server would not hear for hours
-        connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{LONGEST}s'"))
+        # the server notices only after hours that a machine has lost its power
+        connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{MAX_SECONDS}s'"))
         yield connection
 
 
@@ -49,7 +48,7 @@ def has_table(connection: Connection, name: str) -> bool:
 
 @functools.cache
 def _engine(url: str) -> Engine:
-    """Connections that are made when they are needed: one kept for hours may have died unnoticed."""
+    """An engine that opens a new connection for each use: an old one may have died unnoticed."""
     from sqlalchemy import NullPool, create_engine
 
     try:

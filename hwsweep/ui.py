@@ -8,8 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hwsweep.signals import end_signals_as_exit
@@ -83,34 +82,31 @@ def _serve(store: Store, port: int) -> int:
     """Run the server until Ctrl-C or a signal; none of its processes survives."""
     address = f"http://{HOST}:{port}"
     print(f"starting MLflow on {address} (some seconds) ...", flush=True)
-    with end_signals_as_exit(), _server(store, port) as process:
+    with end_signals_as_exit():
+        process = _start(store, port)
         try:
             if _answers(process, address):
                 print(f"{page_addresses(address, store)}\nCtrl-C ends it", flush=True)
                 process.wait()
         except KeyboardInterrupt:
             return 0
+        finally:
+            _end(process)
         return _fail(f"MLflow's server has ended, or did not answer in {START_TIMEOUT:.0f} s")
 
 
-@contextmanager
-def _server(store: Store, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """MLflow's server, which ends with the block."""
+def _start(store: Store, port: int) -> subprocess.Popen[bytes]:
     artifacts = [] if store.artifacts is None else ["--default-artifact-root", store.artifacts]
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri, *artifacts),
         *("--host", HOST, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"),
     ]
-    process = subprocess.Popen(
+    return subprocess.Popen(
         command,
         # two processes instead of ten; a user need not read the deprecation warnings inside MLflow's server
         env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"},
         start_new_session=True,  # Ctrl-C reaches this process only: the server would print tracebacks
     )
-    try:
-        yield process
-    finally:
-        _end(process)
 
 
 def _answers(process: subprocess.Popen[bytes], address: str) -> bool:
@@ -151,11 +147,10 @@ def _free_port() -> int:
 
 
 def _is_free(port: int) -> bool:
-    with socket.socket() as listener:
-        try:
-            listener.bind((HOST, port))
-        except OSError:
-            return False
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return False
     return True
 
 

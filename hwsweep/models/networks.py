@@ -13,9 +13,7 @@ ImageShape = tuple[int, int, int]
 
 def fully_connected(image_shape: ImageShape, latent: int, hidden: int | Sequence[int]) -> tuple[nn.Module, nn.Module]:
     """Encoder and decoder with ReLU layers of the widths `hidden`, mirrored; without any, both are linear maps."""
-    widths = [prod(image_shape), *_positive("hidden", hidden)]
-    encoder = nn.Sequential(nn.Flatten(), *_relu_layers(widths), nn.Linear(widths[-1], 2 * latent))
-    return encoder, nn.Sequential(*_to_shape(latent, widths, image_shape))
+    return convolutional(image_shape, latent, [], hidden)
 
 
 def convolutional(
@@ -38,21 +36,13 @@ def convolutional(
     up: list[nn.Module] = []
     for stage in range(len(stages) - 1, 0, -1):
         # a transposed convolution of stride 2 gives 2 n - 1 rows; one more where the encoder halved an even number
-        extra = tuple(1 - size % 2 for size in sizes[stage - 1])
-        up += [
-            nn.ReLU(),
-            nn.ConvTranspose2d(
-                stages[stage], stages[stage - 1], 3, stride=2, padding=1, output_padding=(extra[0], extra[1])
-            ),
-        ]
+        extra = (1 - sizes[stage - 1][0] % 2, 1 - sizes[stage - 1][1] % 2)
+        inside, outside = stages[stage], stages[stage - 1]
+        up += [nn.ReLU(), nn.ConvTranspose2d(inside, outside, 3, stride=2, padding=1, output_padding=extra)]
     encoder = nn.Sequential(*down, nn.Flatten(), *_relu_layers(widths), nn.Linear(widths[-1], 2 * latent))
-    return encoder, nn.Sequential(*_to_shape(latent, widths, smallest), *up)
-
-
-def _to_shape(latent: int, widths: list[int], shape: ImageShape) -> list[nn.Module]:
-    """The encoder's layers of these widths mirrored: from the latents to the shape, which has widths[0] numbers."""
     mirrored = [latent, *reversed(widths[1:])]
-    return [*_relu_layers(mirrored), nn.Linear(mirrored[-1], widths[0]), nn.Unflatten(1, shape)]
+    to_smallest = [*_relu_layers(mirrored), nn.Linear(mirrored[-1], widths[0]), nn.Unflatten(1, smallest)]
+    return encoder, nn.Sequential(*to_smallest, *up)
 
 
 def _relu_layers(widths: Sequence[int]) -> list[nn.Module]:

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from hwsweep.files import cache_folder, make_once
-from hwsweep.postgresql import has_table, one_at_a_time
+from hwsweep.postgresql import has_table, exclusive_connection
 from hwsweep.startup import plain
 from hwsweep.tracking.mlflow_internals import create_tables
 
@@ -26,7 +26,7 @@ def ensure_postgresql(uri: str, artifacts: str) -> None:
     Raises:
         ValueError: the database is Optuna's.
     """
-    with one_at_a_time(uri, "mlflow's tables") as connection:
+    with exclusive_connection(uri, "mlflow's tables") as connection:
         if has_table(connection, "study_directions"):
             raise ValueError("tracking.uri is Optuna's database; MLflow needs one of its own (createdb mlflow)")
         if not has_table(connection, "alembic_version"):

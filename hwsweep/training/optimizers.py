@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import nn, optim
@@ -38,14 +39,9 @@ class Adam:
 
     def __call__(self, parameters: Parameters) -> optim.Optimizer:
         first, second = self.betas
-        dense = optim.AdamW if self.decoupled_weight_decay else optim.Adam
-        return _split(
-            parameters,
-            lambda others: dense(
-                others, lr=self.lr, betas=(first, second), weight_decay=self.weight_decay, fused=self.fused
-            ),
-            lambda tables: optim.SparseAdam(tables, lr=self.lr, betas=(first, second)),
-        )
+        kind = optim.AdamW if self.decoupled_weight_decay else optim.Adam
+        dense = partial(kind, lr=self.lr, betas=(first, second), weight_decay=self.weight_decay, fused=self.fused)
+        return _split(parameters, dense, partial(optim.SparseAdam, lr=self.lr, betas=(first, second)))
 
 
 @dataclass(frozen=True)
@@ -66,13 +62,8 @@ class SGD:
             require_nonnegative(f"optimizer.{name}", getattr(self, name))
 
     def __call__(self, parameters: Parameters) -> optim.Optimizer:
-        return _split(
-            parameters,
-            lambda others: optim.SGD(
-                others, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, fused=self.fused
-            ),
-            lambda tables: optim.SGD(tables, lr=self.lr),
-        )
+        dense = partial(optim.SGD, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, fused=self.fused)
+        return _split(parameters, dense, partial(optim.SGD, lr=self.lr))
 
 
 class DenseAndSparse(optim.Optimizer):

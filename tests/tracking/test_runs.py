@@ -174,6 +174,7 @@ def test_a_second_store_is_a_copy_of_the_tables_and_otherwise_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HWSWEEP_PLAIN", "0")
 
     def rows(path: Path) -> dict[str, list[object]]:
         with sqlite3.connect(path) as connection:

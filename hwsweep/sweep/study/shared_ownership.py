@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from hwsweep.postgresql import is_postgresql, one_at_a_time
+from hwsweep.postgresql import exclusive_connection, is_postgresql
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.orphans import kill_orphans
 from hwsweep.sweep.proposals import NumberedPoint, Proposals
@@ -34,7 +34,7 @@ def turn_lock(name: str, url: str | None, directory: Path) -> Callable[[], Abstr
         SweepError: the storage has no such lock.
     """
     if url is not None and is_postgresql(url):
-        return lambda: one_at_a_time(url, f"hwsweep study {name}")
+        return lambda: exclusive_connection(url, f"hwsweep study {name}")
     if url is None or url.startswith("sqlite:"):
         return lambda: FileLock(directory / "turn.lock")
     raise SweepError(f"join=true needs a PostgreSQL storage, or on one machine a file; but got {url.partition(':')[0]}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from hwsweep.postgresql import has_table, is_postgresql, one_at_a_time
+from hwsweep.postgresql import exclusive_connection, has_table, is_postgresql
 from hwsweep.sweep import SweepError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _one_creates_tables(url: str) -> Iterator[None]:
         yield
         return
     try:
-        with one_at_a_time(url, "optuna's tables") as connection:
+        with exclusive_connection(url, "optuna's tables") as connection:
             if has_table(connection, "experiments"):
                 raise SweepError("the storage is MLflow's database; Optuna needs one of its own (createdb studies)")
             yield

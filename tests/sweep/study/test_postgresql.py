@@ -18,7 +18,7 @@ from mlflow.entities import Run
 from sqlalchemy import NullPool
 from sqlalchemy.exc import OperationalError
 
-from hwsweep.postgresql import one_at_a_time
+from hwsweep.postgresql import exclusive_connection
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.study.storage import open_storage
 from hwsweep.tracking import runs
@@ -30,8 +30,8 @@ TINY = [
 ]
 HOLD = """
 import sys, time
-from hwsweep.postgresql import one_at_a_time
-with one_at_a_time(sys.argv[1], "turn"):
+from hwsweep.postgresql import exclusive_connection
+with exclusive_connection(sys.argv[1], "turn"):
     print("in", flush=True)
     time.sleep(60)
 """
@@ -126,12 +126,12 @@ def test_a_lock_of_the_database_is_free_once_its_holder_was_killed() -> None:
         with subprocess.Popen([sys.executable, "-c", HOLD, url], stdout=subprocess.PIPE) as holder:
             assert holder.stdout is not None
             holder.stdout.readline()
-            with one_at_a_time(url, "another"):
+            with exclusive_connection(url, "another"):
                 pass
-            with pytest.raises(OperationalError, match="lock timeout"), one_at_a_time(impatient(url), "turn"):
+            with pytest.raises(OperationalError, match="lock timeout"), exclusive_connection(impatient(url), "turn"):
                 pass
             holder.kill()
-        with one_at_a_time(impatient(url), "turn"):
+        with exclusive_connection(impatient(url), "turn"):
             pass
 
 
