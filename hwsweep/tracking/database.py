@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from hwsweep.files import cache_folder, make_once
-from hwsweep.postgresql import has_table, exclusive_connection
+from hwsweep.postgresql import exclusive_connection, has_table
 from hwsweep.startup import plain
 from hwsweep.tracking.mlflow_internals import create_tables
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,11 @@ import torch
 import yaml
 from hydra.utils import instantiate
 from scipy.special import lambertw
+from small_vae import random_images, small_vae
 from torch.distributions import Normal, kl_divergence
 
 from hwsweep.models.committed_rate import Delta, committed_log_variances
 from hwsweep.models.kl_terms import Capacity, Constant, CyclicalAnnealing, FreeBits, KLTerm, LinearAnnealing
-from hwsweep.models.networks import fully_connected
 from hwsweep.models.vae import VAE
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "kl"
@@ -26,22 +25,7 @@ RATE = torch.tensor([2.1, 4.3])
 
 
 def vae(kl_term: KLTerm, **changes: Any) -> VAE:
-    settings: dict[str, Any] = {
-        "networks": partial(fully_connected, hidden=11),
-        "latent": 3,
-        "likelihood": "bernoulli",
-        "sigma2": 1.0,
-        "kl_weight": 30.0,
-        "kl_term": kl_term,
-        "log_var_limit": 10.0,
-    }
-    torch.manual_seed(0)
-    return VAE({"image": (1, 5, 7)}, **(settings | changes))
-
-
-def images(n: int = 13) -> dict[str, torch.Tensor]:
-    generator = torch.Generator().manual_seed(1)
-    return {"image": torch.randint(0, 256, (n, 1, 5, 7), generator=generator, dtype=torch.uint8)}
+    return small_vae(**({"kl_weight": 30.0, "kl_term": kl_term} | changes))
 
 
 def factors(term: KLTerm, n_steps: int) -> list[float]:
@@ -53,7 +37,7 @@ def train(model: VAE, n_steps: int, optimizer: torch.optim.Optimizer | None = No
     optimizer = optimizer or torch.optim.SGD(model.parameters(), lr=1e-3)
     losses = []
     for _ in range(n_steps):
-        loss = model.losses(images())["loss"].mean()
+        loss = model.losses(random_images())["loss"].mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -147,7 +131,7 @@ def test_every_posterior_commits_delta_whatever_the_encoder_says(delta: float) -
 
 
 def test_a_delta_vae_reports_at_least_its_committed_rate() -> None:
-    losses = vae(Delta(delta=0.7)).losses(images())
+    losses = vae(Delta(delta=0.7)).losses(random_images())
     assert losses["rate"].min() >= 3 * 0.7 - 1e-5
     torch.testing.assert_close(losses["loss"], losses["distortion"] + 30 * losses["rate"])
 
@@ -155,10 +139,10 @@ def test_a_delta_vae_reports_at_least_its_committed_rate() -> None:
 @pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda path: path.stem)
 def test_with_every_remedy_in_conf_rate_and_neg_elbo_are_the_true_ones(path: Path) -> None:
     model = vae(instantiate(yaml.safe_load(path.read_text())))
-    outputs = model.outputs(images())
+    outputs = model.outputs(random_images())
     posterior = Normal(outputs["mu"], torch.exp(outputs["log_var"] / 2))
     rate = kl_divergence(posterior, Normal(0.0, 1.0)).sum(1)
-    for losses in (model.losses(images()), model.eval().losses(images())):
+    for losses in (model.losses(random_images()), model.eval().losses(random_images())):
         torch.testing.assert_close(losses["rate"], rate)
         torch.testing.assert_close(losses["neg_elbo"], losses["distortion"] + rate)
 

@@ -8,9 +8,9 @@ from functools import partial
 import pytest
 import torch
 from scipy.optimize import minimize_scalar
+from small_vae import small_vae
 from torch.distributions import Normal
 
-from hwsweep.models.kl_terms import Constant
 from hwsweep.models.likelihoods import N_AVERAGED, OptimalGaussian
 from hwsweep.models.networks import fully_connected
 from hwsweep.models.vae import VAE
@@ -84,18 +84,9 @@ def test_in_evaluation_one_image_is_not_changed_by_its_neighbours() -> None:
     )
 
 
-def learned(latent: int = 2, side: int = 3, **changes: object) -> VAE:
-    settings = {
-        "networks": partial(fully_connected, hidden=[]),
-        "latent": latent,
-        "likelihood": "gaussian",
-        "sigma2": "learned",
-        "kl_weight": 1.0,
-        "kl_term": Constant(),
-        "log_var_limit": 10.0,
-    }
-    torch.manual_seed(0)
-    return VAE({"image": (1, side, 2)}, **(settings | changes))  # type: ignore[arg-type]
+def learned(latent: int = 2, side: int = 3) -> VAE:
+    linear = partial(fully_connected, hidden=[])
+    return small_vae((1, side, 2), networks=linear, latent=latent, likelihood="gaussian", sigma2="learned")
 
 
 def test_the_learned_variance_is_reported_and_part_of_a_checkpoint() -> None:
@@ -135,6 +126,6 @@ def test_a_linear_vae_learns_the_variance_of_probabilistic_pca() -> None:
 
 def test_a_learned_variance_needs_a_gaussian() -> None:
     with pytest.raises(ValueError, match=r"`vae.sigma2=learned` needs `vae.likelihood=gaussian`, but got bernoulli"):
-        learned(likelihood="bernoulli")
+        small_vae(sigma2="learned", likelihood="bernoulli")
     with pytest.raises(ValueError, match=r"`vae.sigma2` must be a finite number > 0, but got 'free'"):
-        learned(sigma2="free")
+        small_vae(sigma2="free", likelihood="gaussian")

@@ -8,33 +8,14 @@ from typing import Any
 
 import pytest
 import torch
+from small_vae import random_images, small_vae
 from torch.distributions import Bernoulli, Normal, kl_divergence
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from hwsweep.models.kl_terms import Constant
 from hwsweep.models.likelihoods import Bernoulli as BernoulliPixels
 from hwsweep.models.likelihoods import Gaussian
 from hwsweep.models.networks import convolutional, fully_connected
-from hwsweep.models.vae import VAE, kl_to_standard_normal, pixels
-
-
-def vae(shape: tuple[int, int, int] = (1, 5, 7), **changes: Any) -> VAE:
-    settings: dict[str, Any] = {
-        "networks": partial(fully_connected, hidden=11),
-        "latent": 3,
-        "likelihood": "bernoulli",
-        "sigma2": 1.0,
-        "kl_weight": 1.0,
-        "kl_term": Constant(),
-        "log_var_limit": 10.0,
-    }
-    torch.manual_seed(0)
-    return VAE({"image": shape}, **(settings | changes))
-
-
-def images(n: int = 13, shape: tuple[int, int, int] = (1, 5, 7)) -> dict[str, torch.Tensor]:
-    generator = torch.Generator().manual_seed(1)
-    return {"image": torch.randint(0, 256, (n, *shape), generator=generator, dtype=torch.uint8)}
+from hwsweep.models.vae import kl_to_standard_normal, pixels
 
 
 def test_kl_equals_that_of_torch_distributions() -> None:
@@ -86,7 +67,7 @@ def test_gaussian_distortion_is_the_negative_log_density_without_its_constant(si
 
 @pytest.mark.parametrize("kl_weight", [0.0, 1.0, 100.0])
 def test_loss_is_distortion_plus_weighted_rate_and_neg_elbo_does_not_know_the_weight(kl_weight: float) -> None:
-    losses = vae(kl_weight=kl_weight).losses(images())
+    losses = small_vae(kl_weight=kl_weight).losses(random_images())
     torch.testing.assert_close(losses["loss"], losses["distortion"] + kl_weight * losses["rate"])
     torch.testing.assert_close(losses["neg_elbo"], losses["distortion"] + losses["rate"])
     assert all(values.shape == (13,) for values in losses.values())
@@ -95,9 +76,9 @@ def test_loss_is_distortion_plus_weighted_rate_and_neg_elbo_does_not_know_the_we
 def test_at_lambda_zero_the_gradient_is_that_of_the_distortion() -> None:
     gradients = []
     for name in ("loss", "distortion"):
-        model = vae(kl_weight=0.0)
+        model = small_vae(kl_weight=0.0)
         torch.manual_seed(5)
-        model.losses(images())[name].mean().backward()
+        model.losses(random_images())[name].mean().backward()
         gradients.append([parameter.grad for parameter in model.parameters()])
     for one, other in zip(*gradients, strict=True):
         assert one is not None and other is not None
@@ -105,16 +86,16 @@ def test_at_lambda_zero_the_gradient_is_that_of_the_distortion() -> None:
 
 
 def test_log_var_stays_within_its_limit_and_the_rate_finite_for_extreme_encoders() -> None:
-    model = vae(kl_weight=0.0)
+    model = small_vae(kl_weight=0.0)
     with torch.no_grad():
         list(model.encoder.parameters())[-1].fill_(-1e4)
-    outputs, losses = model.outputs(images()), model.losses(images())
+    outputs, losses = model.outputs(random_images()), model.losses(random_images())
     assert outputs["log_var"].abs().max() <= 10
     assert all(torch.isfinite(values).all() for values in losses.values())
 
 
 def test_one_example_is_not_changed_by_its_neighbours() -> None:
-    model, batch = vae(), images()
+    model, batch = small_vae(), random_images()
     alone = model.outputs({"image": batch["image"][4:5]})
     together = model.outputs(batch)
     for name in alone:
@@ -139,16 +120,16 @@ def test_bytes_become_intensities_from_zero_to_one() -> None:
     ids=["fully connected", "linear", "convolutional", "convolutional without hidden"],
 )
 def test_every_network_works_for_every_image_shape(shape: tuple[int, int, int], likelihood: str, networks: Any) -> None:
-    model = vae(shape, networks=networks, likelihood=likelihood)
-    outputs = model.outputs(images(3, shape))
+    model = small_vae(shape, networks=networks, likelihood=likelihood)
+    outputs = model.outputs(random_images(3, shape))
     assert outputs["reconstruction"].shape == (3, *shape)
     assert outputs["mu"].shape == outputs["log_var"].shape == (3, 3)
-    model.losses(images(3, shape))["loss"].mean().backward()
+    model.losses(random_images(3, shape))["loss"].mean().backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
 def test_without_hidden_layers_encoder_and_decoder_are_affine() -> None:
-    model = vae(networks=partial(fully_connected, hidden=[]), likelihood="gaussian")
+    model = small_vae(networks=partial(fully_connected, hidden=[]), likelihood="gaussian")
     a, b = torch.rand(2, 1, 5, 7), torch.rand(2, 1, 5, 7)
     middle = model.encode((a + b) / 2)[0]
     torch.testing.assert_close(middle, (model.encode(a)[0] + model.encode(b)[0]) / 2)
@@ -170,4 +151,4 @@ def test_without_hidden_layers_encoder_and_decoder_are_affine() -> None:
 )
 def test_a_value_out_of_range_is_refused_by_name(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        vae(**change)
+        small_vae(**change)

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_vae import small_vae
 from torch import Tensor, nn
 
 from hwsweep.data import Splits
 from hwsweep.models import Batch, Model
-from hwsweep.models.kl_terms import Constant
 from hwsweep.models.networks import fully_connected
-from hwsweep.models.vae import VAE
 from hwsweep.training.loop import TrainingPlan, evaluate, fit
 from hwsweep.training.precision import autocast
 from hwsweep.training.schedules import ConstantLearningRate
@@ -66,12 +65,7 @@ def test_auto_takes_bfloat16_where_the_processor_has_it(monkeypatch: pytest.Monk
 
 
 def test_losses_of_a_vae_are_summed_in_float32_whatever_its_network_computes_in() -> None:
-    torch.manual_seed(0)
-    networks = partial(fully_connected, hidden=31)
-    model = VAE(
-        {"image": (1, 7, 5)}, networks=networks, latent=3, likelihood="bernoulli", sigma2=1.0, kl_weight=1.0,
-        kl_term=Constant(), log_var_limit=10.0,
-    )  # fmt: skip
+    model = small_vae((1, 7, 5), networks=partial(fully_connected, hidden=31))
     batch = {"image": torch.rand(11, 1, 7, 5)}
     losses = []
     for precision in ("float32", "bfloat16"):
