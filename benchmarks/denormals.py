@@ -25,8 +25,8 @@ def train(way: str, overrides: list[str]) -> None:
     import torch
     from hydra import compose, initialize_config_dir
 
+    from hwsweep import conf_path
     from hwsweep.build import build
-    from hwsweep.conf_path import conf_path
     from hwsweep.training.loop import fit
     from hwsweep.training.precision import flush_denormals
 

@@ -27,8 +27,8 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import Tensor
 
+from hwsweep import conf_path
 from hwsweep.build import Components, build
-from hwsweep.conf_path import conf_path
 from hwsweep.data import Examples, Splits
 from hwsweep.training.batches import training_batches
 from hwsweep.training.precision import autocast

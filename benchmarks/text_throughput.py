@@ -34,8 +34,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
+from hwsweep import conf_path
 from hwsweep.build import Components, build
-from hwsweep.conf_path import conf_path
 from hwsweep.data import Examples, Splits
 from hwsweep.models.positions import sinusoidal
 from hwsweep.training.batches import training_batches

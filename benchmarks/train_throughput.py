@@ -30,8 +30,8 @@ from hydra import compose, initialize_config_dir
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import ToTensor
 
+from hwsweep import conf_path
 from hwsweep.build import Components, build
-from hwsweep.conf_path import conf_path
 from hwsweep.data import Splits
 from hwsweep.models import Model
 from hwsweep.tracking import runs

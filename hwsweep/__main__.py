@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import hydra
 
-from hwsweep.conf_path import conf_path
+from hwsweep import conf_path
 from hwsweep.startup import quick_exit, raise_gc_threshold, restore_gc_threshold
 
 if TYPE_CHECKING:

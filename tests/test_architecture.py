@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hwsweep.conf_path import conf_path
+from hwsweep import conf_path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = REPOSITORY / "hwsweep"

@@ -10,9 +10,9 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
+from hwsweep import conf_path
 from hwsweep.analysis.collapse import active_unit_statistic
 from hwsweep.build import build
-from hwsweep.conf_path import conf_path
 from hwsweep.models.vae import VAE
 from hwsweep.training import checkpoint
 from hwsweep.training.loop import evaluate, fit

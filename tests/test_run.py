@@ -16,8 +16,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from hwsweep import conf_path
 from hwsweep.build import InvalidConfig, build, build_model, check, flatten
-from hwsweep.conf_path import conf_path
 from hwsweep.run import run
 from hwsweep.tracking import runs
 from hwsweep.training import checkpoint

@@ -10,7 +10,7 @@ import difflib
 import sys
 from typing import TYPE_CHECKING
 
-from hwsweep.conf_path import conf_path
+from hwsweep import conf_path
 from hwsweep.data import DataError
 from hwsweep.data.data_files import VARIABLE, DatasetInFiles, MissingDataError, data_folder, not_downloadable
 from hwsweep.files import cache_folder

@@ -1,1 +1,1 @@
-"""Train a run again from what MLflow keeps of it, and compare."""
+"""Train a run again from its record in MLflow, and compare."""

@@ -10,8 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from hwsweep import run_folder
-from hwsweep.conf_path import conf_path
+from hwsweep import conf_path, run_folder
 from hwsweep.tracking.reading import LoggedRun, download, read_run
 
 if TYPE_CHECKING:

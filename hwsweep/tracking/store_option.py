@@ -6,7 +6,7 @@ import argparse
 
 from omegaconf import OmegaConf
 
-from hwsweep.conf_path import conf_path
+from hwsweep import conf_path
 
 
 def parser_with_store(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from hwsweep.conf_path import conf_path
+from hwsweep import conf_path
 from hwsweep.data import PAD, UNKNOWN, DataError, Dataset, Examples, Splits
 
 NAMES = sorted(path.stem for path in (conf_path() / "dataset").glob("*.yaml"))

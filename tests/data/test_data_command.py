@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hwsweep.conf_path import conf_path
+from hwsweep import conf_path
 from hwsweep.data.__main__ import main
 
 NPZ = """\

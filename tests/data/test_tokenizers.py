@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from nltk.tokenize.destructive import NLTKWordTokenizer
 from omegaconf import OmegaConf
 
-from hwsweep.conf_path import conf_path
+from hwsweep import conf_path
 from hwsweep.data import tokenizers
 from hwsweep.data.__main__ import main
 from hwsweep.data.tokenizers import Tokenizer

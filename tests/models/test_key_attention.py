@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
+from hwsweep import conf_path
 from hwsweep.analysis.classifier_metrics import key_share
 from hwsweep.build import build
-from hwsweep.conf_path import conf_path
 from hwsweep.training.loop import evaluate, fit
 
 SMALL = [

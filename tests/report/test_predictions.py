@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
+from hwsweep import conf_path
 from hwsweep.build import build
-from hwsweep.conf_path import conf_path
 from hwsweep.report.posterior_collapse import PosteriorCollapse
 from hwsweep.sweep.study.view import StudyView
 

@@ -22,7 +22,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from PIL import Image
 
-from hwsweep.conf_path import conf_path
+from hwsweep import conf_path
 from hwsweep.report.__main__ import folder_of, write
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.study.stored_view import changes, stored_view

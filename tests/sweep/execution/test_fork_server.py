@@ -13,7 +13,7 @@ import psutil
 import pytest
 from hydra import compose, initialize_config_dir
 
-from hwsweep.conf_path import conf_path
+from hwsweep import conf_path
 
 
 @pytest.mark.filterwarnings("ignore:The version_base parameter is deprecated")  # Hydra 1.4
