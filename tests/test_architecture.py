@@ -58,7 +58,11 @@ ONLY_IN = {  # a library -> the parts that may import it
         "trial_preload",
     },
 }
-HYDRAS_INTERNALS = "sweep/hydra_internals.py"
+INTERNALS = {  # the beginning of an internal module's name -> the only file that may import it
+    "hydra._internal": "sweep/hydra_internals.py",
+    "mlflow.store": "tracking/mlflow_internals.py",
+    "mlflow.utils": "tracking/mlflow_internals.py",
+}
 FILES = sorted(PACKAGE.rglob("*.py"))
 MAX_FILES = {"": 12, "data": 24, "figures": 24}
 """Largest number of files of a folder without its __init__.py; 17 for all other folders (docs/extend.md adds one)."""
@@ -93,8 +97,9 @@ def test_a_file_imports_only_what_its_part_may_import(path: Path) -> None:
             )
         if top in ONLY_IN:
             assert part in ONLY_IN[top], f"{part} may not import {name}"
-        if name.startswith("hydra._internal"):
-            assert str(path.relative_to(PACKAGE)) == HYDRAS_INTERNALS, f"{name} belongs in {HYDRAS_INTERNALS}"
+        for internal, file in INTERNALS.items():
+            if name.startswith(internal):
+                assert str(path.relative_to(PACKAGE)) == file, f"{name} belongs in {file}"
 
 
 def test_no_folder_has_too_many_files() -> None:
