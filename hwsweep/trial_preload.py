@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hwsweep.startup import plain
 
+# gain: a third of the default sweep
 if not plain():
     import torch
 
