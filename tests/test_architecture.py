@@ -23,18 +23,19 @@ ALLOWED = {  # folder, or a file that differs from its folder -> the parts that 
     "data.__main__": {"data"},
     "figures": {"analysis", "data", "models"},
     "hydra_plugins": {"sweep", "sweep.execution"},
-    "models": {"data"},
+    "models": {"data", "training.precision"},
     "report": {"figures", "sweep", "sweep.execution", "sweep.study", "tracking"},
     "report.posterior_collapse": {"analysis", "data", "figures", "report", "sweep.study"},
     "reproduce": {"run", "sweep", "sweep.study", "tracking", "training"},
-    "run": {"analysis", "build", "data", "figures", "models", "sweep", "tracking", "training"},
+    "run": {"analysis", "build", "data", "figures", "models", "sweep", "tracking", "training", "training.precision"},
     "sweep": SWEEP,
     "sweep.execution": {"sweep"},
     "sweep.search": {"sweep"},
     "sweep.study": {"sweep", "sweep.search"},
     "tracking": set(),
     "tracking.served_model": {"build", "data", "tracking", "training"},
-    "training": {"data", "models"},
+    "training": {"data", "models", "training.precision"},
+    "training.precision": set(),
     "trial_preload": {"run", "tracking"},
     "ui": {"tracking"},
 }
@@ -55,6 +56,7 @@ ONLY_IN = {  # a library -> the parts that may import it
         "run",
         "tracking.served_model",
         "training",
+        "training.precision",
         "trial_preload",
     },
 }
@@ -64,7 +66,7 @@ INTERNALS = {  # the beginning of an internal module's name -> the only file tha
     "mlflow.utils": "tracking/mlflow_internals.py",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
-MAX_FILES = {"": 12, "data": 24, "figures": 24}
+MAX_FILES = {"": 11, "data": 24, "figures": 24}
 """Largest number of files of a folder without its __init__.py; 17 for all other folders (docs/extend.md adds one)."""
 
 

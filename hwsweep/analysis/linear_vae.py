@@ -5,8 +5,8 @@ t = lambda sigma2 (Tipping & Bishop 1999; Lucas et al. 2019, arXiv:1911.02469): 
 variance of its direction exceeds t. A nonlinear model can have a lower loss.
 
 A Bernoulli likelihood has no closed form. Near collapse its loss is quadratic in the decoder's weights and equals, up
-to a constant, the Gaussian loss with sigma2 = 1 on pixels divided by sqrt(p (1 - p)), p the mean image. So the lambda
-of total collapse is exact: there the collapsed state becomes stable. All other numbers are a linear approximation.
+to a constant, the Gaussian loss with sigma2 = 1 on pixels divided by sqrt(p (1 - p)), p the mean image. So
+total collapse is predicted at the lambda where the collapsed state becomes stable; all numbers are an approximation.
 """
 
 from __future__ import annotations
@@ -138,16 +138,16 @@ def prediction_metrics(prediction: Prediction) -> dict[str, float]:
 
 def sentence(prediction: Prediction, kl_weight: float, sigma2: float) -> str:
     """The prediction at this lambda in one sentence with the numbers."""
-    model = "a linear model" if prediction.exact else "a linear model (linear approximation, Bernoulli)"
+    model = "for a linear model" if prediction.exact else "by a linear approximation (Bernoulli)"
     scale = "e_1" if sigma2 == 1 or not prediction.exact else "e_1 / sigma2"
     limit = f"{scale} = {prediction.collapse_lambda:.3g}"
     if kl_weight == 0:
-        return f"lambda=0: no collapse and no finite rate predicted for {model}: the loss does not contain the rate"
+        return f"lambda=0: no collapse and no finite rate predicted {model}: the loss does not contain the rate"
     if prediction.active_units == 0:
         relation = "<" if prediction.collapse_lambda < kl_weight else "="
-        return f"lambda={kl_weight:g}: total collapse predicted for {model}, {limit} {relation} {kl_weight:g}"
+        return f"lambda={kl_weight:g}: total collapse predicted {model}, {limit} {relation} {kl_weight:g}"
     return (
-        f"lambda={kl_weight:g}: {prediction.active_units} of {len(prediction.statistic)} latents active predicted for "
+        f"lambda={kl_weight:g}: {prediction.active_units} of {len(prediction.statistic)} latents active predicted "
         f"{model}, rate {prediction.rate:.2f} and distortion {prediction.distortion:.2f} nats; "
         f"total collapse from {limit} on"
     )

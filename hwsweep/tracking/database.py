@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hwsweep.files import cache_folder, make_once
 from hwsweep.postgresql import exclusive_connection, has_table
-from hwsweep.startup import plain
+from hwsweep.startup import copy_tables
 from hwsweep.tracking.mlflow_internals import create_tables
 
 SQLITE = "sqlite:///"
@@ -40,20 +40,18 @@ def ensure_sqlite(path: Path, artifacts: str) -> None:
 
 def _create(part: Path, artifacts: str) -> None:
     """Make a new database, from a copy of its tables in the user's cache."""
-    # gain: 10 % of the first sweep in a folder: MLflow's migrations take 2 s
     cached = cache_folder("mlflow") / f"{version('mlflow')}.db"
-    if cached.exists() and not plain():
-        shutil.copyfile(cached, part)
+    copy_tables(cached, part)
     create_tables(f"{SQLITE}{part}", artifacts)
     with suppress(OSError):  # a cache that cannot be written to costs time only
-        make_once(cached, lambda copy: _copy_tables(part, copy))
+        make_once(cached, lambda copy: _strip(part, copy))
     with sqlite3.connect(part) as connection:
         # then readers (the web page) and writers (trials) do not wait for each other; the file stores the mode
         connection.execute("PRAGMA journal_mode=WAL")
     connection.close()
 
 
-def _copy_tables(database: Path, copy: Path) -> None:
+def _strip(database: Path, copy: Path) -> None:
     """Copy a new database without MLflow's first experiment, whose artifacts lie beside that database."""
     shutil.copyfile(database, copy)
     with sqlite3.connect(copy) as connection:

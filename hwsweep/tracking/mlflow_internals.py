@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from mlflow.pyfunc.model import PythonModel
-
-from hwsweep.startup import plain
 
 
 class UntypedPythonModel(PythonModel):
@@ -35,24 +30,3 @@ def import_store() -> None:
     Without `sqlalchemy_workspace_store` each trial of a sweep imports them itself, in 0.9 s.
     """
     import mlflow.store.tracking.sqlalchemy_workspace_store  # noqa: F401
-
-
-@contextmanager
-def skip_requirement_check() -> Iterator[None]:
-    """Let MLflow log a model inside without checking that the packages which run are installed.
-
-    Without `warn_dependency_requirement_mismatches` MLflow lists all packages of the machine, in 0.7 s per trial.
-    """
-    # gain: 5 % of the default sweep
-    from mlflow import pyfunc
-    from mlflow.utils import environment
-
-    name = "warn_dependency_requirement_mismatches"
-    original = {module: getattr(module, name) for module in (pyfunc, environment) if hasattr(module, name)}
-    for module in original if not plain() else ():
-        setattr(module, name, lambda requirements: None)
-    try:
-        yield
-    finally:
-        for module, function in original.items():
-            setattr(module, name, function)

@@ -27,7 +27,6 @@ from hwsweep.processes import is_gone, this_process
 from hwsweep.signals import sigterm_as_exit
 from hwsweep.tracking import limits
 from hwsweep.tracking.database import SQLITE, ensure_postgresql, ensure_sqlite
-from hwsweep.tracking.mlflow_internals import skip_requirement_check
 from hwsweep.tracking.provenance import environment, installed_version
 
 for noisy in ("mlflow", "alembic"):
@@ -135,7 +134,7 @@ class Run:
 
         mlflow.set_tracking_uri(self._uri)
         # leaving the block sets the run to FINISHED for a moment; `open_run` has the last word
-        with mlflow.start_run(run_id=self.id, log_system_metrics=False), skip_requirement_check():
+        with mlflow.start_run(run_id=self.id, log_system_metrics=False):
             mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(Path(__file__).with_name("served_model.py")),

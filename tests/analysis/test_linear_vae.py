@@ -183,7 +183,7 @@ def test_the_sentence_says_what_to_expect(kl_weight: float, sigma2: float, text:
 def test_the_sentence_calls_a_bernoulli_prediction_a_linear_approximation() -> None:
     found = predict(Spectrum(EIGENVALUES, 6.2, False), 5.0, 0.1, 3)
     assert sentence(found, 5.0, 0.1) == (
-        "lambda=5: total collapse predicted for a linear model (linear approximation, Bernoulli), e_1 = 4 < 5"
+        "lambda=5: total collapse predicted by a linear approximation (Bernoulli), e_1 = 4 < 5"
     )
 
 

@@ -9,8 +9,6 @@ import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
-import mlflow
-import pytest
 from mlflow.pyfunc.model import PythonModel
 
 from hwsweep.tracking import mlflow_internals
@@ -57,26 +55,3 @@ def test_sqlalchemy_workspace_store(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "ignore", "-c", IMPORTED_BY_A_CLIENT]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [], message
-
-
-class Echo(mlflow_internals.UntypedPythonModel):
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        return model_input
-
-
-@pytest.mark.parametrize("switch", ["0", "1"])
-def test_warn_dependency_requirement_mismatches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, switch: str) -> None:
-    message = (
-        "without warn_dependency_requirement_mismatches MLflow lists all packages of the machine, in 0.7 s per trial"
-    )
-    checks: list[object] = []
-    for module in (mlflow.pyfunc, mlflow.utils.environment):
-        assert hasattr(module, "warn_dependency_requirement_mismatches"), message
-        monkeypatch.setattr(module, "warn_dependency_requirement_mismatches", checks.append)
-    monkeypatch.setenv("HWSWEEP_PLAIN", switch)
-    with mlflow_internals.skip_requirement_check():
-        mlflow.pyfunc.save_model(tmp_path / "inside", python_model=Echo(), pip_requirements=["mlflow"])
-    assert (len(checks) > 0) == (switch == "1"), message
-    checks.clear()
-    mlflow.pyfunc.save_model(tmp_path / "after", python_model=Echo(), pip_requirements=["mlflow"])
-    assert len(checks) > 0, "models of others are checked as before"
