@@ -75,6 +75,7 @@ program.main()
 """
 
 
+@pytest.mark.slow
 def test_garbage_is_collected_rarely_until_the_program_trains(tmp_path: Path) -> None:
     assert output(STARTS_AND_TRAINS, tmp_path).split() == ["True"] * 4
 
@@ -95,6 +96,7 @@ def test_garbage_of_the_first_of_two_jobs_in_a_process_is_collected() -> None:
     assert output(SECOND_JOB).split() == ["True"] * 2
 
 
+@pytest.mark.slow
 def test_one_variable_turns_all_measures_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HWSWEEP_PLAIN", "1")
     assert "registered first, runs last" in output(INSIDE.format("pass"))
@@ -102,6 +104,7 @@ def test_one_variable_turns_all_measures_off(tmp_path: Path, monkeypatch: pytest
     assert output("import sys, hwsweep.trial_preload; print('torch' in sys.modules)").strip() == "False"
 
 
+@pytest.mark.slow
 def test_a_sweeps_fork_server_imports_what_a_trial_needs() -> None:
     modules = "{'hwsweep.run', 'torch._dynamo', 'mlflow.store.tracking.sqlalchemy_store'}"
     assert output(f"import sys, hwsweep.trial_preload; print({modules} <= set(sys.modules))").strip() == "True"

@@ -9,6 +9,7 @@ import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
 from mlflow.pyfunc.model import PythonModel
 
 from hwsweep.tracking import mlflow_internals
@@ -49,6 +50,7 @@ print(*sorted(name for name in set(sys.modules) - before if "sqlalchemy" in name
 """
 
 
+@pytest.mark.slow
 def test_sqlalchemy_workspace_store(tmp_path: Path) -> None:
     message = "without sqlalchemy_workspace_store each trial of a sweep imports MLflow's store itself, in 0.9 s"
     assert find_spec("mlflow.store.tracking.sqlalchemy_workspace_store") is not None, message

@@ -79,22 +79,18 @@ def open_folder(config: DictConfig, record: Mapping[str, Any]) -> StudyFolder:
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
-    """The content of study.json in a study's folder; None if there is no study."""
-    record: dict[str, Any] | None = files.read_json(path / RECORD)
-    return record
-
-
-def check_format(record: Mapping[str, Any]) -> None:
-    """Make sure that this version can read the study.
+    """The content of study.json in a study's folder; None if there is no study.
 
     Raises:
-        SweepError: another version of hwsweep began it.
+        SweepError: another version of hwsweep began the study.
     """
-    if (version := record.get("format", 1)) != FORMAT:
+    record: dict[str, Any] | None = files.read_json(path / RECORD)
+    if record is not None and (version := record.get("format", 1)) != FORMAT:
         raise SweepError(
             f"study {record['name']!r} was begun by another version of hwsweep (format {version}, this one needs "
             f"{FORMAT}); use that version, or give another hydra.sweeper.study_name"
         )
+    return record
 
 
 def study_directory(config: DictConfig, name: str) -> Path:
@@ -152,7 +148,6 @@ def _open_named(name: str, path: Path, record: Mapping[str, Any], join: bool) ->
             "(several processes share a study if each is begun with hydra.sweeper.join=true)"
         )
     if (stored := read_record(path)) is not None:
-        check_format(stored)
         if lines := differences(stored["question"], record["question"]):
             listed = "\n  ".join(lines)
             raise SweepError(
@@ -170,11 +165,11 @@ def _open_named(name: str, path: Path, record: Mapping[str, Any], join: bool) ->
 
 def _open_interrupted(path: Path, question: Mapping[str, Any]) -> StudyFolder | None:
     """The folder, locked, if it holds an unfinished study with the same question that no process runs."""
-    record = read_record(path)
+    record = files.read_json(path / RECORD)
     if record is None or record["status"] != "open" or record["question"]["command"] != question["command"]:
         return None
     try:
-        check_format(record)
+        read_record(path)
     except SweepError as error:
         print(f"a new study begins: {error}")
         return None

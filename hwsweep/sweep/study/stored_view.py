@@ -1,4 +1,4 @@
-"""A study as its folder and its storage tell it: nothing is run, nothing is written."""
+"""A study read from its folder and its storage, without running or writing anything."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def stored_view(directory: Path) -> StudyView:
     """The study in this folder as it stands; a trial that was running when its sweep died is "interrupted".
 
     Raises:
-        SweepError: there is no study in the folder, or its storage is gone.
+        SweepError: there is no study in the folder, its storage is gone, or another version of hwsweep began it.
     """
     directory = directory.absolute()
     record = read_record(directory)
