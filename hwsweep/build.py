@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +14,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from hwsweep.analysis import Analysis
 from hwsweep.data import Dataset, Lexicon, Splits
 from hwsweep.models import Model
 from hwsweep.training.loop import TrainingPlan
@@ -19,12 +22,24 @@ from hwsweep.training.schedules import Schedule
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 """What conf/optimizer/*.yaml instantiates."""
+Analyse = Callable[[Model, Splits, str], Analysis]
+"""What conf/analysis/*.yaml instantiates: a function of the model, the data and the digest of the data."""
+MODEL_KEYS = ("objective", "select", "table", "title", "analysis", "figures")
+"""What each conf/model/*.yaml sets beside `model`."""
 
 
 class InvalidConfig(Exception):
     """A value of the config is not possible; the message says which, and what is."""
 
     failure_reason = "invalid-config"
+
+
+class RunFigure(NamedTuple):
+    """A figure that conf names."""
+
+    module: ModuleType
+    info: Callable[..., Any]
+    """Computes the data of the figure from the trained run."""
 
 
 class Components(NamedTuple):
@@ -35,6 +50,8 @@ class Components(NamedTuple):
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     plan: TrainingPlan
+    analyse: Analyse
+    figures: dict[str, RunFigure]
 
 
 def build(cfg: DictConfig, splits: Splits | None = None) -> Components:
@@ -49,7 +66,9 @@ def build(cfg: DictConfig, splits: Splits | None = None) -> Components:
     """
     with _errors_as_invalid_config():
         dataset, model, make_optimizer, schedule, plan = _prepare(cfg, splits)
-        return Components(dataset, model, make_optimizer(model.parameters()), schedule, plan)
+        figures = {str(name): _figure(node) for name, node in cfg.figures.items()}
+        optimizer = make_optimizer(model.parameters())
+        return Components(dataset, model, optimizer, schedule, plan, instantiate(cfg.analysis), figures)
 
 
 def check(cfg: DictConfig) -> None:
@@ -64,6 +83,8 @@ def check(cfg: DictConfig) -> None:
 
 def _prepare(cfg: DictConfig, splits: Splits | None) -> tuple[Dataset, Model, OptimizerFactory, Schedule, TrainingPlan]:
     """The fields of `Components`, with a factory in place of the optimizer."""
+    if missing := [key for key in MODEL_KEYS if key not in cfg]:
+        raise ValueError(f"conf/model/*.yaml must set {', '.join(MODEL_KEYS)}, but the chosen model lacks {missing[0]}")
     plan = TrainingPlan(
         epochs=cfg.epochs,
         batch_size=cfg.batch_size,
@@ -78,6 +99,11 @@ def _prepare(cfg: DictConfig, splits: Splits | None) -> tuple[Dataset, Model, Op
     torch.manual_seed(plan.seed)
     model = _model(cfg, dataset, None if splits is None else splits.lexicon).to(device)
     return dataset, model, instantiate(cfg.optimizer), instantiate(cfg.schedule), plan
+
+
+def _figure(node: DictConfig) -> RunFigure:
+    info = instantiate(node)
+    return RunFigure(importlib.import_module(str(node["_target_"]).rpartition(".")[0]), info)
 
 
 def build_model(cfg: DictConfig, lexicon: Lexicon | None = None) -> Model:

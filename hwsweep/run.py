@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import time
 from contextlib import AbstractContextManager
@@ -16,7 +15,7 @@ from omegaconf import DictConfig
 
 from hwsweep import run_folder
 from hwsweep.analysis import Analysis
-from hwsweep.build import Components, InvalidConfig, build, flatten, objectives
+from hwsweep.build import Analyse, Components, InvalidConfig, RunFigure, build, flatten, objectives
 from hwsweep.data import Dataset, Splits
 from hwsweep.figures import Trained, drawing
 from hwsweep.models import Model
@@ -64,8 +63,9 @@ def run(cfg: DictConfig) -> float | tuple[float, ...]:
             tracked.log_metrics(facts, 0)
         history = _train(components, splits, objectives(cfg)[0], folder / "checkpoints", resume, tracked)
         model, best_epoch = _load_best(components.model, folder)
-        analysis = _analyse(cfg, model, splits, digest, folder, tracked)
-        _draw(cfg, Trained(model, splits.test, history, cfg.title, splits.lexicon, analysis.arrays), folder, tracked)
+        analysis = _analyse(components.analyse, model, splits, digest, folder, tracked)
+        trained = Trained(model, splits.test, history, cfg.title, splits.lexicon, analysis.arrays)
+        _draw(components.figures, trained, folder, tracked)
         metrics = {
             **analysis.metrics,
             "best_epoch": float(best_epoch),
@@ -164,12 +164,12 @@ def _load_best(model: Model, folder: Path) -> tuple[Model, int]:
     return model.eval(), int(best["epoch"])
 
 
-def _analyse(cfg: DictConfig, model: Model, splits: Splits, digest: str, folder: Path, tracked: runs.Run) -> Analysis:
+def _analyse(analyse: Analyse, model: Model, splits: Splits, digest: str, folder: Path, tracked: runs.Run) -> Analysis:
     """Everything about the test split: losses, and the results of conf's `analysis`."""
     losses = {f"test/{name}": value for name, value in evaluate(model, splits.test).items()}
     log.info("test: %s", ", ".join(f"{key.removeprefix('test/')} {value:.2f}" for key, value in losses.items()))
     started = time.perf_counter()
-    analysis: Analysis = instantiate(cfg.analysis)(model, splits, digest)
+    analysis = analyse(model, splits, digest)
     losses["time/analysis_seconds"] = time.perf_counter() - started
     run_folder.write_arrays(folder, analysis.arrays)
     for name, text in analysis.tags.items():
@@ -179,14 +179,13 @@ def _analyse(cfg: DictConfig, model: Model, splits: Splits, digest: str, folder:
     return analysis._replace(metrics=losses | analysis.metrics)
 
 
-def _draw(cfg: DictConfig, trained: Trained, folder: Path, tracked: runs.Run) -> None:
+def _draw(figures: dict[str, RunFigure], trained: Trained, folder: Path, tracked: runs.Run) -> None:
     """Draw the figures that conf names; write each PNG and the data in it."""
     directory = folder / run_folder.FIGURES
     directory.mkdir(exist_ok=True)
-    for name, node in cfg.figures.items():
-        info = instantiate(node)(trained)
-        figure = importlib.import_module(str(node["_target_"]).rpartition(".")[0])
-        drawing.save(figure, info, directory / f"{name}.png")
+    for name, figure in figures.items():
+        info = figure.info(trained)
+        drawing.save(figure.module, info, directory / f"{name}.png")
         drawing.store(info, directory / f"{name}.npz")
         tracked.log_artifact(directory / f"{name}.png", "figures")
 

@@ -18,7 +18,7 @@ SWEEP = {"sweep", "sweep.execution", "sweep.search", "sweep.study"}
 ALLOWED = {  # folder, or a file that differs from its folder -> the parts that it may import
     "__main__": {"build", "data", "run", "sweep", "training"},
     "analysis": {"data", "models", "training"},
-    "build": {"data", "models", "training"},
+    "build": {"analysis", "data", "models", "training"},
     "data": set(),
     "data.__main__": {"data"},
     "figures": {"analysis", "data", "models"},
@@ -66,8 +66,8 @@ INTERNALS = {  # the beginning of an internal module's name -> the only file tha
     "mlflow.utils": "tracking/mlflow_internals.py",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
-MAX_FILES = {"": 11, "data": 24, "figures": 24}
-"""Largest number of files of a folder without its __init__.py; 17 for all other folders (docs/extend.md adds one)."""
+MAX_FILES = {"": 11, "data": 25, "figures": 25}
+"""Largest number of files of a folder without its __init__.py; 18 for all other folders."""
 
 
 def part_of(parts: tuple[str, ...]) -> str:
@@ -108,7 +108,9 @@ def test_no_folder_has_too_many_files() -> None:
     for folder in {path.parent for path in FILES}:
         name = "" if folder == PACKAGE else str(folder.relative_to(PACKAGE))
         names = sorted(path.name for path in folder.glob("*.py") if path.name != "__init__.py")
-        assert len(names) <= MAX_FILES.get(name, 17), f"{name} holds {names}"
+        assert len(names) <= MAX_FILES.get(name, 18), (
+            f"{name or 'the package'} holds {len(names)} files; give a subject of its own a folder: {names}"
+        )
 
 
 def test_every_file_of_conf_begins_with_a_comment() -> None:

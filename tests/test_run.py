@@ -30,7 +30,8 @@ TINY_TEXT = ["dataset=headlines", "transformer.width=8", "transformer.heads=2"]
 def composed(folder: Path, *overrides: str) -> DictConfig:
     """The config of a run with this output folder, also written there as Hydra writes it."""
     with initialize_config_dir(str(conf_path()), version_base="1.3"):
-        tiny = TINY_TEXT if "model=transformer" in overrides else TINY
+        model = next((line.removeprefix("model=") for line in overrides if line.startswith("model=")), "vae")
+        tiny = TINY_TEXT if model == "transformer" else TINY if model.startswith("vae") else []
         cfg = compose("config", [*SMALL, *tiny, *overrides], return_hydra_config=True)
     cfg.hydra.runtime.output_dir = str(folder)
     HydraConfig.instance().set_config(cfg)
@@ -270,3 +271,14 @@ def test_a_run_sets_numbers_near_zero_to_zero(workplace: Path, monkeypatch: pyte
     assert float(torch.tensor(1e-30) * 1e-9) > 0
     run(composed(workplace / "run"))
     assert float(torch.tensor(1e-30) * 1e-9) == 0
+
+
+def test_a_model_that_lacks_a_key_or_names_an_unknown_figure_is_refused_before_training(workplace: Path) -> None:
+    cfg = composed(workplace / "run")
+    with open_dict(cfg):
+        del cfg["title"]
+    with pytest.raises(InvalidConfig, match=r"conf/model/\*\.yaml must set .*, but the chosen model lacks title"):
+        run(cfg)
+    with pytest.raises(InvalidConfig, match=r"hwsweep\.figures\.samples\.nothing"):
+        run(composed(workplace / "run", "figures.samples._target_=hwsweep.figures.samples.nothing"))
+    assert not (workplace / "run" / "checkpoints").exists()

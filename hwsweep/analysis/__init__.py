@@ -32,8 +32,8 @@ class Analysis(NamedTuple):
     metrics: dict[str, float]
     """By key, `test/...` or `predicted/...`."""
     arrays: dict[str, NDArray[np.float64]]
-    """Input of the figures of a study; a run stores them in analysis.npz."""
+    """Input of figures, of the run (`Trained.arrays`) and of its study (from the run's analysis.npz)."""
     tags: dict[str, str]
-    """Words, by key without its prefix: `verdict`, ..."""
+    """Texts by name, for instance `verdict`; MLflow shows them as tags `hwsweep.verdict`, ..."""
     sentences: list[str]
     """Printed when the run ends."""

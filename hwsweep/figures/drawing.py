@@ -35,6 +35,7 @@ VERMILLION, ORANGE, GREEN, BLUE, PURPLE = "#D55E00", "#E69F00", "#009E73", "#007
 
 _ANCHORS = {-2: ORANGE, 0: GREEN, 2: BLUE, 4: PURPLE}  # log10(lambda) -> colour
 _WIDTH_INCHES, _MARGIN_INCHES, _DOTS_PER_INCH, _SMALLEST_PIXEL = 8.0, 0.12, 150, 0.7
+_ASPECT = 0.6  # height by width
 _COMPRESSION = 6  # of zlib: 9 takes three times as long, for files 3 % smaller
 LONGEST_WORD = 16
 """Largest number of characters of a word in a figure."""
@@ -139,11 +140,18 @@ def name_rows(axis: Axes, heights: ArrayLike, titles: Iterable[str], colours: It
 
 
 def save(module: Drawable, info: Any, path: Path) -> None:
-    """Draw `info` and write it to a PNG about 1200 pixels wide."""
+    """Draw `info` and write it to a PNG about 1200 pixels wide.
+
+    Axes for which `draw` sets no shape (`set_box_aspect`, or the aspect of images) are wider than high.
+    """
     with style():
         # A long page: `_render` cuts off the empty part.
         figure = Figure(figsize=(_WIDTH_INCHES, 3 * _WIDTH_INCHES), dpi=_DOTS_PER_INCH, layout="compressed")
-        module.draw(info, list(figure.subplots(1, module.PANELS, squeeze=False)[0]))
+        axes = list(figure.subplots(1, module.PANELS, squeeze=False)[0])
+        module.draw(info, axes)
+        for axis in axes:
+            if axis.axison and axis.get_box_aspect() is None and axis.get_aspect() == "auto":
+                axis.set_box_aspect(_ASPECT)
         write(figure, path)
 
 

@@ -20,4 +20,4 @@ class Model(nn.Module):
 
     @abstractmethod
     def outputs(self, batch: Batch) -> dict[str, Tensor]:
-        """Input of the metrics over a whole split and of figures; first axis = example."""
+        """Tensors that the analysis and the figures need, by name; first axis = example."""

@@ -30,7 +30,7 @@ def gather(view: StudyView, model: ModelStudy, figures: StudyFigures) -> Page:
     """The page of a study."""
     reproduce = reproduce_section(view)  # takes time: before the figures that other processes draw are needed
     pictures: dict[str, list[Picture]] = defaultdict(list)
-    for figure in figures.drawn:
+    for figure in figures.figures:
         pictures[figure.section].append(picture(figure))
     model_sections = {section.title: section for section in model.sections(view)}
     titles = dict.fromkeys([*model_sections, *pictures])

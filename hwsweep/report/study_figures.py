@@ -33,7 +33,7 @@ class StudyFigures:
         return list(self._attempts)
 
     @property
-    def drawn(self) -> list[StudyFigure]:
+    def figures(self) -> list[StudyFigure]:
         """The figures that could be drawn."""
         return [figure for figures, _ in self._results for figure in figures]
 

@@ -39,7 +39,7 @@ def write_report(view: StudyView, processes: Executor | None = None) -> ReportFi
     model = model_study(view)
     figures = StudyFigures(view, model, processes)
     page = write_text(view.directory / PAGE, render(gather(view, model, figures)))
-    return ReportFiles(page, table, [figure.path for figure in figures.drawn], figures.problems)
+    return ReportFiles(page, table, [figure.path for figure in figures.figures], figures.problems)
 
 
 def results_csv(view: StudyView) -> str:

@@ -42,7 +42,7 @@ class LiveDisplay:
         if self.screen is not None:
             self.screen.stop()
 
-    def started(self, job: Job) -> None:
+    def show_start(self, job: Job) -> None:
         """Show a run that begins."""
         overrides = " ".join(line for line in job.overrides if line not in self.study.plan.space.fixed)
         self.rows[job.folder] = [job.folder, overrides, "", ""]
@@ -50,11 +50,11 @@ class LiveDisplay:
         if self.screen is None:
             print(f"trial {job.folder}: {overrides}", flush=True)
 
-    def reported(self, job: Job, value: float, step: int) -> None:
+    def show_report(self, job: Job, value: float, step: int) -> None:
         """Show an intermediate value of a run."""
         self.rows[job.folder][2:] = [str(step), f"{value:.6g}"]
 
-    def ended(self, job: Job, outcome: Outcome) -> None:
+    def show_end(self, job: Job, outcome: Outcome) -> None:
         """Show how a run ended; the trial itself is not in the storage yet."""
         self.rows.pop(job.folder, None)
         self.n_ended += 1
@@ -71,7 +71,7 @@ class LiveDisplay:
             result = f"failed ({outcome.failure.reason}): {outcome.failure.message}"
         self._print(f"trial {job.folder}: {result} ({outcome.seconds:.1f} s)")
 
-    def refused(self, number: int, point: Point, message: str) -> None:
+    def show_refusal(self, number: int, point: Point, message: str) -> None:
         """Show a trial that does not run, because the program refuses its point."""
         values = " ".join(f"{key}={value}" for key, value in point.items())
         self._print(f"trial {number}: refused: {values}: {message}")

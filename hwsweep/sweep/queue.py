@@ -49,7 +49,7 @@ class Queue:
                 self._begin(trial)
                 continue
             self.study.store.refuse(trial.number, message)
-            display.refused(trial.number, trial.point, message)
+            display.show_refusal(trial.number, trial.point, message)
             if (n_refused := n_refused + 1) == ATTEMPTS and self.study.plan.points is None:
                 raise SweepError(f"{n_refused} points in a row were refused, the last one: {message}")
         return self.waiting.popleft()

@@ -60,7 +60,7 @@ class Runner:
             while executor.free and not self._is_stopping and (job := self.queue.next(display)) is not None:
                 Path(job.directory).mkdir(parents=True, exist_ok=True)
                 executor.submit(job)
-                display.started(job)
+                display.show_start(job)
             if self._is_stopping:
                 executor.stop()
             elif executor.jobs:
@@ -92,7 +92,7 @@ class Runner:
             if is_judged:
                 return self.study.proposals.should_prune(job.trial)
             return self.queue.is_pruned(job.trial)
-        display.reported(job, message.value, message.step)
+        display.show_report(job, message.value, message.step)
         if is_judged and len(self.study.plan.directions) == 1:
             self.study.store.report(job.trial, message.value, message.step)
         return None
@@ -113,7 +113,7 @@ class Runner:
                 return
             result = missing_outcome(end, self.study.settings.timeout)
             outcome.write_outcome(directory, result)
-        display.ended(job, result)
+        display.show_end(job, result)
         self.queue.finish_if_done(job.trial)
 
     def _may_retry(self, end: JobEnd) -> bool:

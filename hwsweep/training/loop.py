@@ -117,6 +117,9 @@ def evaluate(model: Model, examples: Examples, batch_size: int = EVALUATION_BATC
     """Mean of each of the model's losses over all examples, in the unit of the loss.
 
     Draws its own noise and leaves the global generator as it was, so that evaluating does not change training.
+
+    Raises:
+        ValueError: a loss is not one number per example.
     """
     device = next(model.parameters()).device
     was_training = model.training
@@ -127,6 +130,11 @@ def evaluate(model: Model, examples: Examples, batch_size: int = EVALUATION_BATC
         for rows in evaluation_batches(examples, batch_size):
             batch = {name: values[rows].to(device) for name, values in examples.items()}
             for name, values in model.losses(batch).items():
+                if values.shape != (n := n_examples(batch),):
+                    raise ValueError(
+                        f"`losses` must return one number per example, but {name} has shape {tuple(values.shape)} for "
+                        f"{n} examples; take reduction='none'"
+                    )
                 sums[name] = sums.get(name, torch.zeros((), device=device)) + values.sum()
     model.train(was_training)
     return {name: float(total) / n_examples(examples) for name, total in sums.items()}

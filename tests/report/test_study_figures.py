@@ -35,7 +35,7 @@ def test_a_figure_that_cannot_be_drawn_is_named_and_the_others_are_drawn(tmp_pat
     (first.directory / "figures" / "curves.npz").write_bytes(b"damaged")
     figures = StudyFigures(study(tmp_path, first), PosteriorCollapse())
     assert [problem.partition(":")[0] for problem in figures.problems] == ["curves"]
-    assert [figure.path.name for figure in figures.drawn] == ["montage.png"]
+    assert [figure.path.name for figure in figures.figures] == ["montage.png"]
 
 
 def test_processes_draw_the_same_figures(tmp_path: Path) -> None:
@@ -44,19 +44,19 @@ def test_processes_draw_the_same_figures(tmp_path: Path) -> None:
     draw_curves(first, 3)
     view = study(tmp_path, first)
     here = StudyFigures(view, PosteriorCollapse())
-    expected = [(figure, figure.path.read_bytes()) for figure in here.drawn]
-    for figure in here.drawn:
+    expected = [(figure, figure.path.read_bytes()) for figure in here.figures]
+    for figure in here.figures:
         figure.path.unlink()
     with ProcessPoolExecutor(2, get_context("forkserver")) as processes:
         there = StudyFigures(view, PosteriorCollapse(), processes)
-        assert [(figure, figure.path.read_bytes()) for figure in there.drawn] == expected
-    assert [figure.path.name for figure in there.drawn] == ["montage.png", "trial_curves.png"]
+        assert [(figure, figure.path.read_bytes()) for figure in there.figures] == expected
+    assert [figure.path.name for figure in there.figures] == ["montage.png", "trial_curves.png"]
     assert there.problems == here.problems == []
 
 
 def test_a_study_without_a_finished_trial_has_no_figures(tmp_path: Path) -> None:
     figures = StudyFigures(study(tmp_path, failed(tmp_path, 0, 1, "error", "no")), PosteriorCollapse())
-    assert figures.drawn == [] and figures.problems == []
+    assert figures.figures == [] and figures.problems == []
 
 
 def test_curves_of_runs_of_different_length_are_in_one_figure(tmp_path: Path) -> None:

@@ -52,12 +52,12 @@ def test_where_there_is_no_terminal_each_beginning_and_end_is_a_plain_line(capsy
     study = open_study(total=3)
     jobs = [job(n) for n in range(2)]
     with LiveDisplay(study) as live:
-        live.started(jobs[0])
-        live.started(jobs[1])
-        live.reported(jobs[1], 0.25, 3)
-        live.ended(jobs[1], Outcome("complete", [0.125], None, 2.0))
-        live.ended(jobs[0], from_failure("timeout", "not done after 3 s", 3.0))
-        live.refused(2, {"x": 2}, "no")
+        live.show_start(jobs[0])
+        live.show_start(jobs[1])
+        live.show_report(jobs[1], 0.25, 3)
+        live.show_end(jobs[1], Outcome("complete", [0.125], None, 2.0))
+        live.show_end(jobs[0], from_failure("timeout", "not done after 3 s", 3.0))
+        live.show_refusal(2, {"x": 2}, "no")
     assert capsys.readouterr().out.splitlines() == [
         "trial 0: x=0",
         "trial 1: x=1",
@@ -72,11 +72,11 @@ def test_the_status_counts_trials_of_earlier_sweeps_and_of_other_processes() -> 
     add(study, 5.0, 3.0, None)
     with LiveDisplay(study) as live:
         assert live.status() == "3 of 9, 1 failed, best 3"
-        live.started(job(3))
+        live.show_start(job(3))
         add(study, 2.0, 4.0, None)  # by another process
-        live.ended(job(3), Outcome("complete", [7.0], None, 2.0))
+        live.show_end(job(3), Outcome("complete", [7.0], None, 2.0))
         assert live.status().startswith("7 of 9, 2 failed, best 2, ")
-        live.ended(job(3), Outcome("complete", [1.0], None, 2.0))
+        live.show_end(job(3), Outcome("complete", [1.0], None, 2.0))
         assert live.status().startswith("8 of 9, 2 failed, best 1, ")
 
 
@@ -84,10 +84,10 @@ def test_with_seeds_a_trial_counts_as_many_runs() -> None:
     study = open_study(total=4, seeds=3)
     add(study, 5.0)
     with LiveDisplay(study) as live:
-        live.ended(job(1), Outcome("complete", [6.0], None, 2.0))
+        live.show_end(job(1), Outcome("complete", [6.0], None, 2.0))
         assert live.status().startswith("4 of 12, 0 failed, best 5, ")
         add(study, 8.0)
-        live.ended(job(1), Outcome("complete", [6.0], None, 2.0))
+        live.show_end(job(1), Outcome("complete", [6.0], None, 2.0))
         assert live.status().startswith("7 of 12, 0 failed, best 5, ")
 
 

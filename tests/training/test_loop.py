@@ -121,6 +121,16 @@ def test_means_weigh_examples_not_batches() -> None:
     assert evaluate(model, examples, batch_size=3)["loss"] == pytest.approx(0.25 * (3 * 0.25 + 6.25))
 
 
+class Averaged(Line):
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        return {name: values.mean() for name, values in super().losses(batch).items()}
+
+
+def test_a_loss_that_is_a_mean_over_the_batch_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"one number per example, but loss has shape \(\) for 7 examples"):
+        evaluate(Averaged(), splits().valid)
+
+
 def test_evaluating_changes_neither_training_noise_nor_its_own_result() -> None:
     model = Line(noise=1.0)
     torch.manual_seed(9)

@@ -165,7 +165,7 @@ class TrialStore:
         """End the trial: attributes first and the state last, so that a finished trial is complete.
 
         Args:
-            sampler: it is told how the trial ended.
+            sampler: it learns how the trial ended.
         """
         from optuna.trial import TrialState
 

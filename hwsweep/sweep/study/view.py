@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class RunView(NamedTuple):
-    """One process: a trial, or one seed of it."""
+    """One run: a trial has one, or one for each seed."""
 
     directory: Path
     outcome: Outcome | None
@@ -43,7 +43,7 @@ class TrialView(NamedTuple):
     failure: dict[str, str] | None
     """reason and message."""
     metrics: dict[str, float]
-    """What the program wrote into result.json; means over the seeds."""
+    """The metrics that the program stored in result.json; with several seeds, their means."""
     run_id: str | None
     """Of the first seed."""
     command: list[str]
@@ -102,7 +102,7 @@ class StudyView(NamedTuple):
 
 
 class Observer(Protocol):
-    """An object of the program's that the sweep calls before its first trial and after its last one."""
+    """The setting `observer` names a class with these methods; the sweep calls them."""
 
     def started(self, view: StudyView) -> None:
         """Called before any process of a trial starts; an exception (or SystemExit) ends the sweep here."""
