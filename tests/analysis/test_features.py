@@ -52,6 +52,7 @@ def test_variances_of_features_sum_to_one_on_training_images(names: list[str]) -
     assert float(found.var(0, correction=0).sum()) == pytest.approx(1, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_bytes_and_intensities_have_the_same_features() -> None:
     train = labelled(60, 0)
     network = feature_network(train, PLAN, "digest")

@@ -149,6 +149,7 @@ def test_the_page_of_a_stored_study_needs_neither_torch_nor_mlflow(tmp_path: Pat
     assert "The search" in html and "slots idle" not in html  # no run has stored its time
 
 
+@pytest.mark.slow
 def test_two_studies_are_side_by_side_on_one_page(tmp_path: Path) -> None:
     folders = [leave_study(tmp_path / name, 5) for name in ("a", "b")]
     (page,) = write(folders)

@@ -49,6 +49,7 @@ y: 1
 """
 
 
+@pytest.mark.slow
 def test_the_sphere(sweep: Sweep, tmp_path: Path) -> None:
     ran = sweep(app=application(tmp_path, "return cfg.x**2 + cfg.y**2", SPHERE))
     assert ran.code == 0, ran.err

@@ -93,6 +93,7 @@ print(int(small.grad.count_nonzero()))
 
 
 @pytest.mark.parametrize(("switch", "n_nonzero"), [("0", 0), ("1", 1 << 20)])
+@pytest.mark.slow
 def test_denormals_are_zero_in_all_threads_forward_and_backward_unless_it_is_switched_off(
     monkeypatch: pytest.MonkeyPatch, switch: str, n_nonzero: int
 ) -> None:

@@ -204,6 +204,7 @@ def test_a_heart_goes_on_when_the_storage_can_be_reached_again(monkeypatch: pyte
     assert next(calls) > 4
 
 
+@pytest.mark.slow
 def test_machines_that_ask_different_things_do_not_share_a_study(sweep: Sweep, tmp_path: Path) -> None:
     shared = [f"hydra.sweeper.storage=sqlite:///{tmp_path}/studies.db", "hydra.sweeper.study_name=night"]
     shared += ["hydra.sweeper.join=true", "seconds=0"]
