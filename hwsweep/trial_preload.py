@@ -13,3 +13,4 @@ if not plain():
 
     torch.optim.SGD([torch.zeros(1)])  # torch imports its compiler for the first optimizer of a process
     mlflow_internals.import_store()
+    mlflow_internals.list_packages()

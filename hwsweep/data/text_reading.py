@@ -25,41 +25,48 @@ class LabelledText(NamedTuple):
     label: str
 
 
-def read_text(path: Path) -> str:
-    """The text of a file in UTF-8 (without byte order mark) or else in Windows-1252, which has the letters of Latin-1.
+def read_texts(paths: Sequence[Path], encoding: str | None) -> list[str]:
+    """The text of each file of a data set, without byte order marks.
+
+    Args:
+        encoding: of all files. None: UTF-8, and for the files that are not in UTF-8 the one encoding that
+            charset-normalizer recognises in all of them together, because a few letters alone may be of many.
 
     Raises:
-        DataError: the file cannot be read, or is binary: it has a zero byte, or bytes that neither encoding has.
+        DataError: a file cannot be read, is binary (it has a zero byte) or not in this encoding; or none is recognised.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-    if (zero := content.find(0)) >= 0:
-        raise _binary(path, content, zero)
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as not_utf8:
-        line = _line(content, not_utf8.start)
-    try:
-        text = content.decode("cp1252")
-    except UnicodeDecodeError as error:
-        raise _binary(path, content, error.start) from error
-    log.info("%s is not UTF-8 (line %d): read as Windows-1252", path, line)
-    return text
+    contents = [_content(path) for path in paths]
+    if encoding is not None:
+        return [_decode(path, content, encoding) for path, content in zip(paths, contents, strict=True)]
+    texts = [_utf8(path, content) for path, content in zip(paths, contents, strict=True)]
+    if foreign := [number for number, text in enumerate(texts) if text is None]:
+        recognised = _recognise([contents[number] for number in foreign], paths[foreign[0]])
+        for number in foreign:
+            texts[number] = _decode(paths[number], contents[number], recognised)
+        log.warning(
+            "%d of %d files are not UTF-8, the first is %s: all are read as %s. If that is wrong, set dataset.encoding",
+            len(foreign),
+            len(paths),
+            paths[foreign[0]],
+            recognised,
+        )
+    return [text for text in texts if text is not None]
 
 
-def read_table(path: Path, delimiter: str, header: bool, texts: Sequence[str], label: str) -> list[LabelledText]:
+def read_table(
+    path: Path, content: str, delimiter: str, header: bool, texts: Sequence[str], label: str
+) -> list[LabelledText]:
     """The text and the label of each row of a CSV file; blank rows are skipped.
 
     Args:
+        path: for messages.
         header: whether the first row names the columns; if not, their names are "1", "2", ...
         texts: names of the columns that are joined by a space.
 
     Raises:
-        DataError: no text (see `read_text`), no rows, no such column, a row of another length, an empty label.
+        DataError: no rows, no such column, a row of another length, an empty label.
     """
-    lines = _cells(path, delimiter)
+    lines = _cells(path, content, delimiter)
     if len(lines) <= header:
         raise DataError(f"{path} has no rows{' below its header' if lines else ''}: name a table with texts and labels")
     n_columns = len(lines[0][1])
@@ -82,10 +89,10 @@ def read_table(path: Path, delimiter: str, header: bool, texts: Sequence[str], l
     return rows
 
 
-def _cells(path: Path, delimiter: str) -> list[tuple[int, list[str]]]:
+def _cells(path: Path, content: str, delimiter: str) -> list[tuple[int, list[str]]]:
     """The cells of each row that is not blank, with the number of the row's last line."""
     csv.field_size_limit(sys.maxsize)  # Python's own limit is 131,072 characters; texts may be longer
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
     try:
         return [(reader.line_num, cells) for cells in reader if cells]
     except csv.Error as error:
@@ -99,15 +106,45 @@ def _column(path: Path, names: Sequence[str], name: str, key: str) -> int:
         return names.index(name)
     similar = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {similar[0]}?" if similar else ""
+    if delimiters := [spelling for spelling, character in DELIMITERS.items() if len(names) == 1 and character in names[0]]:
+        hint = f". Is the delimiter another one? dataset.delimiter={delimiters[0]}"
     columns = ", ".join(name[:40] for name in names[:20])
     raise DataError(f"{path} has no column `{name}` (dataset.{key}); its columns: {columns}{hint}")
 
 
-def _binary(path: Path, content: bytes, position: int) -> DataError:
-    return DataError(
-        f"{path}, line {_line(content, position)}: byte 0x{content[position]:02x} is not text. The file is damaged, "
-        "binary or UTF-16. Save it as UTF-8, or remove it"
-    )
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _utf8(path: Path, content: bytes) -> str | None:
+    """The text; None if it has bytes that are not UTF-8."""
+    if (zero := content.find(0)) >= 0:
+        raise DataError(
+            f"{path}, line {_line(content, zero)}: byte 0x00 is not text. The file is damaged, binary or UTF-16. "
+            "Save it as UTF-8, name its encoding (dataset.encoding=utf-16), or remove it"
+        )
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+
+
+def _decode(path: Path, content: bytes, encoding: str) -> str:
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}, line {_line(content, error.start)}: byte 0x{content[error.start]:02x} is not text in {encoding}. "
+            "The file is damaged, binary or in another encoding. Save it as UTF-8, set dataset.encoding, or remove it"
+        ) from error
+
+
+def _recognise(contents: Sequence[bytes], first: Path) -> str:
+    """The encoding of all these texts together, recognised from the lines that are not ASCII."""
+    from charset_normalizer import from_bytes
 
 
 def _line(content: bytes, position: int) -> int:

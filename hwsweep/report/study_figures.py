@@ -15,6 +15,8 @@ from hwsweep.sweep.study.view import StudyView
 
 SEARCH = "The search"
 """The section of the figures that every search has."""
+MIN_GRID = 4
+"""Fewer points than this are read better in the table."""
 
 
 class StudyFigures:
@@ -54,7 +56,9 @@ def attempt(draw: Callable[..., Iterator[StudyFigure]], *arguments: Any) -> tupl
 
 
 def draw_search(view: StudyView) -> Iterator[StudyFigure]:
-    """The figures that every search has, as far as they have something to show."""
+    """The figures that every search has, as far as they have something to show; none for a grid of a few points."""
+    if len(view.trials) < MIN_GRID and None not in view.axes.values():
+        return
     from hwsweep.figures import timeline
     from hwsweep.report.search_figures import draw_by_optuna
 

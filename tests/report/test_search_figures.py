@@ -69,7 +69,7 @@ def study() -> optuna.Study:
         (fails, 5, 1, []),
         (bowl, 60, 1, ONE_OBJECTIVE),
         (bowl, 15, 1, ["history", "slices", "parallel", "intermediate"]),
-        (swept, 3, 1, ["history", "slices"]),
+        (swept, 4, 1, ["history", "slices"]),
         (line, 30, 1, ["history", "slices"]),
         (plane, 30, 1, ["history", "importances", "slices", "contour"]),
         (conflict, 30, 2, ["importances", "slices_1", "slices_2", "parallel", "pareto"]),
@@ -88,8 +88,8 @@ def test_a_study_has_the_figures_that_show_something(
 
 
 def test_runs_with_known_times_have_a_timeline(tmp_path: Path) -> None:
-    times = [[(0.0, 4.0)], [(1.0, 3.0)], [(3.0, 7.0)]]
-    found = texts(view_of(searched(swept, 3), times=times), tmp_path)
+    times = [[(0.0, 4.0)], [(1.0, 3.0)], [(3.0, 7.0)], []]
+    found = texts(view_of(searched(swept, 4), times=times), tmp_path)
     assert "3 runs in 2 slots, 7 s, slots idle 29% of the time." in found["timeline"]
 
 

@@ -57,3 +57,25 @@ def test_sqlalchemy_workspace_store(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "ignore", "-c", IMPORTED_BY_A_CLIENT]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [], message
+
+
+LISTS_WHILE_A_MODEL_IS_SAVED = """
+import importlib_metadata, mlflow
+from hwsweep.tracking import mlflow_internals
+class Echo(mlflow_internals.UntypedPythonModel):
+    def predict(self, context, model_input, params=None):
+        return model_input
+mlflow_internals.list_packages()
+importlib_metadata.packages_distributions = lambda: print("a list") or {}
+mlflow.pyfunc.save_model("model", python_model=Echo(), pip_requirements=["mlflow"])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("line", "output"), [("mlflow_internals.list_packages()", ""), ("", "a list")])
+def test_warn_dependency_requirement_mismatches(tmp_path: Path, line: str, output: str) -> None:
+    message = "without warn_dependency_requirement_mismatches each trial lists the installed packages, in 0.7 s"
+    script = LISTS_WHILE_A_MODEL_IS_SAVED.replace("mlflow_internals.list_packages()", line)
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == output, message
