@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-from collections.abc import Callable
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePath
 from typing import NamedTuple, Protocol, TypeVar
 
 from hwsweep.data import DataError, Dataset
@@ -13,11 +15,19 @@ from hwsweep.files import cache_folder, make_once
 
 Content = TypeVar("Content")
 
+log = logging.getLogger(__name__)
+
 VARIABLE = "$HWSWEEP_DATA"
 EMBEDDED = (
     "use a data set that needs no download: python -m hwsweep dataset=tibetan_strokes, "
     "or model=transformer dataset=headlines"
 )
+
+SYSTEM_NAMES = (
+    *("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information"),
+    *("@eadir", "lost+found"),
+)
+"""Files and folders of operating systems and storage devices that do not begin with a dot, in lower case."""
 
 
 class MissingDataError(DataError):
@@ -95,6 +105,45 @@ def require(path: Path, data: DataFiles) -> None:
 def not_downloadable(name: str, instructions: str) -> DataError:
     """The error for data that only the user can get."""
     return DataError(f"`{name}` cannot be downloaded automatically: {instructions}")
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name belongs to an operating system or a program, and not to a data set."""
+    return name.startswith(".") or name.lower() in SYSTEM_NAMES
+
+
+def files_below(folder: str, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
+    """All files in the folder and the folders below it, sorted by name; links are followed, hidden names skipped.
+
+    Args:
+        above: device and inode of the folders above: a link to one of them would have no end.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    try:
+        status = os.stat(folder)  # noqa: PTH116 (a Path for each of many files would cost more than the listing)
+        with os.scandir(folder) as opened:
+            entries = sorted(opened, key=lambda entry: entry.name)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror or error}") from error
+    if (identity := (status.st_dev, status.st_ino)) in above:
+        return
+    for entry in entries:
+        if is_hidden(entry.name):
+            continue
+        if os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir():  # noqa: PTH112
+            yield from files_below(entry.path, above | {identity})
+        else:
+            yield entry.path
+
+
+def report_left_out(source: Path, names: Sequence[str], wanted: str) -> None:
+    """Say how many files of a data set are left out for their names, by ending; nothing if there are none."""
+    if names:
+        endings = Counter(PurePath(name).suffix or "no ending" for name in names)
+        counts = ", ".join(f"{n} {ending}" for ending, n in endings.most_common(5))
+        log.warning("%d files in %s are left out, because they are not %s: %s", len(names), source, wanted, counts)
 
 
 def load_or_make(

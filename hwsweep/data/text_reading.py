@@ -6,6 +6,7 @@ import csv
 import difflib
 import io
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,22 @@ from hwsweep.data import DataError
 
 log = logging.getLogger(__name__)
 
+DELIMITERS = {"tab": "\t", "semicolon": ";", "pipe": "|", "comma": ",", "\\t": "\t"}
+"""Delimiters by name: a shell and Hydra's command line need quotes around the characters themselves."""
+
+ENCODINGS = (
+    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r"),
+    *("gb18030", "big5hkscs", "cp932", "euc_jp", "cp949"),
+)
+"""What a text that is not UTF-8 may be in. The first one, which has the letters of Latin-1, wins where others give the
+same text or an equally plausible one."""
+
+LEAST_BYTES = 20
+"""Fewer bytes that are not ASCII, such as a single accent, show no language: they are read in the first encoding."""
+
+SAMPLE_BYTES = 100_000
+"""Lines from which the encoding is recognised."""
+
 
 class LabelledText(NamedTuple):
     """One row of a table, or one file of a folder."""
@@ -23,6 +40,22 @@ class LabelledText(NamedTuple):
     """File and line, for messages."""
     text: str
     label: str
+
+
+def check_encoding(encoding: object) -> None:
+    """Check that `dataset.encoding` names an encoding of text that Python knows, or is None.
+
+    Raises:
+        ValueError: it does not.
+    """
+    try:
+        if encoding is not None:
+            "a".encode(str(encoding))
+    except LookupError:
+        raise ValueError(
+            f"`dataset.encoding` must be null or an encoding of text, such as utf-8, cp1252 or gb18030, "
+            f"but got {encoding!r}"
+        ) from None
 
 
 def read_texts(paths: Sequence[Path], encoding: str | None) -> list[str]:
@@ -106,7 +139,9 @@ def _column(path: Path, names: Sequence[str], name: str, key: str) -> int:
         return names.index(name)
     similar = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {similar[0]}?" if similar else ""
-    if delimiters := [spelling for spelling, character in DELIMITERS.items() if len(names) == 1 and character in names[0]]:
+    if delimiters := [
+        spelling for spelling, character in DELIMITERS.items() if len(names) == 1 and character in names[0]
+    ]:
         hint = f". Is the delimiter another one? dataset.delimiter={delimiters[0]}"
     columns = ", ".join(name[:40] for name in names[:20])
     raise DataError(f"{path} has no column `{name}` (dataset.{key}); its columns: {columns}{hint}")
@@ -143,8 +178,30 @@ def _decode(path: Path, content: bytes, encoding: str) -> str:
 
 
 def _recognise(contents: Sequence[bytes], first: Path) -> str:
-    """The encoding of all these texts together, recognised from the lines that are not ASCII."""
+    """The encoding of all these texts together, recognised from the lines that are not ASCII.
+
+    Raises:
+        DataError: it is none of `ENCODINGS`, or several give different texts that are equally plausible.
+    """
     from charset_normalizer import from_bytes
+
+    lines = (line for content in contents for line in re.findall(rb"[^\n]*[\x80-\xff][^\n]*", content))
+    sample, n_bytes = [], 0
+    for line in lines:
+        sample.append(line)
+        if (n_bytes := n_bytes + len(line)) > SAMPLE_BYTES:
+            break
+    if sum(len(re.findall(rb"[\x80-\xff]", line)) for line in sample) < LEAST_BYTES:
+        return ENCODINGS[0]
+    matches = list(from_bytes(b"\n".join(sample), cp_isolation=list(ENCODINGS)))
+    best = [match for match in matches if (match.chaos, match.coherence) == (matches[0].chaos, matches[0].coherence)]
+    names = [ENCODINGS[0] if ENCODINGS[0] in match.could_be_from_charset else match.encoding for match in best]
+    if ENCODINGS[0] in names:
+        return ENCODINGS[0]
+    if len(names) != 1:
+        what = f"may be {', '.join(names[:5])}" if names else f"is none of {', '.join(ENCODINGS)}, or not text"
+        raise DataError(f"{first} is not UTF-8, and its encoding {what}. Save it as UTF-8, or set dataset.encoding")
+    return names[0]
 
 
 def _line(content: bytes, position: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hwsweep.data import DataError, Splits
@@ -44,6 +44,20 @@ def draw_splits(
     return drawn if test_texts is None else {**drawn, "test": list(test_texts)}
 
 
+def check_labels(texts: Sequence[LabelledText], known: Collection[str]) -> None:
+    """Check that every text has one of these labels.
+
+    Raises:
+        DataError: one has not; the message names it.
+    """
+    for text in texts:
+        if text.label not in known:
+            raise DataError(
+                f"{text.origin}: a label must be one of {', '.join(sorted(known)[:20])}, but is "
+                f"{text.label[:40]!r}. Correct it, or name the class in dataset.classes"
+            )
+
+
 def deduplicate_and_encode(
     drawn: Mapping[str, Sequence[LabelledText]],
     classes: Mapping[str, str],
@@ -51,7 +65,7 @@ def deduplicate_and_encode(
     tokenizer: Tokenizer,
     plan: TextPlan,
 ) -> Splits:
-    """Encoded splits. A text in two splits stays only in the later one of train, valid, test.
+    """Encoded splits. A text in two splits stays only in the later one of train, valid, test; empty texts stay in each.
 
     Args:
         classes: names of the classes by label, in order.
@@ -68,10 +82,15 @@ def deduplicate_and_encode(
     later: set[str] = set()
     for split in ("test", "valid", "train"):
         examples = [(_replace(text.text, replacements), index[text.label]) for text in drawn[split]]
-        unique = [(text, label) for text, label in examples if text not in later]
+        unique = [(text, label) for text, label in examples if text not in later or not text.strip()]
         texts[split], labels[split] = [text for text, _ in unique], [label for _, label in unique]
         later |= set(texts[split])
     n_duplicates = sum(len(drawn[split]) - len(texts[split]) for split in texts)
+    n_empty = sum(not text.strip() for split in texts.values() for text in split)
+    if n_empty:
+        log.warning(
+            "%d of %d texts are empty: all a model sees of them is <unk>", n_empty, sum(map(len, drawn.values()))
+        )
     if n_duplicates:
         log.info("%d texts are also in a later split (train, valid, test) and stay only there", n_duplicates)
     if empty := [split for split in texts if not texts[split]]:
@@ -80,7 +99,8 @@ def deduplicate_and_encode(
             "Add other texts"
         )
     splits = encode_splits(texts, labels, tuple(classes.values()), tokenizer, plan, None)
-    return dataclasses.replace(splits, statistics={**splits.statistics, "data/duplicates": float(n_duplicates)})
+    counts = {"data/duplicates": float(n_duplicates), "data/empty": float(n_empty)}
+    return dataclasses.replace(splits, statistics={**splits.statistics, **counts})
 
 
 def _replace(text: str, replacements: Mapping[str, str]) -> str:

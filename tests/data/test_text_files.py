@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ def table(file: Path, content: str | bytes = CSV, **changes: object) -> CsvTexts
         "checksums": None,
         "path": str(file),
         "test_path": None,
+        "encoding": None,
         "header": True,
         "delimiter": ",",
         "text": ["title", "body"],
@@ -47,7 +49,12 @@ def folder(path: Path, **changes: object) -> FolderTexts:
         "pattern": "*.txt",
         "replace": {},
     }
-    settings = {"valid": 2, "test": 2, "tokenizer": whitespace(), "plan": PLAN}
+    settings = {"test_path": None, "encoding": None, "classes": None} | {
+        "valid": 2,
+        "test": 2,
+        "tokenizer": whitespace(),
+        "plan": PLAN,
+    }
     return FolderTexts(**{**given, **settings, **changes})  # type: ignore[arg-type]
 
 
@@ -206,6 +213,65 @@ def test_impossible_values_are_refused_before_anything_is_read(
         table(tmp_path / "t.csv", **changes)
 
 
+CHINESE = "今天的天气很好，我们去公园散步"
+LANGUAGES = [
+    ("gb18030", CHINESE),
+    ("big5", "今天的天氣很好，我們去公園散步"),
+    ("cp932", "今日はとても良い天気なので、公園を散歩しましょう"),
+    ("cp949", "오늘은 날씨가 매우 좋아서 공원에서 산책을 합니다"),
+    ("cp1251", "Сегодня хорошая погода и мы пошли гулять в парк"),
+    ("cp1252", "Heute fährt die süße Mönchsgrasmücke übers Haus"),
+]
+
+
+@pytest.mark.parametrize(("encoding", "sentence"), LANGUAGES)
+def test_the_encoding_of_a_table_is_recognised_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, encoding: str, sentence: str
+) -> None:
+    content = CSV.replace("words of", sentence).encode(encoding)
+    assert (f"t4 {sentence} 4", "a") in pairs(table(tmp_path / "t.csv", content).splits(0), "train", "valid", "test")
+    assert "1 of 1 files are not UTF-8" in caplog.text
+    assert "dataset.encoding" in caplog.text
+
+
+def test_an_encoding_in_conf_is_used_and_bytes_that_it_has_not_are_refused_with_their_line(tmp_path: Path) -> None:
+    for encoding in ("gb18030", "utf-16"):
+        dataset = table(tmp_path / "t.csv", CSV.replace("words", CHINESE).encode(encoding), encoding=encoding)
+        assert (f"t4 {CHINESE} of 4", "a") in pairs(dataset.splits(0), "train", "valid", "test")
+    with pytest.raises(DataError, match=r"t\.csv, line 6: byte 0x\w\w is not text in utf-8.*dataset\.encoding"):
+        table(tmp_path / "t.csv", CSV.replace("of 4", "café 4").encode("cp1252"), encoding="utf-8").splits(0)
+    with pytest.raises(ValueError, match=r"`dataset\.encoding` must be null or an encoding.*but got 'klingon'"):
+        table(tmp_path / "t.csv", encoding="klingon")
+
+
+def test_labels_and_class_names_may_be_numbers_in_conf_but_not_yes_and_no(tmp_path: Path) -> None:
+    content = CSV.replace(",a\n", ",0\n").replace(",b\n", ",1\n")
+    splits = table(tmp_path / "t.csv", content, classes={0: "bad", 1: 5}, replace={4: 7}).splits(0)
+    assert splits.lexicon is not None
+    assert splits.lexicon.classes == ("bad", "5")
+    assert ("t7 words of 7", "bad") in pairs(splits, "train", "valid", "test")
+    with pytest.raises(ValueError, match=r"`dataset\.classes` must map text to text, but got False: 'bad'.*quotes"):
+        table(tmp_path / "t.csv", classes={False: "bad", True: "good"})
+
+
+@pytest.mark.parametrize(("delimiter", "spelling"), [("\t", "tab"), (";", "semicolon"), ("|", "pipe")])
+def test_the_delimiter_of_the_header_is_suggested_and_read(tmp_path: Path, delimiter: str, spelling: str) -> None:
+    content = CSV.replace(",", delimiter)
+    with pytest.raises(DataError, match=f"no column `title`.*dataset.delimiter={spelling}$"):
+        table(tmp_path / "t.csv", content).splits(0)
+    assert len(pairs(table(tmp_path / "t.csv", content, delimiter=spelling).splits(0), "train")) == 12
+
+
+def test_empty_texts_are_counted_and_are_no_duplicates(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    content = CSV + ",,a\n" * 10 + " , ,b\n" * 10
+    with caplog.at_level("INFO", "hwsweep"):
+        splits = table(tmp_path / "t.csv", content, valid=10, test=10).splits(0)
+    assert sum(len(texts) for texts in splits.texts.values()) == 40
+    assert (splits.statistics["data/empty"], splits.statistics["data/duplicates"]) == (20, 0)
+    assert "20 of 40 texts are empty" in caplog.text
+    assert "later split" not in caplog.text
+
+
 @pytest.fixture
 def groups(tmp_path: Path) -> Path:
     """Nine texts in two folders, one of them in a subfolder, and files that are not texts."""
@@ -226,6 +292,54 @@ def test_a_folders_texts_have_the_class_of_their_folder(groups: Path) -> None:
     expected = {(f"message {i} café", "sci.space" if i % 3 else "rec.autos") for i in range(9)}
     assert pairs(splits, "train", "valid", "test") == expected
     assert folder(groups).inventory() == (9, 9 * len("message 0 café"))
+
+
+def test_a_folder_in_another_encoding_gives_one_message(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for i in range(9):
+        file = tmp_path / "set" / "ab"[i % 2] / f"{i}.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(f"{i}: {CHINESE}".encode("gb18030" if i else "utf-8"))
+    splits = folder(tmp_path / "set").splits(0)
+    expected = {(f"{i}: {CHINESE}", "ab"[i % 2]) for i in range(9)}
+    assert pairs(splits, "train", "valid", "test") == expected
+    assert caplog.text.count("UTF-8") == 1
+    assert "8 of 9 files are not UTF-8" in caplog.text
+
+
+def test_folders_of_splits_are_no_classes_and_the_message_says_how_to_use_them(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for i in range(8):
+            file = tmp_path / split / ("pos", "neg", "unsup")[i % 3] / f"{i}.txt"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"{split} {i}")
+    way = r"dataset\.path=\S*/train dataset\.test_path=\S*/test dataset\.test=null"
+    with pytest.raises(DataError, match=rf"holds splits.*{way}"):
+        folder(tmp_path).splits(0)
+    classes = {"neg": "negative", "pos": "positive"}
+    parts = {"test_path": str(tmp_path / "test"), "test": None}
+    splits = folder(tmp_path / "train", classes=classes, **parts).splits(0)
+    assert splits.lexicon is not None
+    assert splits.lexicon.classes == ("negative", "positive")
+    names = {i: ("positive", "negative")[i % 3] for i in range(8) if i % 3 < 2}
+    assert pairs(splits, "test") == {(f"test {i}", name) for i, name in names.items()}
+    assert pairs(splits, "train", "valid") == {(f"train {i}", name) for i, name in names.items()}
+    (tmp_path / "test" / "pos").rename(tmp_path / "test" / "good")
+    with pytest.raises(DataError, match=r"0\.txt: a label must be one of neg, pos, unsup, but is 'good'"):
+        folder(tmp_path / "train", **parts).splits(0)
+
+
+def test_links_are_followed_system_files_skipped_and_other_endings_counted(
+    groups: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (groups / "rec.autos").rename(tmp_path / "autos")
+    (groups / "rec.autos").symlink_to(tmp_path / "autos")
+    (tmp_path / "autos" / "loop").symlink_to(groups)
+    (groups / "__MACOSX").mkdir()
+    (groups / "__MACOSX" / "0.txt").write_text("no text")
+    (groups / "sci.space" / "Thumbs.db").write_text("no text")
+    (groups / "sci.space" / "notes.doc").write_text("no text")
+    assert len(pairs(folder(groups).splits(0), "train", "valid", "test")) == 9
+    assert re.search(r"1 files in .*groups are left out, because they are not \*\.txt .*: 1 \.doc", caplog.text)
 
 
 def test_a_binary_file_in_a_folder_is_named(groups: Path) -> None:
