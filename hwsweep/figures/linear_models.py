@@ -40,13 +40,16 @@ def linear_models(runs: Sequence[RunNumbers]) -> list[LinearModel]:
 
 
 def curve(model: LinearModel, max_rate: float, points: int) -> Float64[np.ndarray, "2 points"]:
-    """Rate and distortion of the optimum in nats per image, from total collapse to a rate of `max_rate`."""
+    """Rate and distortion of the optimum in nats per image, from total collapse to a rate of `max_rate`.
+
+    It ends earlier where lambda would be too small for a float.
+    """
     limits = model.active_below
     # with all latents active the rate is 1/2 sum ln p_k - latent / 2 ln lambda
     lowest = min(limits[-1], np.exp(np.log(limits).mean() - 2 * max_rate / len(limits)))
-    kl_weight = np.geomspace(limits[0], lowest, points)
+    kl_weight = np.geomspace(limits[0], max(lowest, np.finfo(np.float64).tiny), points)
     reached = np.maximum(limits[:, None], kl_weight)
-    rate = 0.5 * np.log(reached / kl_weight).sum(0)
+    rate = 0.5 * (np.log(reached) - np.log(kl_weight)).sum(0)
     return np.stack([rate, model.collapsed_distortion - 0.5 * (reached - kl_weight).sum(0)])
 
 

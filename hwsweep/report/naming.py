@@ -13,6 +13,9 @@ from hwsweep.sweep.study.view import StudyView, TrialView
 
 Item = TypeVar("Item")
 
+MAX_DIGITS = 6
+"""Significant digits of a number in a cell."""
+
 MAX_SENTENCES = 20
 """Verdicts that the terminal, the page and MLflow's note (at most 8,000 characters) list."""
 
@@ -35,6 +38,13 @@ def short_name(key: str) -> str:
 def value_text(value: object) -> str:
     """A value as text; floats have at most 5 digits."""
     return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def number_text(value: float, decimals: int) -> str:
+    """A number with so many decimals, or with fewer digits where that would be more than six significant ones."""
+    fixed = f"{value:.{decimals}f}"
+    n_digits = len(fixed.strip("-").replace(".", "").lstrip("0"))
+    return fixed if n_digits <= MAX_DIGITS else f"{value:.{MAX_DIGITS}g}"
 
 
 def count(n: int, noun: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from hwsweep.report.html.page import Cell, Failed, Table
-from hwsweep.report.naming import command_line, count, short_name, trial_title, value_text, verdict
+from hwsweep.report.naming import command_line, count, number_text, short_name, trial_title, value_text, verdict
 from hwsweep.sweep.study.view import StudyView, TrialView
 
 RUN_ID_LENGTH = 8
@@ -49,7 +49,7 @@ def number_cell(value: float | None) -> Cell:
     if value is None or not math.isfinite(value):
         return Cell("–" if value is None else str(value), math.inf)
     digits = 0 if value == int(value) else 2 if abs(value) >= 100 else 3 if abs(value) >= 1 else 4
-    return Cell(f"{value:.{digits}f}", value, repr(value))
+    return Cell(number_text(value, digits), value, repr(value))
 
 
 def _row(trial: TrialView, view: StudyView, metrics: list[str], extra: list[str]) -> list[Cell]:

@@ -34,6 +34,11 @@ def test_the_curve_goes_from_total_collapse_to_the_rate_that_was_asked_for():
     assert (np.diff(line[0]) > 0).all() and (np.diff(line[1]) < 0).all()
 
 
+def test_a_rate_beyond_every_lambda_ends_the_curve_early():
+    line = curve(linear_models([planted(1)])[0], max_rate=2e33, points=100)
+    assert np.isfinite(line).all() and (np.diff(line[0]) > 0).all()
+
+
 def test_only_as_many_directions_count_as_there_are_latents_and_none_without_variance():
     run = planted(1)
     (narrow,) = linear_models([run._replace(kl_per_latent=np.ones(2))])

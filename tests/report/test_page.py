@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 from planted_studies import draw_curves, draw_images, failed, study, trial, with_verdict
 
 from hwsweep import run_folder
+from hwsweep.report.naming import number_text
 from hwsweep.report.tables import number_cell, trials_table
 from hwsweep.report.write import results_csv, write_report
 from hwsweep.sweep.study.view import StudyView
@@ -120,6 +123,23 @@ def test_a_table_sorts_by_the_number_and_not_by_its_text() -> None:
     assert [cell.number for cell in cells] == values
     assert [cell.text for cell in cells] == ["123.46", "0.0001", "20", "-3.250"]
     assert number_cell(None).number == float("inf")  # after every number
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (2.0634e33, "2.0634e+33"),
+        (-1234567.0, "-1.23457e+06"),
+        (999999.0, "999999"),
+        (12345.678, "12345.7"),
+        (9999.25, "9999.25"),
+        (0.01234567, "0.0123"),
+    ],
+)
+def test_no_cell_has_more_than_six_significant_digits(value: float, text: str) -> None:
+    assert number_cell(value).text == text
+    assert number_cell(value).title == repr(value)
+    assert len(re.sub(r"e.*|\D", "", number_text(value, 2)).lstrip("0")) <= 6
 
 
 def test_the_section_on_reproduction_names_changes_versions_data_and_seeds(tmp_path: Path) -> None:
