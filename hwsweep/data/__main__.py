@@ -158,7 +158,7 @@ def _print_tokens(text: str) -> int:
         table.add_column(file.stem, footer=f"{len(column)} tokens", overflow="fold")
     for number, row in enumerate(zip_longest(*tokens, fillvalue=""), start=1):
         table.add_row(str(number), *map(Text, row))  # Text, because [b] in a token is not markup
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)
     return 0
 
 

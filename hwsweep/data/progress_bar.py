@@ -31,7 +31,7 @@ def _bar(title: str, unit: Unit, total: int | None, start: int) -> Iterator[Adva
 
     counter = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
     columns = ("{task.description}", BarColumn(), counter, TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=Console(stderr=True, markup=False, emoji=False)) as bar:
         task = bar.add_task(title, total=total, completed=start)
         yield lambda n: bar.advance(task, n)
 

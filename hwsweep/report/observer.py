@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
 from omegaconf import DictConfig
-from rich.console import Console
 
 from hwsweep.report.model_study import model_study
 from hwsweep.report.naming import verdict_sentences
 from hwsweep.report.study_run import log_study
 from hwsweep.report.terminal_table import print_table
 from hwsweep.report.write import write_report
+from hwsweep.sweep import SweepError
 from hwsweep.sweep.execution.fork_server import worker_pool
 from hwsweep.sweep.study.stored_view import has_ended
 from hwsweep.sweep.study.view import StudyView
+from hwsweep.sweep.table import plain_console
 from hwsweep.tracking import chart_view, runs
+from hwsweep.tracking.database import UnusableStore
 
 log = logging.getLogger("hwsweep")
 
@@ -31,15 +32,18 @@ class StudyReport:
     """The observer that the sweep engine calls when a study starts and ends."""
 
     def started(self, view: StudyView) -> None:
-        store = _store(view.config)  # created here, before any trial needs it
+        try:
+            store = _store(view.config)  # created here, before any trial needs it
+        except UnusableStore as error:
+            raise SweepError(str(error)) from error
         runs.end_orphaned_runs(store)
         for sentence in model_study(view).predictions(view):
             print(sentence, flush=True)
         chart_view.save(store, view.name, view.axes, view.config.table, view.objective_names[0])
 
     def finished(self, view: StudyView) -> None:
-        console = Console(width=None if sys.stdout.isatty() else 200)
-        say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+        console = plain_console()
+        say = partial(console.print, soft_wrap=True)
         print_table(view, console)
         for sentence in verdict_sentences(view):
             say(sentence)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
-from hwsweep.report.naming import short_name, value_text, verdict
+from hwsweep.report.naming import number_text, short_name, value_text, verdict
 from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.table import Column, print_columns
 
 MAX_ROWS = 200
 
@@ -17,21 +16,28 @@ def print_table(view: StudyView, console: Console) -> None:
 
     Of a long study the table shows the best trials, by number.
     """
-    metrics = list(view.config.table)
-    table = Table(title=f"study {view.name}", title_justify="left", box=SIMPLE_HEAD)
-    for name in [*map(short_name, view.axes), *(name.removeprefix("test/") for name in metrics), "verdict", "seconds"]:
-        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
-    table.add_column("run id", overflow="fold")
-    decimals = {name: _decimals(view, name) for name in metrics}
-    for trial in _rows(view):
-        numbers = [f"{trial.metrics[name]:.{decimals[name]}f}" if name in trial.metrics else "-" for name in metrics]
-        values = [value_text(trial.params.get(key, "-")) for key in view.axes]
-        table.add_row(*values, *numbers, verdict(trial) or "-", f"{trial.seconds:.1f}", _run_id_or_failure(trial))
-    console.print(table)
+    rows = _rows(view)
+    columns = [
+        *(
+            Column(short_name(key), [value_text(trial.params.get(key, "-")) for trial in rows], "shorten")
+            for key in view.axes
+        ),
+        *(_metric_column(name, rows, _decimals(view, name)) for name in view.config.table),
+        Column("verdict", [verdict(trial) or "-" for trial in rows]),
+        Column("seconds", [f"{trial.seconds:.1f}" for trial in rows]),
+        Column("run id", [_run_id_or_failure(trial) for trial in rows], "fold"),
+    ]
+    print_columns(console, columns, f"study {view.name}")
     if len(view.trials) > MAX_ROWS:
         kind = "best" if len(view.directions) == 1 else "latest"
         note = f"of {len(view.trials)} trials the {kind} {MAX_ROWS}; the page and results.csv have all trials"
         console.print(note, highlight=False)
+
+
+def _metric_column(name: str, rows: list[TrialView], decimals: int) -> Column:
+    metrics = [trial.metrics.get(name) for trial in rows]
+    numbers = ["-" if value is None else number_text(value, decimals) for value in metrics]
+    return Column(name.removeprefix("test/"), numbers)
 
 
 def _rows(view: StudyView) -> list[TrialView]:

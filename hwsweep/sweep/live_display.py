@@ -11,6 +11,7 @@ from hwsweep.sweep.execution.executor import Job
 from hwsweep.sweep.open_study import OpenStudy
 from hwsweep.sweep.outcome import Outcome
 from hwsweep.sweep.search.space import Point
+from hwsweep.sweep.table import plain_console
 
 
 class LiveDisplay:
@@ -32,7 +33,9 @@ class LiveDisplay:
         if sys.stdout.isatty():
             from rich.live import Live
 
-            self.screen = Live(get_renderable=self._table, refresh_per_second=4, transient=True)
+            self.screen = Live(
+                get_renderable=self._table, console=plain_console(), refresh_per_second=4, transient=True
+            )
             self.screen.start()
         return self
 
@@ -91,7 +94,7 @@ class LiveDisplay:
         if self.screen is None:
             print(line, flush=True)
         else:
-            self.screen.console.print(line, markup=False, highlight=False)
+            self.screen.console.print(line)
 
     def _table(self) -> Any:
         """One line per running trial, and the status."""

@@ -19,10 +19,10 @@ def show_progress(epochs: Iterable[EpochMetrics], n_epochs: int, objective: str)
             yield metrics
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    columns = ("epoch", MofNCompleteColumn(), BarColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    columns = ("epoch", MofNCompleteColumn(), BarColumn(), TimeRemainingColumn(), "{task.description}")
+    with Progress(*columns, console=Console(stderr=True, markup=False, emoji=False)) as progress:
         task = progress.add_task("", total=n_epochs)
         for metrics in epochs:
             progress.update(task, completed=metrics["epoch"], description=_summary(metrics, objective))

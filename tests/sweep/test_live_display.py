@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import pty
 import subprocess
@@ -22,12 +23,13 @@ from hwsweep.sweep.study.folder import StudyFolder
 from hwsweep.sweep.study.locks import FolderLock
 from hwsweep.sweep.study.ownership import SoleOwner
 from hwsweep.sweep.study.trial_store import TrialResult, TrialStore
+from hwsweep.sweep.table import plain_console
 
 
 def open_study(total: int, seeds: int | None = None) -> OpenStudy:
     """A study that has no trials yet and shares its storage with other processes."""
     space = Space([], ["seed=1"], [], [], {}, {})
-    plan = SearchPlan(space, None, total, 0, None, None, ["minimize"], None, None)
+    plan = SearchPlan(space, None, total, 0, None, None, ["minimize"], None, None, None)
     store = TrialStore("night", optuna.storages.InMemoryStorage(), ["minimize"])
     settings = Settings(**{**dict.fromkeys(Settings._fields), "join": True, "seeds": seeds})
     proposals = Proposals(plan, store, OmegaConf.create())
@@ -89,6 +91,21 @@ def test_with_seeds_a_trial_counts_as_many_runs() -> None:
         add(study, 8.0)
         live.show_end(job(1), Outcome("complete", [6.0], None, 2.0))
         assert live.status().startswith("7 of 12, 0 failed, best 5, ")
+
+
+def test_brackets_of_a_user_are_shown_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = plain_console()
+    console.file = io.StringIO()
+    monkeypatch.setattr("hwsweep.sweep.live_display.plain_console", lambda: console)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    hostile = ["[b]data/[/a].csv", "[enforce fail at inline.cc:67]", ":bug:", "[/b]"]
+    with LiveDisplay(open_study(total=9)) as live:
+        for number, text in enumerate(hostile):
+            live.show_start(Job(number, str(number), "/nowhere", [f"x={text}"], {}))
+        console.print(live.screen.get_renderable())
+        live.show_end(job(0), from_failure("error", "no [/x] here", 1.0))
+    for text in [*hostile, "no [/x] here"]:
+        assert text in console.file.getvalue()
 
 
 @pytest.mark.slow
