@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import shutil
+from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,10 +68,20 @@ def take_snapshot(loader: ConfigLoader, config: DictConfig, study: str, director
             added.append(path_now)
         else:
             search_path.append((provider, path_now))
-    overrides = [line for line in config.hydra.overrides.hydra if not line.startswith("hydra.searchpath=")]
+    overrides = [line for line in hydra_overrides(config) if not line.startswith("hydra.searchpath=")]
     if added:
         overrides.append(f"hydra.searchpath={added}")
     return Snapshot(search_path, config.hydra.job.config_name, overrides, study, str(directory))
+
+
+def hydra_overrides(config: DictConfig) -> list[str]:
+    """The command's overrides of Hydra's own section as they were written.
+
+    A list of OmegaConf would resolve `hydra.sweep.subdir=${hydra.job.num}`, which has no value before a trial runs.
+    """
+    lines = OmegaConf.to_container(config.hydra.overrides.hydra, resolve=False)
+    assert isinstance(lines, list)
+    return [str(line) for line in lines]
 
 
 def stored_loader(directory: Path) -> ConfigLoader:
@@ -106,7 +118,23 @@ def _copy_yaml(source: Path, target: Path) -> None:
 
 
 def plain_config(config: DictConfig) -> dict[str, Any]:
-    """The application's configuration as plain values, without Hydra's own section, interpolations unresolved."""
+    """The application's configuration as JSON values, without Hydra's own section, interpolations unresolved."""
     container = OmegaConf.to_container(config, resolve=False)
     assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items() if key != "hydra"}
+    return {str(key): _json_value(value) for key, value in container.items() if key != "hydra"}
+
+
+def _json_value(value: Any) -> Any:
+    """The same value after writing and reading it as JSON: an Enum, a Path, bytes and NaN as text."""
+    match value:
+        case dict():
+            return {str(_json_value(key)): _json_value(inner) for key, inner in value.items()}
+        case list():
+            return [_json_value(inner) for inner in value]
+        case Enum():
+            return value.name
+        case None | bool() | int() | str():
+            return value
+        case float() if math.isfinite(value):
+            return value
+    return str(value)

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from hwsweep import files, run_folder
 from hwsweep.sweep import planning
-from hwsweep.sweep.config_snapshot import Snapshot, take_snapshot
+from hwsweep.sweep.config_snapshot import Snapshot, hydra_overrides, take_snapshot
 from hwsweep.sweep.execution import devices
 from hwsweep.sweep.execution.choice import Kind, executor_kind, make_executor
 from hwsweep.sweep.execution.fork_server import start_server
@@ -52,11 +52,11 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
     settings, threads = _share_cores(settings, space, kind)
     if kind == "processes":
         start_server(list(settings.preload), threads)  # it loads while this process checks the command
-    overrides = list(config.hydra.overrides.hydra)
+    overrides = hydra_overrides(config)
     base = loader.load_configuration(config.hydra.job.config_name, [*overrides, *space.fixed], RunMode.MULTIRUN)
     composition_check.check_composition(space, loader, config)
     plan = planning.make_plan(settings, space, base, None)
-    sampling.check(plan.sampler, plan.pruner)
+    sampling.check(settings)
     observer: Observer = sampling.build(settings.observer) if settings.observer else Table()
     gpus = settings.gpus_per_trial if kind in ("processes", "launcher") else None  # a cluster has devices of its own
     slots = devices.slot_environments(settings.concurrency, gpus)
@@ -95,7 +95,7 @@ def _complete_command(config: DictConfig, arguments: list[str], loader: ConfigLo
     record = read_record(study_directory(config, settings.study_name))
     if record is None:
         return config, arguments
-    lines = [*record["hydra_overrides"], *config.hydra.overrides.hydra]
+    lines = [*record["hydra_overrides"], *hydra_overrides(config)]
     latest = {line.partition("=")[0]: line for line in lines}
     arguments = list(record["question"]["command"])
     overrides = [*latest.values(), *arguments]

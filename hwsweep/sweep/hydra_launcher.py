@@ -6,22 +6,33 @@ import logging
 import pickle
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-import cloudpickle  # type: ignore[import-untyped]
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, configure_log, filter_overrides, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from hwsweep import files
+from hwsweep.data.argument_checks import check_count, check_number
+from hwsweep.sweep.execution import pickling
 from hwsweep.sweep.execution.executor import Job, JobEnd, describe
 from hwsweep.sweep.execution.job_process import ProcessSettings
 from hwsweep.sweep.execution.process_pool import ProcessPool
+from hwsweep.sweep.outcome import exit_message
+from hwsweep.sweep.setting_checks import Check, are_modules, must_be
 
+CHECKS: dict[str, Check] = {
+    "n_jobs": check_count,
+    "timeout": partial(check_number, interval="(0, inf)", unit="seconds", or_null=True),
+    "gpus_per_job": partial(check_number, interval="(0, inf)", or_null=True),
+    "preload": must_be("a list of modules that can be imported", are_modules),
+}
+"""What each setting of the launcher can be."""
 JOB_RETURN = "job_return.pickle"
 """The file in a job's temporary folder."""
 log = logging.getLogger(__name__)
@@ -43,9 +54,12 @@ class LauncherProgram(NamedTuple):
     def compose(self, overrides: list[str]) -> DictConfig:
         return self.context.config_loader.load_sweep_config(self.config, overrides)
 
-    def run(self, job: Job, config: bytes | None, connection: Connection) -> None:
+    def run(self, job: Job, config: bytes | None, connection: Connection) -> bytes:
+        return _pickled(self._job_return(job, config))
+
+    def store(self, job: Job, result: bytes) -> None:
         with files.whole(Path(job.directory, JOB_RETURN)) as part:
-            part.write_bytes(_pickled(self._job_return(job, config)))
+            part.write_bytes(result)
 
     def _job_return(self, job: Job, pickled: bytes | None) -> JobReturn:
         setup_globals()
@@ -58,6 +72,8 @@ class LauncherProgram(NamedTuple):
             return run_job(self.task, config, "hydra.sweep.dir", "hydra.sweep.subdir", hydra_context=self.context)
         except Exception as error:  # an override that does not compose; run_job itself stores what the task raises
             return _failed(job.overrides, error)
+        except SystemExit as error:
+            return _failed(job.overrides, JobError(f"job {job.trial}: {exit_message(error)}"))
 
 
 def launch(
@@ -73,7 +89,7 @@ def launch(
     log.info("Launching %d jobs in %d processes", len(job_overrides), len(processes.slots))
     with TemporaryDirectory(prefix="hwsweep-") as folder:
         jobs = [Job(n, str(n), f"{folder}/{n}", list(lines), {}) for n, lines in enumerate(job_overrides, first)]
-        pool = ProcessPool(program, processes)
+        pool = ProcessPool(pickling.dumps(program), processes, program.compose)
         try:
             returns = {end.job.trial: _read_return(end, processes.timeout) for end in _run(pool, jobs)}
         finally:
@@ -107,7 +123,7 @@ def _read_return(end: JobEnd, timeout: float | None) -> JobReturn:
 def _pickled(job_return: JobReturn) -> bytes:
     """The record of a job; an error or a value that cannot be pickled and read again is replaced by a JobError."""
     try:
-        pickled: bytes = cloudpickle.dumps(job_return)
+        pickled = pickling.dumps_result(job_return)
         pickle.loads(pickled)  # noqa: S301
         return pickled
     except Exception as error:
@@ -117,7 +133,7 @@ def _pickled(job_return: JobReturn) -> bytes:
             message = f"{type(failure).__name__}: {failure}"
         job_return.return_value = JobError(message)
         job_return.status = JobStatus.FAILED
-        return cloudpickle.dumps(job_return)  # type: ignore[no-any-return]
+        return pickling.dumps_result(job_return)
 
 
 def _failed(overrides: list[str], error: Exception) -> JobReturn:

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.sweep import SweepError
@@ -24,10 +27,41 @@ def study_seed(settings: Settings, config: DictConfig) -> int:
 
 
 def read_space(settings: Settings, arguments: list[str], loader: ConfigLoader, config: DictConfig) -> Space:
-    """The search space of `params` and the command line; the command line wins."""
+    """The search space of `params` and the command line; the command line wins.
+
+    Raises:
+        SweepError: the space cannot be, or is a grid that is too large, or its seeds cannot be set.
+    """
     lines = [override_line(key, value) for key, value in (settings.params or {}).items()]
-    seed = study_seed(settings, config)
-    return build_space([*lines, *arguments], loader, settings.zip, settings.exclude, settings.when, config, seed)
+    seed, limit = study_seed(settings, config), settings.max_points
+    space = build_space(
+        [*lines, *arguments], loader, settings.zip, settings.exclude, settings.when, config, seed, limit
+    )
+    is_grid = space.is_finite and settings.custom_search_space is None and settings.n_trials is None
+    if is_grid and limit is not None and space.n_combinations > limit:
+        raise SweepError(
+            f"the grid has {space.n_combinations:,} points, more than hydra.sweeper.max_points={limit}; "
+            "set hydra.sweeper.n_trials for a part of it, or a larger max_points"
+        )
+    if settings.seeds is not None:
+        _check_seed_key(settings.seed_key, space, config)
+    return space
+
+
+def _check_seed_key(key: str, space: Space, config: DictConfig) -> None:
+    """Check that each run can be given a seed of its own.
+
+    Raises:
+        SweepError: the configuration has no such key, the key holds no number, or it is swept.
+    """
+    value = OmegaConf.select(config, key, default="no such key")
+    if value is not None and type(value) is not int:
+        raise SweepError(
+            f"`seeds` needs a key of the configuration with a whole number, but {key} is {value!r}; "
+            "name another as hydra.sweeper.seed_key"
+        )
+    if key in {axis.key.lstrip("+") for axis in space.axes}:
+        raise SweepError(f"both `seeds` and the command sweep over {key}; remove one of them")
 
 
 def jobs_at_once(settings: Settings, space: Space, elsewhere: bool) -> int:
@@ -47,10 +81,28 @@ def jobs_at_once(settings: Settings, space: Space, elsewhere: bool) -> int:
 
 
 def override_line(key: str, value: Any) -> str:
-    """An override as text; a list in YAML is swept over its values."""
+    """An override as text; a list in YAML is swept over its items, each of the type that it has there."""
     if isinstance(value, list):
-        return f"{key}={','.join(str(item) for item in value)}"
+        return f"{key}={','.join(map(_item_text, value))}"
     return f"{key}={'null' if value is None else value}"
+
+
+def _item_text(value: Any) -> str:
+    """What Hydra's grammar reads as this value."""
+    if isinstance(value, list):
+        return f"[{','.join(map(_item_text, value))}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{_item_text(key)}:{_item_text(item)}' for key, item in value.items())}}}"
+    if value is None or isinstance(value, bool | int | float):
+        return "null" if value is None else str(value)
+    text = str(value)
+    try:  # a backslash at the end would escape the comma that follows
+        is_same = (
+            text != "" and "\\" not in text and OverridesParser.create().parse_override(f"x={text}").value() == text
+        )
+    except HydraException:
+        is_same = False
+    return text if is_same else QuotedString(text, Quote.single).with_quotes()
 
 
 def make_plan(settings: Settings, space: Space, config: DictConfig, earlier: Mapping[str, Any] | None) -> SearchPlan:
@@ -62,12 +114,18 @@ def make_plan(settings: Settings, space: Space, config: DictConfig, earlier: Map
     Raises:
         SweepError: a continuous axis without n_trials, or no point at all.
     """
-    points = space.points() if space.is_finite and not settings.custom_search_space else None
+    limit = settings.max_points
+    is_listed = (
+        space.is_finite and not settings.custom_search_space and (limit is None or space.n_combinations <= limit)
+    )
+    points = space.points() if is_listed else None
     if points is not None and not points:
         raise SweepError("`exclude` leaves no point of the grid; loosen it")
     if points is None and settings.n_trials is None:
         keys = ", ".join(axis.key for axis in space.axes if axis.values is None) or "a custom search space"
         raise SweepError(f"the sweep over {keys} has no end; set the number of trials: hydra.sweeper.n_trials=20")
+    if points is None and is_exhaustive(settings.sampler):
+        raise SweepError("a grid needs lists of values, at most max_points in all; choose hydra/sweeper/sampler=random")
     total = len(points) if points is not None else settings.n_trials or 0
     grid = points is not None and (
         settings.n_trials is None or settings.n_trials >= total or is_exhaustive(settings.sampler)
@@ -86,6 +144,7 @@ def make_plan(settings: Settings, space: Space, config: DictConfig, earlier: Map
         directions=settings.directions,
         custom_search_space=settings.custom_search_space,
         history=settings.history,
+        max_points=limit,
     )
 
 

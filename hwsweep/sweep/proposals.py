@@ -116,14 +116,13 @@ class Proposals:
         space = self.plan.space
         blank = copy.copy(self.store.trial(number))
         blank.params, blank.distributions = {}, {}  # a sampler then draws the same, whatever is stored already
-        tried = self._points_before(number) if self.all_points is not None else set()
+        tried = self._points_before(number) if self.plan.is_finite else set()
         for attempt in range(sampling.ATTEMPTS):
             study = self._study(number, attempt)
             point = sampling.suggest(study, blank, space)
             if tuple(point.items()) not in tried and not space.is_excluded(point):
                 return study, point
-        points = space.points() if self.all_points is None and space.is_finite else self.all_points or []
-        untried = next((point for point in points if tuple(point.items()) not in tried), None)
+        untried = next((point for point in self.all_points or [] if tuple(point.items()) not in tried), None)
         if untried is None:
             raise SweepError(f"{sampling.ATTEMPTS} suggestions in a row were excluded; loosen `exclude`")
         return study, untried

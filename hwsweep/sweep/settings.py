@@ -5,12 +5,15 @@ conf/hydra/sweeper/hwsweep.yaml holds the default of each, with its unit and mea
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, get_origin, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.config_snapshot import plain_config
+from hwsweep.sweep.setting_checks import CHECKS, OTHER_SWEEPERS, Check
 
 Direction: TypeAlias = Literal["minimize", "maximize"]
 T = TypeVar("T")
@@ -29,6 +32,7 @@ class Settings(NamedTuple):
     seeds: DecidesTrials[int | list[int] | None]
     seed_key: DecidesTrials[str]
     check: str | dict[str, Any] | None
+    max_points: int | None
     custom_search_space: DecidesTrials[str | None]
     direction: DecidesTrials[Direction | list[Direction]]
     history: int | None
@@ -58,18 +62,32 @@ class Settings(NamedTuple):
         return [self.direction] if isinstance(self.direction, str) else list(self.direction)
 
 
-def section_values(config: DictConfig, section: str, names: tuple[str, ...]) -> dict[str, Any]:
-    """The plain values of a section of Hydra's configuration, such as `hydra.sweeper`, which has these names.
+def section_values(config: DictConfig, section: str, checks: Mapping[str, Check]) -> dict[str, Any]:
+    """The plain values of a section of Hydra's configuration, such as `hydra.sweeper`, each checked.
 
     Raises:
-        SweepError: the section has another name, or lacks one.
+        SweepError: the section has another name, lacks one, or has a value that cannot be.
     """
     node = OmegaConf.to_container(OmegaConf.select(config, section), resolve=True)
     assert isinstance(node, dict)
     values = {str(name): value for name, value in node.items() if not str(name).startswith("_")}
-    for wrong in sorted(values.keys() ^ set(names)):
-        problem = "is no setting" if wrong in values else "is missing"
-        raise SweepError(f"{section}.{wrong} {problem}; the settings of {section} are {', '.join(names)}")
+    names = [name for name in checks if "." not in name]
+    for wrong in sorted(values.keys() - set(names)):
+        near = difflib.get_close_matches(wrong, names, 1)
+        hint = OTHER_SWEEPERS.get(wrong) or (f"did you mean {near[0]}?" if near else "")
+        listed = f"the settings of {section} are {', '.join(names)}"
+        raise SweepError(f"{section}.{wrong} is no setting; {hint or listed}")
+    for missing in [name for name in names if name not in values]:
+        raise SweepError(f"{section}.{missing} is missing; the settings of {section} are {', '.join(names)}")
+    for key, check in checks.items():
+        name, _, inner = key.partition(".")
+        value = values[name]
+        if inner:
+            value = value.get(inner) if isinstance(value, dict) else None
+        try:
+            check(f"{section}.{key}", value)
+        except ValueError as error:
+            raise SweepError(str(error)) from error
     return values
 
 
@@ -79,24 +97,18 @@ def read_settings(config: DictConfig) -> Settings:
     Raises:
         SweepError: an unknown or missing setting, or a value that a setting cannot have.
     """
-    settings = Settings(**section_values(config, "hydra.sweeper", Settings._fields))
-    rules = {
-        "n_trials": (_is_count(settings.n_trials, 1), "a whole number, at least 1, or null"),
-        "n_jobs": (_is_count(settings.n_jobs, 1), "a whole number, at least 1, or null"),
-        "history": (_is_count(settings.history, 100), "at least 100 trials, or null for all"),
-        "heartbeat": (isinstance(settings.heartbeat, int | float) and settings.heartbeat > 0, "above 0 seconds"),
-        "direction": ({*settings.directions} <= {"minimize", "maximize"}, "minimize or maximize"),
-    }
-    for name, (holds, rule) in rules.items():
-        if not holds:
-            raise SweepError(f"{name} must be {rule}, but got {getattr(settings, name)}")
+    settings = Settings(**section_values(config, "hydra.sweeper", CHECKS))
     if settings.join and settings.study_name is None:
         raise SweepError("join=true needs a name that all processes give: hydra.sweeper.study_name=night")
     return settings
 
 
-def _is_count(value: object, least: int) -> bool:
-    return value is None or (isinstance(value, int) and value >= least)
+def stored_settings(config: DictConfig) -> Settings:
+    """The settings that a study began with, not checked again; None for one that did not exist yet."""
+    node = OmegaConf.to_container(OmegaConf.select(config, "hydra.sweeper"), resolve=True)
+    assert isinstance(node, dict)
+    values: dict[str, Any] = {name: node.get(name) for name in Settings._fields}
+    return Settings(**values)
 
 
 def question(settings: Settings, arguments: list[str], base: DictConfig) -> dict[str, Any]:

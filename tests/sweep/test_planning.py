@@ -1,16 +1,23 @@
-"""How many runs there are at once if nobody says it; a machine that runs everything at once stands in."""
+"""From settings and command line to a search: how many runs at once, which values, which grid is too large."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hydra import compose, initialize
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import QuotedString
 
+from hwsweep.sweep import SweepError
 from hwsweep.sweep.execution import devices
-from hwsweep.sweep.planning import jobs_at_once
+from hwsweep.sweep.planning import jobs_at_once, make_plan, override_line, read_space
 from hwsweep.sweep.search.axis import Axis
+from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Space
-from hwsweep.sweep.settings import Settings
+from hwsweep.sweep.settings import Settings, read_settings
 
 GRID = [Axis("x", (1, 2, 3)), Axis("y", (0, 1))]
 
@@ -35,3 +42,86 @@ def test_runs_go_at_once_where_their_order_decides_nothing(
     monkeypatch.setattr(devices, "default_n_jobs", lambda n_runs: n_runs)
     settings = Settings(**{**dict.fromkeys(Settings._fields), **changes})
     assert jobs_at_once(settings, Space(GRID, [], [], [], {}, {}), elsewhere) == expected
+
+
+@pytest.fixture(scope="module")
+def plan() -> Iterator[Callable[..., SearchPlan]]:
+    """plan("x=1,2", n_trials=3): the plan of a sweep of the stub application with these settings."""
+    with initialize(version_base="1.3", config_path="stub_conf"):
+        config = compose("config", return_hydra_config=True)
+        loader = GlobalHydra.instance().config_loader()
+
+        def make(*lines: str, **changes: Any) -> SearchPlan:
+            settings = read_settings(config)._replace(**changes)
+            return make_plan(settings, read_space(settings, list(lines), loader, config), config, None)
+
+        yield make
+
+
+ITEMS = [
+    None,
+    "None",
+    "null",
+    1,
+    "1",
+    1.0,
+    "1.0",
+    True,
+    "true",
+    "x=1",
+    "a,b",
+    "range(1,3)",
+    "it's",
+    "",
+    "a b",
+    " a",
+    "é",
+]
+ITEMS += [[1, "1", None], {"a": None, "b": "1"}, "interval(0,1)", "[1]", "{a:1}", "\\", 1e-07, "vae"]
+
+
+def test_an_item_of_a_list_in_yaml_keeps_its_value_and_its_type() -> None:
+    (override,) = OverridesParser.create().parse_overrides([override_line("x", ITEMS)])
+    read = [item.text if isinstance(item, QuotedString) else item for item in override.value().list]
+    for item, value in zip(ITEMS, read, strict=True):
+        single = OverridesParser.create().parse_override(override_line("x", [item])).value()
+        assert (type(single), single) == (type(item), item)
+        if not isinstance(item, list | dict):
+            assert (type(value), value) == (type(item), item)
+
+
+def test_the_command_of_a_list_in_yaml_has_no_quotes_where_none_are_needed() -> None:
+    assert override_line("model", ["vae", "vae_conv", 3]) == "model=vae,vae_conv,3"
+
+
+def test_a_grid_above_the_limit_is_refused_before_it_is_listed(plan: Callable[..., SearchPlan]) -> None:
+    lines = [f"+a{n}=range(0,1000)" for n in range(5)]
+    with pytest.raises(SweepError, match=r"the grid has 1,000,000,000,000,000 points, more than .*max_points=100000"):
+        plan(*lines)
+    drawn = plan(*lines, n_trials=7)
+    assert (drawn.points, drawn.all_points(), drawn.total) == (None, None, 7)
+    with pytest.raises(SweepError, match="a grid needs lists of values"):
+        plan(*lines, n_trials=7, sampler={"_target_": "optuna.samplers.GridSampler"})
+    assert len(plan("x=range(0,317)", "seed=range(0,317)", max_points=None).points or []) == 317**2
+
+
+def test_a_finite_axis_of_integers_is_run_once_each(plan: Callable[..., SearchPlan]) -> None:
+    assert plan("x=int(interval(1,4))", n_trials=5).points == [{"x": 1}, {"x": 2}, {"x": 3}]
+    assert plan("x=int(interval(1,4))").total == 3
+
+
+@pytest.mark.parametrize(
+    ("lines", "changes", "message"),
+    [
+        (["x=1,2", "seed=1,2"], {"seeds": 2}, "both `seeds` and the command sweep over seed"),
+        (["x=1,2"], {"seeds": 2, "seed_key": "how"}, "a whole number, but how is 'well'"),
+        (["x=1,2"], {"seeds": [1, 2], "seed_key": "nothing"}, "but nothing is 'no such key'"),
+        (["x=interval(0,1)"], {}, "the sweep over x has no end"),
+        (["x=1,2"], {"exclude": ["x > 0"]}, "`exclude` leaves no point"),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused(
+    plan: Callable[..., SearchPlan], lines: list[str], changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SweepError, match=message):
+        plan(*lines, **changes)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import math
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hydra import compose, initialize
+from hydra_plugins.hwsweep.sweeper import OTHER_SWEEPERS
 from omegaconf import DictConfig, OmegaConf
 from stub_sweeps import Ran
 
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.config_snapshot import hydra_overrides
+from hwsweep.sweep.setting_checks import CHECKS
 from hwsweep.sweep.settings import Settings, question, read_settings, section_values
 
 PLUGIN_CONF = Path(__file__).parents[2] / "hwsweep/hydra_plugins/hydra_plugins/hwsweep/conf/hydra"
@@ -52,38 +57,146 @@ def test_every_setting_is_explained_beside_its_default(path: str) -> None:
 def test_an_unknown_setting_is_reported_by_name_and_leaves_nothing_behind(sweep: Callable[..., Ran]) -> None:
     ran = sweep("x=1,2", "+hydra.sweeper.n_trails=3")
     assert ran.code == 1
-    assert "hydra.sweeper.n_trails is no setting; the settings of hydra.sweeper are n_trials, params, zip" in ran.err
+    assert "hydra.sweeper.n_trails is no setting; did you mean n_trials?" in ran.err
     assert "Traceback" not in ran.err
     assert not ran.outputs.exists()
 
 
 def test_an_unknown_or_missing_setting_of_a_cluster_is_reported_by_name(composed: Callable[..., DictConfig]) -> None:
-    names = ("address", "cpus_per_trial", "environment")
+    checks = dict.fromkeys(("address", "cpus_per_trial", "environment"), lambda key, value: None)
     config = composed("hydra/launcher=hwsweep_ray", "+hydra.launcher.adress=auto")
-    with pytest.raises(SweepError, match=r"hydra\.launcher\.adress is no setting; .* are address, cpus_per_trial"):
-        section_values(config, "hydra.launcher", names)
+    with pytest.raises(SweepError, match=r"hydra\.launcher\.adress is no setting; did you mean address\?"):
+        section_values(config, "hydra.launcher", checks)
     config = composed("hydra/launcher=hwsweep_ray", "~hydra.launcher.cpus_per_trial")
     with pytest.raises(SweepError, match=r"hydra\.launcher\.cpus_per_trial is missing"):
-        section_values(config, "hydra.launcher", names)
+        section_values(config, "hydra.launcher", checks)
+
+
+NODE = {"_target_": "optuna.samplers.TPESampler"}
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "message"),
+    [
+        ("n_trials", [0, 2.5, True, "many"], "must be a whole number, at least 1, or null"),
+        ("params", ["x=1,2", {"x": []}, {"optimizer": {"lr": "0.1,1"}}], r"must be keys .* \{vae.lambda: '0,1'\}"),
+        ("zip", ["ab", ["a", "b"], [["a"]], [["a", "a"]], [[]]], r"must be a list of groups .*\[\[model, optimizer"),
+        ("exclude", ["x > 1", [1], None], r"must be a list of conditions, as in \['x > 1'\]"),
+        ("when", ["x > 1", ["x"], {"x": True}, None], "must be keys with one condition each"),
+        (
+            "seeds",
+            [0, -2, [], [1, 1], "abc", "0,1", True, [0.5], [-1], 10**9],
+            "must be a whole number from 1 to 10000",
+        ),
+        ("seed_key", [None, "", 3], "must be a key of the configuration"),
+        ("check", [3, "", "check", "a..b", {}], "must be the dotted path of a function, or a node"),
+        ("max_points", [0, "all"], "must be a whole number of points, at least 1, or null"),
+        ("custom_search_space", [3, "configure", "../x"], "must be the dotted path of a function"),
+        ("direction", ["up", [], None, ["minimize", "up"], 1], "must be minimize or maximize, or a list"),
+        ("history", [99, "x"], "must be a whole number of trials, at least 100, or null"),
+        ("sampler", [3, "motpe", {}, {"seed": 1}], r"must be a node such as .*hydra/sweeper/sampler=tpe"),
+        (
+            "sampler",
+            [{**NODE, "seed": "abc"}, {**NODE, "seed": -1}],
+            r"\.seed` must be a whole number, at least 0",
+        ),
+        (
+            "pruner",
+            ["median", {}, {"_target_": "MedianPruner"}],
+            r"must be a node such as \{_target_: optuna.pruners.MedianPruner",
+        ),
+        ("n_jobs", [0, "auto"], "must be a whole number, at least 1, or null"),
+        ("timeout", ["soon", -1, 0, math.nan, math.inf, True], r"must be a finite number > 0 \(seconds\), or null"),
+        ("gpus_per_trial", [0, -1, "all"], "must be a finite number > 0, or null"),
+        ("max_failure_rate", ["some", 2, math.nan, -0.1, None], r"must be a number in \[0, 1\]"),
+        ("retries", ["x", -1, None], "must be a whole number, at least 0"),
+        (
+            "preload",
+            ["torch", ["torhc"], ["json.nothing"], [3], None],
+            "must be a list of modules that can be imported",
+        ),
+        (
+            "study_name",
+            ["n" * 300, ".", "..", "", "../../x", "/tmp/x", "a/b", " a", "a\n", True],
+            "must be the name of a fo",
+        ),
+        ("storage", ["nonsense", "foo://x", 3, "", "://"], "must be null or the URL of a database, such as sqlite:///"),
+        ("storage", ["sqlite://", "sqlite:///:memory:"], "must name a file"),
+        ("storage", ["sqlite:///no/folder/here.db"], "no/folder is no folder that can be written"),
+        ("storage", [f"sqlite:///{__file__}", "sqlite:////tmp"], "is no database; name another file"),
+        ("storage", ["mysql://u:secret@h/d"], r"mysql://u:\*\*\*@h/d needs a driver: pip install MySQLdb"),
+        ("join", ["yes", 1, None], "must be true or false"),
+        ("heartbeat", [0, "minute", math.inf, None], r"must be a finite number > 0 \(seconds\), but got"),
+        ("observer", ["table", {}], "must be a node with _target_"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.islower() else "",
+)
+def test_a_value_that_cannot_be_is_reported(
+    composed: Callable[..., DictConfig], key: str, values: list[Any], message: str
+) -> None:
+    config = composed()
+    for value in values:
+        OmegaConf.update(config.hydra.sweeper, key, value, merge=False, force_add=True)
+        with pytest.raises(SweepError, match=rf"hydra\.sweeper\.{key}.*{message}") as caught:
+            read_settings(config)
+        assert "\n" not in str(caught.value)
+        assert "secret" not in str(caught.value)
+
+
+def test_each_setting_is_checked() -> None:
+    assert [name for name in CHECKS if "." not in name] == list(Settings._fields)
+
+
+def test_a_joined_study_needs_a_name(composed: Callable[..., DictConfig]) -> None:
+    with pytest.raises(SweepError, match="join=true needs a name that all processes give"):
+        read_settings(composed("hydra.sweeper.join=true"))
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("search_space", "under hydra.sweeper.params"),
+        ("optuna_config", "under hydra.sweeper itself"),
+        ("max_batch_size", "n_jobs"),
+        ("ax_config", "n_trials"),
+        ("optim", "n_jobs"),
+        ("parametrization", "params"),
+    ],
+)
+def test_a_setting_of_another_sweeper_says_what_to_write(
+    composed: Callable[..., DictConfig], name: str, advice: str
+) -> None:
+    with pytest.raises(SweepError, match=f"hydra.sweeper.{name} is no setting; write .*{advice}"):
+        read_settings(composed(f"+hydra.sweeper.{name}={{}}"))
+
+
+def test_overrides_keep_the_interpolations_that_only_a_trial_can_resolve(composed: Callable[..., DictConfig]) -> None:
+    lines = ["hydra.sweep.subdir=${hydra.job.num}_${hydra.job.override_dirname}"]
+    assert hydra_overrides(composed(*lines)) == lines
+
+
+@pytest.mark.slow
+def test_a_subdir_with_the_jobs_number_runs(sweep: Callable[..., Ran]) -> None:
+    ran = sweep("x=1,2", "hydra.sweep.subdir=${hydra.job.num}_${hydra.job.override_dirname}")
+    assert (ran.code, [trial.value for trial in ran.trials()]) == (0, [0, 1]), ran.err
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("n_trials=0", "n_trials must be a whole number, at least 1, or null, but got 0"),
-        ("n_trials=2.5", "n_trials must be a whole number, at least 1, or null, but got 2.5"),
-        ("n_jobs=auto", "n_jobs must be a whole number, at least 1, or null, but got auto"),
-        ("history=99", "history must be at least 100 trials, or null for all, but got 99"),
-        ("heartbeat=0", "heartbeat must be above 0 seconds, but got 0"),
-        ("heartbeat=minute", "heartbeat must be above 0 seconds, but got minute"),
-        ("direction=up", "direction must be minimize or maximize, but got up"),
-        ("direction=[minimize,up]", r"direction must be minimize or maximize, but got \['minimize', 'up'\]"),
-        ("join=true", "join=true needs a name that all processes give"),
+        ("hydra.sweep.dir=${hydra:runtime.cwd}/o", "hydra.sweep.dir: .* may use"),
+        ("hydra.sweep.dir=${hydra.job.id}/o", "hydra.sweep.dir: Missing"),
+        ("hydra.sweeper._target_=" + OTHER_SWEEPERS[0], "remove the line with _target_ and write"),
+        ("hydra.sweeper.pruner={_target_:os.getpid}", "must be a class with the method prune, but got os.getpid"),
     ],
 )
-def test_a_value_that_cannot_be_is_reported(composed: Callable[..., DictConfig], line: str, message: str) -> None:
-    with pytest.raises(SweepError, match=message):
-        read_settings(composed(f"hydra.sweeper.{line}"))
+@pytest.mark.slow
+def test_a_refused_command_is_one_line_and_leaves_nothing(sweep: Callable[..., Ran], line: str, message: str) -> None:
+    ran = sweep("x=1,2", line)
+    assert ran.code == 1
+    assert re.search(message, ran.err), ran.err
+    assert len(ran.err.splitlines()) == 1
+    assert not ran.outputs.exists()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 from omegaconf import DictConfig
 
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.config_snapshot import hydra_overrides
+from hwsweep.sweep.execution import pickling
 from hwsweep.sweep.execution.cluster_executor import Cluster, ClusterExecutor
 from hwsweep.sweep.execution.executor import Executor
 from hwsweep.sweep.execution.job_process import ProcessSettings
@@ -29,7 +31,7 @@ def executor_kind(config: DictConfig) -> Kind:
         SweepError: our own launcher is given settings, or the library of a cluster is not installed.
     """
     launcher = config.hydra.runtime.choices.get("hydra/launcher")
-    overrides = config.hydra.overrides.hydra
+    overrides = hydra_overrides(config)
     if launcher == "hwsweep":  # the sweeper itself runs trials as this launcher would
         if ignored := [line for line in overrides if line.lstrip("+").startswith("hydra.launcher.")]:
             raise SweepError(f"the sweeper runs its own processes and ignores {ignored[0]}; see hydra.sweeper.n_jobs")
@@ -52,7 +54,7 @@ def make_executor(
         SweepError: there is no such cluster, or it cannot give what a trial needs.
     """
     if kind == "processes":
-        return ProcessPool(program, processes)
+        return ProcessPool(pickling.dumps(program), processes, program.compose)
     if kind == "launcher":
         return LauncherExecutor(program, config, settings.concurrency)
     cluster = _cluster(kind, config, settings.gpus_per_trial, program.snapshot.study)
@@ -61,11 +63,13 @@ def make_executor(
 
 def _cluster(kind: Kind, config: DictConfig, gpus_per_trial: float | None, study: str) -> Cluster:
     if kind == "ray":
+        from hwsweep.sweep.execution.ray_cluster import CHECKS as RAY_CHECKS
         from hwsweep.sweep.execution.ray_cluster import RayCluster, RaySettings
 
-        ray_settings = RaySettings(**section_values(config, "hydra.launcher", RaySettings._fields))
+        ray_settings = RaySettings(**section_values(config, "hydra.launcher", RAY_CHECKS))
         return RayCluster(ray_settings, gpus_per_trial)
+    from hwsweep.sweep.execution.slurm_cluster import CHECKS as SLURM_CHECKS
     from hwsweep.sweep.execution.slurm_cluster import SlurmCluster, SlurmSettings
 
-    slurm_settings = SlurmSettings(**section_values(config, "hydra.launcher", SlurmSettings._fields))
+    slurm_settings = SlurmSettings(**section_values(config, "hydra.launcher", SLURM_CHECKS))
     return SlurmCluster(slurm_settings, gpus_per_trial, study)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -27,21 +28,17 @@ class Axis(NamedTuple):
     integer: bool = False
 
 
-def parse_axis(override: Override, rng: random.Random) -> Axis:
+def parse_axis(override: Override, rng: random.Random, max_values: int | None) -> Axis:
     """The axis written by one sweep override; `rng` orders shuffled lists.
 
     Raises:
-        SweepError: the list or the interval is empty.
+        SweepError: the list or the interval is empty, infinite, too long, or begins at 0 on a logarithmic scale.
     """
     key, sweep = override.get_key_element(), override.value()
     if isinstance(sweep, IntervalSweep):
-        assert sweep.start is not None and sweep.end is not None
-        integer = isinstance(sweep.start, int) and isinstance(sweep.end, int)
-        if not sweep.start < sweep.end:
-            raise SweepError(f"an interval must begin before it ends, but got {override.input_line}")
-        # Hydra's intervals exclude their end: the last integer is one less
-        high = sweep.end - 1 if integer else sweep.end
-        return Axis(key, None, sweep.start, high, log="log" in sweep.tags, integer=integer)
+        return _interval(key, sweep, override.input_line)
+    if isinstance(sweep, RangeSweep):
+        _check_range(sweep, override.input_line, max_values)
     values = tuple(item if isinstance(item, bool | int | float) else Transformer.str(item) for item in _items(override))
     if not values:
         raise SweepError(f"{override.input_line} contains no value")
@@ -52,6 +49,45 @@ def parse_axis(override: Override, rng: random.Random) -> Axis:
         integer = all(isinstance(value, int) for value in values)
         return Axis(key, values, low, high, abs(float(sweep.step)), "log" in sweep.tags, integer)
     return Axis(key, values)
+
+
+def _interval(key: str, sweep: IntervalSweep, line: str | None) -> Axis:
+    start, end = sweep.start, sweep.end
+    assert start is not None and end is not None
+    integer, log = isinstance(start, int) and isinstance(end, int), "log" in sweep.tags
+    if not (start < end and math.isfinite(end - start)):
+        raise SweepError(f"an interval must have finite ends and begin before it ends, but got {line}")
+    if log and start <= 0:
+        raise SweepError(f"a logarithmic scale must begin above 0, but got {line}")
+    # Hydra's intervals exclude their end: the last integer is one less
+    return Axis(key, None, start, end - 1 if integer else end, log=log, integer=integer)
+
+
+def _check_range(sweep: RangeSweep, line: str | None, max_values: int | None) -> None:
+    """Count the values before there is a list of them.
+
+    Raises:
+        SweepError: the range does not end, is too long, or begins at 0 on a logarithmic scale.
+    """
+    assert sweep.start is not None and sweep.stop is not None
+    if sweep.step == 0 or not all(map(math.isfinite, (sweep.start, sweep.stop, sweep.step))):
+        raise SweepError(f"a range must have finite ends and a step other than 0, but got {line}")
+    n_values = (sweep.stop - sweep.start) / sweep.step
+    if max_values is not None and n_values > max_values:
+        raise SweepError(
+            f"{line} has {n_values:,.0f} values, more than hydra.sweeper.max_points={max_values}; "
+            "write int(interval(...)) and set hydra.sweeper.n_trials"
+        )
+    if "log" in sweep.tags and min(sweep.start, sweep.stop) <= 0:
+        raise SweepError(f"a logarithmic scale must begin above 0, but got {line}")
+
+
+def listed(axis: Axis, max_values: int | None) -> Axis:
+    """An interval of integers as the list of them, unless it is too long; any other axis as it is."""
+    n_values = int(axis.high - axis.low) + 1
+    if axis.values is not None or not axis.integer or (max_values is not None and n_values > max_values):
+        return axis
+    return axis._replace(values=tuple(range(int(axis.low), int(axis.high) + 1)), step=1)
 
 
 def _items(override: Override) -> Iterable[Any]:

@@ -6,6 +6,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from hwsweep.sweep.config_snapshot import hydra_overrides
 from hwsweep.sweep.search.axis import Axis
 from hwsweep.sweep.search.space import Space
 from hwsweep.sweep.trial import Value
@@ -13,7 +14,7 @@ from hwsweep.sweep.trial import Value
 
 def check_composition(space: Space, loader: ConfigLoader, config: DictConfig) -> None:
     """Compose each choice of each axis once; Hydra raises what it finds wrong."""
-    overrides = list(config.hydra.overrides.hydra)
+    overrides = hydra_overrides(config)
     for lines in covering_overrides(space, {axis.key for axis in space.axes if needs_composition(axis.key, loader)}):
         loader.load_configuration(config.hydra.job.config_name, [*overrides, *lines], run_mode=RunMode.RUN)
 

@@ -10,16 +10,33 @@ from typing import Any, NamedTuple
 
 from hwsweep.sweep import SweepError
 
+
+def _of_numbers(operation: Callable[..., Any]) -> Callable[..., Any]:
+    """The operation for numbers only: `'a' * 10**11` and `'%99999999d' % 1` would fill the memory."""
+
+    def compute(*operands: Any) -> Any:
+        if not all(isinstance(operand, int | float) for operand in operands):
+            raise TypeError("arithmetic needs numbers")
+        return operation(*operands)
+
+    return compute
+
+
+def _power(base: float, exponent: float) -> Any:
+    float(base) ** float(exponent)  # OverflowError, before 9**9**9 is computed digit by digit
+    return base**exponent
+
+
 OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
+    ast.Add: _of_numbers(operator.add),
+    ast.Sub: _of_numbers(operator.sub),
+    ast.Mult: _of_numbers(operator.mul),
+    ast.Div: _of_numbers(operator.truediv),
+    ast.FloorDiv: _of_numbers(operator.floordiv),
+    ast.Mod: _of_numbers(operator.mod),
+    ast.Pow: _of_numbers(_power),
+    ast.USub: _of_numbers(operator.neg),
+    ast.UAdd: _of_numbers(operator.pos),
     ast.Not: operator.not_,
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -52,11 +69,12 @@ class Condition(NamedTuple):
         values = {name: point.get(key) for name, key in self.names.items()}
         try:
             return bool(_evaluate(self.tree, values))
-        except (TypeError, ZeroDivisionError):
-            if None in values.values():
+        except (TypeError, ArithmeticError) as error:
+            if None in values.values() and not isinstance(error, OverflowError):
                 return False
             operands = ", ".join(f"{key}={values[name]!r}" for name, key in self.names.items())
-            raise SweepError(f"`{self.text}` cannot be computed at {operands}") from None
+            where = f" at {operands}" if operands else ""
+            raise SweepError(f"`{self.text}` cannot be computed{where}: {_reason(error)}") from None
 
 
 def parse_condition(text: str, swept: list[str]) -> Condition:
@@ -75,22 +93,33 @@ def parse_condition(text: str, swept: list[str]) -> Condition:
         if word is None or word in KEYWORDS:
             return match[0]
         name = f"k{len(names)}_"  # Python cannot parse `vae.lambda`: lambda is a keyword
-        names[name] = word
+        names[name] = written.get(word, word)
         return name
 
+    written = {key.lstrip("+"): key for key in swept}  # +x is called x in the configuration
     exact = [rf"{re.escape(key)}(?![\w.])" for key in sorted(swept, key=len, reverse=True)]
     key = "|".join([*exact, r"[A-Za-z_][\w.]*"])
     expression = re.sub(rf"'[^']*'|\"[^\"]*\"|(?<![\w.])(?P<key>{key})", replace, text)
     try:
-        tree = ast.parse(expression.strip(), mode="eval").body
-        _evaluate(tree, dict.fromkeys(names, 1))
-    except (TypeError, ZeroDivisionError):
-        pass  # 1 for every key need not fit the operators
-    except (SyntaxError, SweepError):
+        condition = Condition(text, ast.parse(expression.strip(), mode="eval").body, names)
+        _evaluate(condition.tree, dict.fromkeys(names, 1))
+    except (TypeError, ArithmeticError):
+        if not names:
+            condition.is_true({})  # it can be computed nowhere
+        # else 1 for every key need not fit the operators
+    except (SyntaxError, ValueError, RecursionError, MemoryError, SweepError):
         raise SweepError(
-            f"`{text}` is no condition; compare keys and values, as in `model == 'vae' and vae.latent > 8`"
+            f"`{_short(text)}` is no condition; compare keys and values, as in `model == 'vae' and vae.latent > 8`"
         ) from None
-    return Condition(text, tree, names)
+    return condition
+
+
+def _reason(error: Exception) -> str:
+    return "the number is too large" if isinstance(error, OverflowError) else str(error)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def _evaluate(node: ast.expr, values: Mapping[str, Any]) -> Any:

@@ -24,12 +24,20 @@ class SearchPlan(NamedTuple):
     """Dotted path of a function (config, trial) that suggests further parameters."""
     history: int | None
     """The largest number of finished trials that a sampler looks at; None for all."""
+    max_points: int | None
+    """The largest number of points that are listed; None for any number."""
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the search has finitely many points: every axis is a list, and no function adds to them."""
+        return self.space.is_finite and self.custom_search_space is None
 
     def all_points(self) -> list[Point] | None:
-        """Every point of the search; None if there are infinitely many or a function adds to them."""
+        """Every point of the search; None if there are infinitely many, or too many to be listed."""
         if self.points is not None:
             return self.points
-        return self.space.points() if self.space.is_finite and self.custom_search_space is None else None
+        is_short = self.max_points is None or self.space.n_combinations <= self.max_points
+        return self.space.points() if self.is_finite and is_short else None
 
     def best(self, values: Iterable[float]) -> float | None:
         """The best of these values of the one objective; None without values and for several objectives."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.search.axis import Axis
 from hwsweep.sweep.search.space import Point, Space
+from hwsweep.sweep.settings import Settings
 from hwsweep.sweep.trial import Value
 
 if TYPE_CHECKING:
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
+
+PARTS = {
+    "sampler": ("sample_relative", "sample_independent"),
+    "pruner": ("prune",),
+    "observer": ("started", "finished"),
+}
+"""The settings that are `_target_` nodes of objects, and the methods of each."""
 
 ATTEMPTS = 100
 """How often a sampler may propose a point that is excluded or already tried before an untried one is taken."""
@@ -42,7 +50,7 @@ def build(node: Mapping[str, Any], **defaults: Any) -> Any:
     target = locate(str(node["_target_"]))
     try:
         return target(**{**defaults, **arguments})
-    except TypeError as error:
+    except (TypeError, ValueError, ImportError) as error:
         raise SweepError(f"{node['_target_']} cannot be built: {error}") from error
 
 
@@ -55,7 +63,7 @@ def locate(path: str) -> Any:
     module, _, name = path.rpartition(".")
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # the module is the user's
         raise SweepError(f"`{path}` cannot be found: {error}") from error
 
 
@@ -87,16 +95,25 @@ def build_pruner(node: Mapping[str, Any] | None) -> BasePruner:
     return pruner
 
 
-def check(sampler: Mapping[str, Any] | None, pruner: Mapping[str, Any] | None) -> None:
-    """Build both once, before a study begins.
+def check(settings: Settings) -> None:
+    """Build each object and find each function that the settings name, before a study begins.
 
     Raises:
-        SweepError: one of them cannot be built.
+        SweepError: it cannot be built or found, or is something else.
     """
-    if pruner:
-        build_pruner(pruner)
-    if sampler and not is_exhaustive(sampler):
-        build_sampler(sampler, 0, 0, 0)
+    for name, methods in PARTS.items():
+        node = getattr(settings, name)
+        if node is None or (name == "sampler" and is_exhaustive(node)):
+            continue
+        part = build_sampler(node, 0, 0, 0) if name == "sampler" else build(node)
+        if not all(callable(getattr(part, method, None)) for method in methods):
+            rule = f"must be a class with the method {' and '.join(methods)}"
+            raise SweepError(f"`hydra.sweeper.{name}` {rule}, but got {node['_target_']}")
+    for name in ("check", "custom_search_space"):
+        node = getattr(settings, name)
+        path = node["_target_"] if isinstance(node, Mapping) else node
+        if path is not None and not callable(locate(path)):
+            raise SweepError(f"`hydra.sweeper.{name}` must be a function, but got {path}")
 
 
 def distribution(axis: Axis) -> BaseDistribution:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import ChoiceSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.search.axis import Axis, drop_duplicates, parse_axis
+from hwsweep.sweep.search.axis import Axis, drop_duplicates, listed, parse_axis
 from hwsweep.sweep.search.conditions import Condition, parse_condition
 from hwsweep.sweep.trial import Value
 
@@ -45,6 +46,11 @@ class Space(NamedTuple):
         """The axes whose values are chosen freely: all but those that a zip determines."""
         dependent = {key for group in self.zip for key in group[1:]}
         return [axis for axis in self.axes if axis.key not in dependent]
+
+    @property
+    def n_combinations(self) -> int:
+        """How many points a finite space has, those that `exclude` leaves out and repeated ones included."""
+        return math.prod(len(axis.values or ()) for axis in self.independent_axes)
 
     def is_swept(self, key: str, point: Point) -> bool:
         """Whether the key is swept at this (perhaps still incomplete) point."""
@@ -107,21 +113,26 @@ def build_space(
     when: Mapping[str, str],
     config: DictConfig,
     seed: int,
+    max_points: int | None,
 ) -> Space:
     """The space written in override strings; a later line for the same key replaces an earlier one.
 
     Args:
         config: the composed base configuration, for keys that conditions name and that are not swept.
+        max_points: the largest number of values of an axis that is a list.
 
     Raises:
-        SweepError: an empty axis, lists of unequal length in `zip`, or an invalid condition.
+        SweepError: an axis that is empty or too long, lists of unequal length in `zip`, or an invalid condition.
     """
-    parsed: list[Override] = OverridesParser.create(config_loader=loader).parse_overrides(lines)
-    overrides = {override.get_key_element(): override for override in parsed}
+    overrides = _by_key(OverridesParser.create(config_loader=loader).parse_overrides(lines))
     rng = random.Random(seed)
-    axes = [parse_axis(override, rng) for override in overrides.values() if override.is_sweep_override()]
+    axes = [parse_axis(override, rng, max_points) for override in overrides.values() if override.is_sweep_override()]
+    if all(axis.values is not None or axis.integer for axis in axes):
+        axes = [listed(axis, max_points) for axis in axes]  # only integers: the space is finite
     fixed = [line.input_line or "" for line in overrides.values() if not line.is_sweep_override()]
-    groups = [_zip_group(group, axes) for group in zipped]
+    written = {axis.key.lstrip("+"): axis.key for axis in axes}  # +x is called x in the configuration
+    groups = [_zip_group([written.get(key, key) for key in group], axes) for group in zipped]
+    when = {written.get(key, key): condition for key, condition in when.items()}
     zipped_keys = set(itertools.chain(*groups))
     axes = [axis if axis.key in zipped_keys else drop_duplicates(axis) for axis in axes]
     keys = [axis.key for axis in axes]
@@ -131,6 +142,29 @@ def build_space(
     conditions = {key: parse_condition(text, keys) for key, text in when.items()}
     names = {key for condition in [*exclusions, *conditions.values()] for key in condition.names.values()}
     return Space(axes, fixed, groups, exclusions, conditions, _config_values(names - set(keys), keys, config))
+
+
+def _by_key(overrides: list[Override]) -> dict[str, Override]:
+    """The overrides by the key that they set, the latest for each.
+
+    Raises:
+        SweepError: a key has two overrides with dictionaries, whose keys Hydra would add up.
+    """
+    latest: dict[str, Override] = {}
+    for override in overrides:
+        key = override.get_key_element().lstrip("+")
+        if key in latest and _has_dictionary(override) and _has_dictionary(latest[key]):
+            raise SweepError(
+                f"{key} has two overrides with dictionaries, {latest[key].input_line} and {override.input_line}; "
+                f"write one, or the keys one by one: +{key}.x=1,2"
+            )
+        latest[key] = override
+    return latest
+
+
+def _has_dictionary(override: Override) -> bool:
+    value = override.value()
+    return any(isinstance(item, dict) for item in (value.list if isinstance(value, ChoiceSweep) else [value]))
 
 
 def _zip_group(group: list[str], axes: list[Axis]) -> list[str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 JOURNAL = "journal.log"
+EMPTY_OR_SQLITE = (b"", b"SQLite format 3\0")
+"""How a file begins that SQLite opens."""
 
 
 class JournalLock:
@@ -37,19 +41,84 @@ def open_storage(url: str | None, directory: Path) -> BaseStorage:
     """Optuna's storage at the URL; without one, the journal in the study's folder.
 
     Raises:
-        SweepError: the database's driver is not installed, or the database is MLflow's.
+        SweepError: the database cannot be opened, or is MLflow's.
     """
     from optuna.storages import JournalStorage, get_storage
     from optuna.storages.journal import JournalFileBackend
 
     if url is not None:
-        with _one_creates_tables(url):
-            return get_storage(url)
+        try:
+            with _one_creates_tables(url):
+                return get_storage(url)
+        except SweepError:
+            raise
+        except Exception as error:  # each driver has errors of its own
+            why = str(error).partition("\n")[0].replace(url, without_password(url))
+            raise SweepError(f"`hydra.sweeper.storage`: {without_password(url)} cannot be opened: {why}") from error
     path = directory / JOURNAL
     lock = JournalLock(directory / f"{JOURNAL}.lock")
     with lock.lock:  # under it, no other process is in the middle of a line
         _cut_incomplete_line(path)
     return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))  # type: ignore[arg-type]
+
+
+def check_url(key: str, url: Any) -> None:
+    """Check that a storage can be at the URL, as far as that is known before it is opened.
+
+    Raises:
+        ValueError: it is no URL, its driver is not installed, or its file can be no database.
+    """
+    if url is None:
+        return
+    rule = f"`{key}` must be null or the URL of a database, such as sqlite:///studies.db"
+    if not isinstance(url, str):
+        raise ValueError(f"{rule}, but got {url!r}")
+    if url.startswith("redis"):
+        if find_spec("redis") is None:
+            raise ValueError(f"`{key}`: {without_password(url)} needs a package: pip install redis")
+        return
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+    try:
+        parsed = make_url(url)
+        dialect = parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise ValueError(f"{rule}, but got {without_password(url)}") from None
+    try:
+        dialect.import_dbapi()
+    except ImportError as error:
+        raise ValueError(f"`{key}`: {without_password(url)} needs a driver: pip install {error.name}") from None
+    if dialect.name == "sqlite":
+        _check_file(key, parsed.database)
+
+
+def without_password(url: str) -> str:
+    """The URL with *** for its password."""
+    return re.sub(r"(://[^/@:]*:).*@", r"\1***@", url)
+
+
+def _check_file(key: str, name: str | None) -> None:
+    """Check that SQLite can open the file, or create it.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if name in (None, "", ":memory:"):
+        raise ValueError(f"`{key}` must name a file, as sqlite:///studies.db does, so that the study can go on")
+    path = Path(str(name)).absolute()
+    if str(name).startswith("file:"):  # SQLite's own kind of URL
+        return
+    if not path.exists() and not os.access(path.parent, os.W_OK):
+        raise ValueError(f"`{key}`: {path.parent} is no folder that can be written; make it, or name another file")
+    is_database = path.is_file() and os.access(path, os.R_OK | os.W_OK) and _first_bytes(path) in EMPTY_OR_SQLITE
+    if path.exists() and not is_database:
+        raise ValueError(f"`{key}`: {path} is no database; name another file, or one that does not exist yet")
+
+
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(16)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.config_snapshot import plain_config, stored_loader
 from hwsweep.sweep.planning import read_space
-from hwsweep.sweep.settings import read_settings
+from hwsweep.sweep.settings import stored_settings
 from hwsweep.sweep.study.folder import flatten, read_record
 from hwsweep.sweep.study.locks import is_running
 from hwsweep.sweep.study.view import StudyView, TrialView, log_keys, trial_view
@@ -34,7 +34,7 @@ def stored_view(directory: Path) -> StudyView:
     if record is None or not (directory / "multirun.yaml").exists():
         raise SweepError(f"{directory} holds no study (study.json and multirun.yaml); see the folders under outputs/")
     config = stored_config(directory)
-    settings = read_settings(config)
+    settings = stored_settings(config)
     space = read_space(settings, record["question"]["command"], stored_loader(directory), config)
     study = _load(record["name"], settings.storage, directory, str(config.hydra.runtime.cwd))
     records = study.get_trials(deepcopy=False)
@@ -64,11 +64,11 @@ def changes(view: StudyView) -> list[tuple[str, str, str]]:
 
     First the choices of config groups (`dataset`), then the single values, compared with those that the choices bring.
     """
-    name, loader = str(view.config.hydra.job.config_name), stored_loader(view.directory)
+    name, loader = view.config.hydra.job.config_name, stored_loader(view.directory)  # name is None without a file
     default = loader.load_configuration(name, [], RunMode.RUN)
     groups = _differences(_choices(default), _choices(view.config))
     if groups:
-        choices = [f"{group}={choice}" for group, _, choice in groups if choice != ABSENT]
+        choices = [f"{'+' * (old == ABSENT)}{group}={choice}" for group, old, choice in groups if choice != ABSENT]
         default = loader.load_configuration(name, choices, RunMode.RUN)
     return [*groups, *_differences(flatten(plain_config(default)), flatten(plain_config(view.config)))]
 

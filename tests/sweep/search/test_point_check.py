@@ -34,7 +34,7 @@ def checker() -> Iterator[Callable[..., PointChecker]]:
                 composed.append(lines)
                 return loader.load_configuration("config", lines, RunMode.RUN)
 
-            space = build_space(list(lines), loader, [], [], {}, config, seed=7)
+            space = build_space(list(lines), loader, [], [], {}, config, seed=7, max_points=None)
             return PointChecker(CHECK, space, loader, compose_point)
 
         yield make

@@ -25,7 +25,7 @@ def build() -> Any:
             exclude: list[str] = [],  # noqa: B006
             when: dict[str, str] = {},  # noqa: B006
         ) -> Space:
-            return build_space(list(lines), loader, zipped, exclude, when, config, seed=7)
+            return build_space(list(lines), loader, zipped, exclude, when, config, seed=7, max_points=1000)
 
         yield make
 
@@ -72,8 +72,8 @@ def test_a_shuffled_list_is_the_same_permutation_every_time(build: Any) -> None:
     [
         ("interval(0,1)", 0.0, 1.0, False, False),
         ("tag(log, interval(1e-4, 1e-1))", 1e-4, 1e-1, True, False),
-        ("int(interval(1, 8))", 1, 7, False, True),  # x < end, as Hydra defines an interval
-        ("int(tag(log, interval(1, 8)))", 1, 7, True, True),
+        ("int(interval(1, 8000))", 1, 7999, False, True),  # x < end, as Hydra defines an interval
+        ("int(tag(log, interval(1, 8000)))", 1, 7999, True, True),
     ],
 )
 def test_an_interval_keeps_its_ends_and_its_scale(
@@ -143,6 +143,45 @@ def test_a_value_written_back_parses_to_the_same_value(build: Any, value: str) -
     assert parser.parse_override(line).value() == parser.parse_override(f"x={value}").value()
 
 
-def test_an_empty_list_is_refused(build: Any) -> None:
-    with pytest.raises(SweepError, match="contains no value"):
-        build("x=range(3,3)")
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("range(3,3)", "contains no value"),
+        ("range(1,5,0)", "a step other than 0, but got x=range"),
+        ("range(0,inf)", "finite ends"),
+        ("range(0,1,nan)", "finite ends"),
+        ("range(1,100000000)", "has 99,999,999 values, more than hydra.sweeper.max_points=1000"),
+        ("shuffle(range(0.0,1.0,1e-9))", "has 1,000,000,000 values"),
+        ("interval(1,1)", "begin before it ends"),
+        ("interval(0,inf)", "finite ends"),
+        ("interval(nan,1)", "finite ends"),
+        ("interval(-1.7e308,1.7e308)", "finite ends"),
+        ("tag(log,interval(0,1))", "a logarithmic scale must begin above 0, but got x=tag"),
+        ("tag(log,int(interval(0,9)))", "a logarithmic scale must begin above 0"),
+        ("tag(log,range(0,9))", "a logarithmic scale must begin above 0"),
+    ],
+)
+def test_an_axis_that_cannot_be_is_refused(build: Any, text: str, message: str) -> None:
+    with pytest.raises(SweepError, match=message):
+        build(f"x={text}")
+
+
+def test_intervals_of_integers_alone_are_a_finite_space(build: Any) -> None:
+    space = build("x=int(interval(1,4))", "seconds=0,3")
+    assert [tuple(point.values()) for point in space.points()] == [(x, s) for x in (1, 2, 3) for s in (0, 3)]
+    assert not build("x=int(interval(1,4))", "seconds=interval(0,1)").is_finite
+    assert not build("x=int(interval(1,4000))").is_finite
+
+
+def test_overrides_with_dictionaries_are_not_dropped(build: Any) -> None:
+    for lines in (["+a={x:1},{x:2}", "+a={y:10},{y:20}"], ["+a={x:1}", "+a={y:1},{y:2}"], ["+a={x:1}", "++a={y:2}"]):
+        with pytest.raises(SweepError, match="a has two overrides with dictionaries"):
+            build(*lines)
+    assert len(build("+a={x:1},{x:2}", "+b={y:10},{y:20}").points()) == 4
+
+
+def test_a_key_that_is_added_has_its_name_without_the_plus(build: Any) -> None:
+    assert build("+z=1,2,3", exclude=["z == 2"]).points() == [{"+z": 1}, {"+z": 3}]
+    assert build("+z=1,2", "++w=3,4", zipped=[["z", "w"]]).points() == [{"+z": 1, "++w": 3}, {"+z": 2, "++w": 4}]
+    points = build("x=1,2", "+z=3,4", when={"z": "x == 2"}).points()
+    assert points == [{"x": 1}, {"x": 2, "+z": 3}, {"x": 2, "+z": 4}]

@@ -44,7 +44,7 @@ def member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sha
     def make(machine: str, n_points: int = 5) -> SharedOwner:
         points = [{"x": x} for x in range(n_points)]
         space = Space([Axis("x", tuple(range(n_points)))], [], [], [], {}, {})
-        plan = SearchPlan(space, list(points), n_points, 0, None, None, ["minimize"], None, None)
+        plan = SearchPlan(space, list(points), n_points, 0, None, None, ["minimize"], None, None, None)
         with monkeypatch.context() as elsewhere:
             elsewhere.setattr(heartbeat, "this_process", lambda: f"{machine} 1 0.00")
             store = TrialStore("night", open_storage(None, tmp_path), ["minimize"])
@@ -219,7 +219,7 @@ def test_machines_that_ask_different_things_do_not_share_a_study(sweep: Sweep, t
     ("arguments", "message"),
     [
         (["hydra.sweeper.join=true"], "join=true needs a name that all processes give: hydra.sweeper.study_name"),
-        (["hydra.sweeper.heartbeat=0"], "heartbeat must be above 0 seconds, but got 0"),
+        (["hydra.sweeper.heartbeat=0"], "heartbeat` must be a finite number > 0 (seconds), but got 0"),
     ],
 )
 def test_a_shared_study_that_cannot_be_is_refused(sweep: Sweep, arguments: list[str], message: str) -> None:

@@ -16,11 +16,8 @@ if TYPE_CHECKING:
 class HwsweepLauncher(Launcher):
     """Runs every job in a fresh process; see docs/sweeps.md."""
 
-    def __init__(self, n_jobs: int, timeout: float | None, gpus_per_job: float | None, preload: list[str]) -> None:
-        self.n_jobs = n_jobs
-        self.timeout = timeout
-        self.gpus_per_job = gpus_per_job
-        self.preload = preload
+    def __init__(self, **settings: object) -> None:
+        pass  # launch() reads them in the configuration, and reports an unknown name or a wrong value
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.hydra_context = hydra_context
@@ -31,20 +28,22 @@ class HwsweepLauncher(Launcher):
         """What each job returned, in order.
 
         Raises:
-            SystemExit: fewer GPUs are visible than the jobs need; nothing was run.
+            SystemExit: a setting cannot be, or fewer GPUs are visible than the jobs need; nothing was run.
         """
         from hydra.core.singleton import Singleton
 
         from hwsweep.sweep import SweepError, hydra_launcher
         from hwsweep.sweep.execution import devices
         from hwsweep.sweep.execution.job_process import ProcessSettings
+        from hwsweep.sweep.settings import section_values
 
         try:
-            slots = devices.slot_environments(self.n_jobs, self.gpus_per_job)
+            settings = section_values(self.config, "hydra.launcher", hydra_launcher.CHECKS)
+            slots = devices.slot_environments(settings["n_jobs"], settings["gpus_per_job"])
         except SweepError as error:
             raise SystemExit(str(error)) from error
-        threads = max(1, devices.usable_cores() // self.n_jobs)
+        threads = max(1, devices.usable_cores() // len(slots))
         state = Singleton.get_state()
         program = hydra_launcher.LauncherProgram(self.task_function, self.hydra_context, self.config, state)
-        processes = ProcessSettings(slots, threads, self.timeout, list(self.preload), output=None)
+        processes = ProcessSettings(slots, threads, settings["timeout"], settings["preload"], output=None)
         return hydra_launcher.launch(program, processes, job_overrides, initial_job_idx)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.plugins.sweeper import Sweeper
 
@@ -14,10 +15,21 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
+OTHER_SWEEPERS = [
+    "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper",
+    "hydra_plugins.hydra_ax_sweeper.ax_sweeper.AxSweeper",
+    "hydra_plugins.hydra_nevergrad_sweeper.nevergrad_sweeper.NevergradSweeper",
+    "hydra_plugins.hydra_orion_sweeper.orion_sweeper.OrionSweeper",
+]
+"""Classes that a configuration may still name after `override hydra/sweeper: hwsweep`."""
+
+
 class HwsweepSearchPath(SearchPathPlugin):
     """Lets every Hydra application find hydra/sweeper=hwsweep and our launchers."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for name in OTHER_SWEEPERS:  # a sweeper that is installed keeps its name
+            Plugins.instance().class_name_to_class.setdefault(name, OtherSweeper)
         search_path.append("hwsweep", f"file://{Path(__file__).parent / 'conf'}")
 
 
@@ -36,14 +48,51 @@ class HwsweepSweeper(Sweeper):
         """Run the study to its total.
 
         Raises:
-            SystemExit: the command cannot be run (1), too many trials failed (1), or the sweep was interrupted
-                (130, 143).
+            SystemExit: the command cannot be run (1), too many trials failed (1), or a signal ended the sweep (128 +
+                its number; 141 if nobody reads its output any more).
         """
+        from hwsweep.processes import ensure_output
+        from hwsweep.signals import exit_on_signals
+
+        ensure_output()
+        with exit_on_signals():
+            self._sweep(arguments)
+
+    def _sweep(self, arguments: list[str]) -> None:
+        from hydra.errors import ConfigCompositionException
+        from omegaconf.errors import InterpolationResolutionError
+
         from hwsweep.sweep import SweepError
         from hwsweep.sweep.engine import sweep
+        from hwsweep.sweep.hydra_internals import did_you_mean
 
         assert self.hydra_context is not None and self.config is not None
         try:
             sweep(self.hydra_context, self.task_function, self.config, list(arguments))
         except SweepError as error:
             raise SystemExit(str(error)) from error
+        except InterpolationResolutionError as error:
+            reason = str(error).partition("\n")[0]
+            raise SystemExit(
+                f"{error.full_key}: {reason}; before a trial runs, a value may use ${{hydra.runtime.cwd}} "
+                "and ${hydra.sweeper.study_name}, but no ${hydra:...} and no ${hydra.job.id} or .num"
+            ) from error
+        except ConfigCompositionException as error:
+            hint = did_you_mean(error, self.config)
+            raise ConfigCompositionException(f"{error}\n{hint}".rstrip()) from error.__cause__
+
+
+class OtherSweeper(Sweeper):
+    """Stands for a sweeper that is not installed, and says what to write instead."""
+
+    def __init__(self, **settings: object) -> None:
+        pass
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        raise SystemExit(
+            f"hydra.sweeper._target_ is {config.hydra.sweeper._target_}, which is not installed; for hwsweep, remove "
+            "the line with _target_ and write `override hydra/sweeper: hwsweep` in the defaults list"
+        )
+
+    def sweep(self, arguments: list[str]) -> None:
+        raise AssertionError("setup() refuses first")

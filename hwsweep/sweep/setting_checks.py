@@ -1,0 +1,148 @@
+"""What each setting of the sweeper can be, in one table; the launchers' settings are checked in the same way."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Callable
+from functools import partial
+from importlib.machinery import PathFinder
+from typing import Any, TypeAlias
+
+from hwsweep.data.argument_checks import check_count, check_number
+from hwsweep.sweep.study.storage import check_url
+
+Check: TypeAlias = Callable[[str, Any], None]
+"""check(key, value) raises a ValueError that names the key where the setting cannot have this value."""
+MAX_SEEDS = 10_000
+
+
+def must_be(rule: str, holds: Callable[[Any], bool], *, or_null: bool = False) -> Check:
+    """The check that `holds` is true of a value; `rule` says in words what the value must be."""
+
+    def check(key: str, value: Any) -> None:
+        if not (value is None and or_null) and not holds(value):
+            raise ValueError(f"`{key}` must be {rule}{', or null' if or_null else ''}, but got {value!r:.200}")
+
+    return check
+
+
+def is_text(value: Any) -> bool:
+    """Whether it is a text that is not empty."""
+    return isinstance(value, str) and bool(value)
+
+
+def are_texts(value: Any) -> bool:
+    """Whether it is a list of such texts."""
+    return isinstance(value, list) and all(map(is_text, value))
+
+
+def is_yes_or_no(value: Any) -> bool:
+    """Whether it is true or false."""
+    return isinstance(value, bool)
+
+
+def are_modules(value: Any) -> bool:
+    """Whether it is a list of modules that can be found; none of them is imported."""
+    return are_texts(value) and all(map(_is_module, value))
+
+
+def _is_module(name: str) -> bool:
+    top, *inner = name.split(".")
+    spec = importlib.util.find_spec(top) if top else None
+    for part in inner:
+        if spec is None or spec.submodule_search_locations is None:
+            return False
+        spec = PathFinder.find_spec(f"{spec.name}.{part}", spec.submodule_search_locations)
+    return spec is not None
+
+
+def _are_params(value: Any) -> bool:
+    """Whether each key has a text, a number or a list; a dictionary would be keys of keys."""
+    return isinstance(value, dict) and all(
+        is_text(key) and item not in ([], {}) and not isinstance(item, dict) for key, item in value.items()
+    )
+
+
+def _are_groups(value: Any) -> bool:
+    return isinstance(value, list) and all(are_texts(group) and len(group) == len({*group}) > 1 for group in value)
+
+
+def _are_seeds(value: Any) -> bool:
+    if isinstance(value, list):
+        return 0 < len({*map(str, value)}) == len(value) and all(type(seed) is int and seed >= 0 for seed in value)
+    return type(value) is int and 1 <= value <= MAX_SEEDS
+
+
+def _are_directions(value: Any) -> bool:
+    words = value if isinstance(value, list) else [value]
+    return bool(words) and all(word in ("minimize", "maximize") for word in words)
+
+
+def _is_node(value: Any) -> bool:
+    return isinstance(value, dict) and _is_path(value.get("_target_"))
+
+
+def _is_path(value: Any) -> bool:
+    return is_text(value) and re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)+", value) is not None
+
+
+def _is_folder_name(value: Any) -> bool:
+    """Whether a folder of this name can be made inside outputs/, and files with suffixes beside it."""
+    name = str(value)
+    is_one_part = "/" not in name and name not in (".", "..") and name == name.strip() and name.isprintable()
+    return type(value) in (str, int) and is_one_part and 0 < len(name.encode()) <= 200
+
+
+CHECKS: dict[str, Check] = {
+    "n_trials": partial(check_count, or_null=True),
+    "params": must_be("keys with what they are swept over, as in {vae.lambda: '0,1'}", _are_params, or_null=True),
+    "zip": must_be("a list of groups of different keys, as in [[model, optimizer.lr]]", _are_groups),
+    "exclude": must_be("a list of conditions, as in ['x > 1']", are_texts),
+    "when": must_be(
+        "keys with one condition each, as in {heads: 'layers > 1'}",
+        lambda value: isinstance(value, dict) and are_texts([*value, *value.values()]),
+    ),
+    "seeds": must_be(
+        f"a whole number from 1 to {MAX_SEEDS}, or a list of different whole numbers from 0", _are_seeds, or_null=True
+    ),
+    "seed_key": must_be("a key of the configuration, such as seed", is_text),
+    "check": must_be(
+        "the dotted path of a function, or a node with _target_",
+        lambda value: _is_path(value) or _is_node(value),
+        or_null=True,
+    ),
+    "max_points": partial(check_count, unit="points", or_null=True),
+    "custom_search_space": must_be("the dotted path of a function", _is_path, or_null=True),
+    "direction": must_be("minimize or maximize, or a list with one of them per objective", _are_directions),
+    "history": partial(check_count, least=100, unit="trials", or_null=True),
+    "sampler": must_be(
+        "a node such as {_target_: optuna.samplers.TPESampler} (on the command line hydra/sweeper/sampler=tpe)",
+        _is_node,
+        or_null=True,
+    ),
+    "sampler.seed": partial(check_count, least=0, or_null=True),
+    "pruner": must_be("a node such as {_target_: optuna.pruners.MedianPruner}", _is_node, or_null=True),
+    "n_jobs": partial(check_count, or_null=True),
+    "timeout": partial(check_number, interval="(0, inf)", unit="seconds", or_null=True),
+    "gpus_per_trial": partial(check_number, interval="(0, inf)", or_null=True),
+    "max_failure_rate": partial(check_number, interval="[0, 1]"),
+    "retries": partial(check_count, least=0),
+    "preload": must_be("a list of modules that can be imported", are_modules),
+    "study_name": must_be("the name of a folder, without /, of at most 200 bytes", _is_folder_name, or_null=True),
+    "storage": check_url,
+    "join": must_be("true or false", is_yes_or_no),
+    "heartbeat": partial(check_number, interval="(0, inf)", unit="seconds"),
+    "observer": must_be("a node with _target_", _is_node, or_null=True),
+}
+"""What each setting can be; `sampler.seed` is a key of the sampler's node."""
+
+OTHER_SWEEPERS = {
+    "search_space": "write its keys under hydra.sweeper.params, as in {x: 'interval(0, 1)', y: '1,2'}",
+    "optuna_config": "write its keys under hydra.sweeper itself, and its sampler as hydra/sweeper/sampler=tpe",
+    "max_batch_size": "write hydra.sweeper.n_jobs, the number of trials at once",
+    "ax_config": "write max_trials as n_trials, and its params under hydra.sweeper.params: {x: 'interval(0, 1)'}",
+    "optim": "write budget as n_trials, num_workers as n_jobs, and maximize as direction",
+    "parametrization": "write its keys under hydra.sweeper.params, as in {x: 'interval(0, 1)', y: '1,2'}",
+}
+"""Settings of other sweepers, and what says the same here."""
