@@ -150,8 +150,12 @@ def _most_across(run: Images) -> int:
 
 
 def _rows(run: Images, across: int) -> list[UInt8[np.ndarray, "n h w c"]]:
-    """The images of each row: the first ones, and `across` evenly spaced steps of an interpolation."""
+    """The images of each row: the first ones, and `across` evenly spaced steps of an interpolation.
+
+    White ones fill the row where few test images give fewer.
+    """
     n = _DOWN * across
     chosen = np.linspace(0, run.steps.shape[1] - 1, across).round().astype(int)
     steps = run.steps[:_DOWN, chosen].reshape(-1, *run.steps.shape[2:])
-    return [run.real[:n], run.reconstructed[:n], run.samples[:n], steps]
+    white = np.full((n, *run.real.shape[1:]), 255, dtype=np.uint8)
+    return [np.concatenate([row, white])[:n] for row in (run.real, run.reconstructed, run.samples, steps)]

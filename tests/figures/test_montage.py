@@ -61,6 +61,16 @@ def test_few_images_make_narrow_columns(run):
     assert montage.info([run(0, n=24), run(1, n=4)]).cells.shape[3] == 2 * 29 - 1
 
 
+@pytest.mark.parametrize("n", [2, 3])
+def test_the_pairs_that_few_test_images_do_not_give_are_white(run, n):
+    column = run(0, n=n)
+    interpolation = drawing.load(InterpolationInfo, column.folder / "interpolation.npz")
+    one = InterpolationInfo("t", *(images[:1] for images in interpolation[1:]))
+    drawing.store(one, column.folder / "interpolation.npz")
+    cells = montage.info([column, run(1)]).cells[:, 0]
+    assert [greys(cell) for cell in cells] == [[[0], [1]], [[50], [51]], [[100], [101]], [[150], [255]]]
+
+
 def test_a_montage_of_nothing_is_refused():
     with pytest.raises(ValueError, match="needs a run"):
         montage.info([])
