@@ -17,6 +17,8 @@ from hwsweep.report.study_figures import StudyFigures
 from hwsweep.sweep.study.view import StudyView
 
 PAGE, TABLE = "report.html", "results.csv"
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""How a cell begins that a spreadsheet executes."""
 
 
 class ReportFiles(NamedTuple):
@@ -50,22 +52,32 @@ def results_csv(view: StudyView) -> str:
     last = ["seconds", "run_id", "verdict", "reason", "message", "command"]
     columns = ["trial", "state", *view.axes, *names, *errors, *metrics, *last]
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(_cell, columns))
     for trial in view.trials:
-        writer.writerow(
-            {
-                **trial.params,
-                **trial.metrics,
-                **dict(zip(names, trial.values, strict=False)),
-                **dict(zip(errors, trial.errors, strict=False)),
-                **(trial.failure or {}),
-                "trial": trial.number,
-                "state": trial.state,
-                "seconds": f"{trial.seconds:.3f}",
-                "run_id": trial.run_id,
-                "verdict": verdict_sentence(trial),
-                "command": command_line(trial.command),
-            }
-        )
+        values = {
+            **trial.params,
+            **trial.metrics,
+            **dict(zip(names, trial.values, strict=False)),
+            **dict(zip(errors, trial.errors, strict=False)),
+            **(trial.failure or {}),
+            "trial": trial.number,
+            "state": trial.state,
+            "seconds": f"{trial.seconds:.3f}",
+            "run_id": trial.run_id,
+            "verdict": verdict_sentence(trial),
+            "command": command_line(trial.command),
+        }
+        writer.writerow(_cell(values.get(column)) for column in columns)
     return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    """The value; a text that a spreadsheet would take for a formula begins with an apostrophe."""
+    if not isinstance(value, str) or not value.startswith(FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value

@@ -155,6 +155,15 @@ def test_the_exact_command_is_shown_without_the_folder_of_the_interpreter(tmp_pa
     assert page_of(sweep(tmp_path)).text_of("pre") == ["python -m hwsweep -m vae.lambda=0,1"] * 2
 
 
+@pytest.mark.parametrize("text", ["=1+1", "@SUM(A1)", "+x", "-2+3+cmd|' /C calc'!A0", "\t=1", "--1"])
+def test_no_cell_of_the_csv_is_a_formula(text: str, tmp_path: Path) -> None:
+    one = trial(tmp_path, 0, 0)._replace(params={text: text, "n": -1.5, "m": "-1e-3"})
+    view = study(tmp_path, one, failed(tmp_path, 1, 1, "error", text), axes={text: (text,), "n": None, "m": None})
+    header, first, second = csv.reader(io.StringIO(results_csv(view)))
+    assert header[2] == first[2] == second[header.index("message")] == f"'{text}"
+    assert first[3:5] == ["-1.5", "-1e-3"]
+
+
 def test_the_csv_has_every_trial_with_every_number(tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(results_csv(sweep(tmp_path)))))
     assert [row["trial"] for row in rows] == ["0", "1", "2"]

@@ -120,6 +120,20 @@ def test_changes_name_the_groups_that_another_model_does_not_have(tmp_path: Path
     assert found[-1] == ("transformer.heads", "4", "2")
 
 
+def test_changes_name_a_group_that_only_the_command_adds(tmp_path: Path) -> None:
+    view = stored_view(leave_study(tmp_path / "mine", 1))
+    with initialize_config_dir(str(conf_path()), version_base="1.3"):
+        config = compose("config", ["+tokenizer=spacy"], return_hydra_config=True)
+    assert changes(view._replace(config=config)) == [("tokenizer", "(absent)", "spacy")]
+
+
+def test_a_program_without_a_config_file_has_its_changes_on_the_page(tmp_path: Path) -> None:
+    view = stored_view(leave_study(tmp_path / "mine", 1))
+    with initialize_config_dir(str(conf_path()), version_base="1.3"):
+        config = compose(None, ["+x=1"], return_hydra_config=True)
+    assert changes(view._replace(config=config)) == [("x", "(absent)", "1")]
+
+
 def test_a_trial_of_a_sweep_that_still_runs_is_running(tmp_path: Path) -> None:
     folder = leave_study(tmp_path / "mine", 3)
     with FileLock(folder / "study.lock"):

@@ -68,7 +68,11 @@ def changes(view: StudyView) -> list[tuple[str, str, str]]:
     default = loader.load_configuration(name, [], RunMode.RUN)
     groups = _differences(_choices(default), _choices(view.config))
     if groups:
-        choices = [f"{'+' * (old == ABSENT)}{group}={choice}" for group, old, choice in groups if choice != ABSENT]
+        lines = OmegaConf.to_container(view.config.hydra.overrides.task, resolve=False)
+        added = {str(line).partition("=")[0] for line in lines if str(line).startswith("+")}
+        choices = [
+            f"{'+' * (f'+{group}' in added)}{group}={choice}" for group, _, choice in groups if choice != ABSENT
+        ]
         default = loader.load_configuration(name, choices, RunMode.RUN)
     return [*groups, *_differences(flatten(plain_config(default)), flatten(plain_config(view.config)))]
 
