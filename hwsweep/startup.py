@@ -15,7 +15,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 
 _DEFAULT_THRESHOLD = gc.get_threshold()
 
@@ -85,18 +84,3 @@ def copy_tables(cached: Path, database: Path) -> None:
     # gain: MLflow's migrations, 2 s and more of the first sweep in a folder (10 %)
     if cached.exists() and not plain():
         shutil.copyfile(cached, database)
-
-
-@contextmanager
-def empty_main_module() -> Iterator[None]:
-    """Hide `__main__` from a process that multiprocessing starts inside, which would import it again.
-
-    On a node of a Ray cluster `__main__` is Ray's own program.
-    """
-    # gain: 0.6 s of the 1.2 s that an empty trial takes on a Ray cluster (two cores, Ray 2.60)
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = main if plain() else ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
+from hydra._internal.hydra import Hydra
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.basecontainer import BaseContainer
 
 
 def config_loader(search_path: Iterable[tuple[str, str]]) -> ConfigLoader:
@@ -28,3 +34,57 @@ def apply_overrides(overrides: list[Override], config: DictConfig) -> None:
     Without ConfigLoaderImpl._apply_overrides_to_config each check of a point composes everything, ten times slower.
     """
     ConfigLoaderImpl._apply_overrides_to_config(overrides, config)
+
+
+@contextmanager
+def runs_replaced(error: BaseException) -> Iterator[None]:
+    """Raise the error where the program would begin a run or a sweep inside.
+
+    Without Hydra.run and Hydra.multirun a script without `if __name__ == "__main__":` would sweep in each trial again.
+    """
+
+    def stop(*_: object, **__: object) -> None:
+        raise error
+
+    kept = Hydra.run, Hydra.multirun
+    Hydra.run = Hydra.multirun = stop  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
+        Hydra.run, Hydra.multirun = kept  # type: ignore[method-assign]
+
+
+def resolvers() -> dict[str, Any]:
+    """OmegaConf's resolvers by name.
+
+    Without BaseContainer._resolvers a trial lacks those that a program registers under `if __name__ == "__main__":`.
+    """
+    return dict(BaseContainer._resolvers)
+
+
+def add_resolvers(added: Mapping[str, Any]) -> None:
+    """Add those resolvers whose names are free."""
+    for name, resolver in added.items():
+        BaseContainer._resolvers.setdefault(name, resolver)
+
+
+def did_you_mean(error: BaseException | None, config: DictConfig) -> str:
+    """A line with the key of `config` that is nearest to the one that Hydra's error calls unknown; else an empty text.
+
+    A key whose last part is the same is nearer than any other: `optimizer.lr` for `lr`.
+    """
+    found = re.search(r"Could not (?:override|delete from config\.) '([^']+)'", str(error))
+    if found is None:
+        return ""
+    key, known = found[1], [*_keys(OmegaConf.to_container(config)), *config.hydra.runtime.choices]
+    same = [name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]]
+    nearest = difflib.get_close_matches(key, same or known, n=1, cutoff=0.0 if same else 0.6)
+    return f"did you mean {nearest[0]}?" if nearest else ""
+
+
+def _keys(section: Any, prefix: str = "") -> Iterator[str]:
+    """Each key of the section and of those in it, as on the command line."""
+    for name, value in section.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, dict):
+            yield from _keys(value, f"{prefix}{name}.")

@@ -9,11 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-import cloudpickle  # type: ignore[import-untyped]
-
-from hwsweep.startup import empty_main_module
 from hwsweep.sweep.execution.executor import AskedToPrune, Job, JobEnd, Message, StopReason
-from hwsweep.sweep.execution.job_process import JobProgram, ProcessSettings
+from hwsweep.sweep.execution.job_process import ProcessSettings
 from hwsweep.sweep.execution.mailbox import Mailbox
 from hwsweep.sweep.execution.process_pool import ProcessPool
 from hwsweep.sweep.outcome import Outcome, read_outcome
@@ -54,10 +51,9 @@ def run_on_node(request: NodeRequest) -> NodeResult:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a cluster started in the background may ignore it
     os.chdir(request.working_directory)
     sys.path += [path for path in request.search_path if path not in sys.path]
-    program: JobProgram = cloudpickle.loads(request.program)
     devices = {name: os.environ[name] for name in ("CUDA_VISIBLE_DEVICES",) if name in os.environ}
     slots = [{**request.processes.slots[0], **devices}]
-    pool = ProcessPool(program, request.processes._replace(slots=slots))
+    pool = ProcessPool(request.program, request.processes._replace(slots=slots), compose=None)
     try:
         end = _run(pool, request.job)
     finally:
@@ -73,8 +69,7 @@ def _run(pool: ProcessPool, job: Job) -> JobEnd:
         mailbox.post(message)
         return mailbox.pruned.exists() if isinstance(message, AskedToPrune) else None
 
-    with empty_main_module():
-        pool.submit(job)
+    pool.submit(job)
     while True:
         try:
             if ends := pool.wait(answer, seconds=0.5):

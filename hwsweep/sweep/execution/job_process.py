@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-import cloudpickle  # type: ignore[import-untyped]
 from omegaconf import DictConfig
 
 from hwsweep.processes import end_with_parent
+from hwsweep.signals import SignalRecord, die_of, let_through
 from hwsweep.startup import restore_gc_threshold
 from hwsweep.sweep import orphans
+from hwsweep.sweep.execution import pickling
 from hwsweep.sweep.execution.executor import Done, Job
 
 
@@ -24,13 +26,16 @@ class JobProgram(Protocol):
     def compose(self, overrides: list[str]) -> DictConfig:
         """The configuration of a job with these overrides."""
 
-    def run(self, job: Job, config: bytes | None, connection: Connection) -> None:
-        """Run the job in this process and store its result in the job's folder.
+    def run(self, job: Job, config: bytes | None, connection: Connection) -> Any:
+        """The result of the job, which runs in this process.
 
         Args:
             config: the pickled configuration of the job; None to compose it here.
             connection: takes messages to the sweep and gives its answers.
         """
+
+    def store(self, job: Job, result: Any) -> None:
+        """Store the result in the job's folder."""
 
 
 class ProcessSettings(NamedTuple):
@@ -51,23 +56,35 @@ class ProcessSettings(NamedTuple):
 def main(
     connection: Connection, program: bytes, job: Job, config: bytes | None, slot: int, settings: ProcessSettings
 ) -> None:
-    """Run one job in this new process, with the environment variables of its slot."""
+    """Run one job in this new process, with the environment variables of its slot.
+
+    A job that a signal asks to end has no result, whatever its program makes of the signal: it is run again.
+    """
     become_independent()
+    signals, number = SignalRecord(), int(signal.SIGINT)
+    with suppress(KeyboardInterrupt):
+        loaded = _load(program, job, slot, settings)
+        result = loaded.run(job, config, connection)
+        if (number := signals.first() or 0) == 0:
+            loaded.store(job, result)
+            sys.stdout.flush()
+            connection.send(Done())
+            return
+    die_of(number)
+
+
+def _load(program: bytes, job: Job, slot: int, settings: ProcessSettings) -> JobProgram:
+    """The program, in a process that now has the output, the environment and the threads of the job."""
     if settings.output is not None:
         _redirect_output(Path(job.directory, settings.output))
     # In this order: if the sweep dies in between, the next sweep finds the record, or this process ends by itself.
     orphans.record_process(Path(job.directory))
     end_with_parent()
     os.environ.update(settings.slots[slot])
-    loaded: JobProgram = cloudpickle.loads(program)
+    loaded: JobProgram = pickling.loads(program)
     if "torch" in sys.modules:  # the fork server has loaded it, with its own number of threads
         sys.modules["torch"].set_num_threads(settings.threads)
-    try:
-        loaded.run(job, config, connection)
-    except KeyboardInterrupt:  # the sweep stops the job: it has no result, so the job is run again
-        os._exit(130)
-    sys.stdout.flush()
-    connection.send(Done())
+    return loaded
 
 
 def become_independent() -> None:
@@ -75,8 +92,7 @@ def become_independent() -> None:
     restore_gc_threshold()  # without the objects of the fork server: a collection of them takes 200 ms
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C goes to the sweep alone, which then stops its jobs
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    let_through()
 
 
 def _redirect_output(path: Path) -> None:

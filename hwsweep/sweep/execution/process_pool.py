@@ -7,19 +7,29 @@ import os
 import pickle
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from omegaconf import DictConfig
 
 from hwsweep.processes import kill_group, kill_tree
-from hwsweep.sweep.execution import job_process, pickling
+from hwsweep.sweep import orphans
+from hwsweep.sweep.execution import job_process, main_module
 from hwsweep.sweep.execution.executor import Answer, Done, Job, JobEnd, StopReason
-from hwsweep.sweep.execution.fork_server import start_server
-from hwsweep.sweep.execution.job_process import JobProgram, ProcessSettings
+from hwsweep.sweep.execution.fork_server import has_died, server_pid, start_server
+from hwsweep.sweep.execution.job_process import ProcessSettings
 
 GRACE = 10.0
 """Seconds that a process has to end by itself: after its result, or after it was asked to stop."""
+UNKNOWN = 255
+"""The exit code that multiprocessing gives to a process whose fork server has died; a program may exit with it too."""
+
+Compose: TypeAlias = Callable[[list[str]], DictConfig]
+"""The configuration of a job with these overrides."""
 
 
 @dataclass
@@ -27,6 +37,8 @@ class _Run:
     job: Job
     process: Any
     connection: Connection
+    server: int | None
+    """The process id of the fork server that started the process."""
     start: float
     kill_at: float
     """When the process is killed unless it has ended (time.monotonic)."""
@@ -34,11 +46,12 @@ class _Run:
 
 
 class ProcessPool:
-    """An executor on this machine."""
+    """An executor on this machine. Without `compose`, each job's process composes its configuration itself."""
 
-    def __init__(self, program: JobProgram, settings: ProcessSettings) -> None:
-        self.compose = program.compose
-        self.program: bytes = pickling.dumps(program)
+    def __init__(self, program: bytes, settings: ProcessSettings, compose: Compose | None) -> None:
+        self.program = program
+        """A pickled JobProgram."""
+        self.compose = compose
         self.prepared: tuple[list[str], bytes | None] = [], None
         """The overrides of the next job, and its pickled configuration."""
         self.settings = settings
@@ -56,7 +69,7 @@ class ProcessPool:
         return [run.job for run in self.runs.values()]
 
     def prepare(self, job: Job) -> None:
-        if self.prepared[0] == job.overrides:
+        if self.compose is None or self.prepared[0] == job.overrides:
             return
         try:  # composing is half of what an empty trial costs
             config = pickle.dumps(self.compose(job.overrides))
@@ -66,14 +79,20 @@ class ProcessPool:
 
     def submit(self, job: Job) -> None:
         number = next(n for n in range(len(self.settings.slots)) if n not in self.runs)
+        self.context = start_server(self.settings.preload, self.settings.threads)  # again, if it has died
         ours, theirs = self.context.Pipe()
         config = self.prepared[1] if self.prepared[0] == job.overrides else None
         arguments = (theirs, self.program, job, config, number, self.settings)
         process = self.context.Process(target=job_process.main, args=arguments, name=f"trial {job.folder}")
-        process.start()
+        with main_module.hidden():  # the job's process executes it itself, with the program's own names
+            try:
+                process.start()
+            except (OSError, EOFError):  # the server has just died
+                start_server(self.settings.preload, self.settings.threads)
+                process.start()
         theirs.close()
         now = time.monotonic()
-        self.runs[number] = _Run(job, process, ours, now, now + self.timeout)
+        self.runs[number] = _Run(job, process, ours, server_pid(), now, now + self.timeout)
 
     def wait(self, answer: Answer, seconds: float) -> list[JobEnd]:
         by_handle: dict[Any, _Run] = {run.process.sentinel: run for run in self.runs.values()}
@@ -120,18 +139,26 @@ class ProcessPool:
         run.process.join()
         kill_group(run.process.pid)  # the children that it has left
         run.connection.close()
-        return JobEnd(run.job, run.process.exitcode, run.stop_reason, time.monotonic() - run.start)
+        exit_code = run.process.exitcode
+        if exit_code == UNKNOWN and has_died(run.server):  # the job's process itself lives on, or was killed too
+            orphans.kill_orphans(Path(run.job.directory))
+            exit_code = -signal.SIGKILL
+        return JobEnd(run.job, exit_code, run.stop_reason, time.monotonic() - run.start)
 
 
 def _listen(run: _Run, answer: Answer) -> None:
     """Pass on all messages that have come from the run's process."""
-    try:
-        while not run.connection.closed and run.connection.poll():
+    while not run.connection.closed:
+        try:
+            if not run.connection.poll():
+                return
             message = run.connection.recv()
-            if isinstance(message, Done):  # the result is stored; only the end of the interpreter is missing
-                run.kill_at = time.monotonic() + GRACE
-                run.connection.close()
-            elif (reply := answer(run.job, message)) is not None:
+        except (EOFError, OSError):
+            run.connection.close()
+            return
+        if isinstance(message, Done):  # the result is stored; only the end of the interpreter is missing
+            run.kill_at = time.monotonic() + GRACE
+            run.connection.close()
+        elif (reply := answer(run.job, message)) is not None:
+            with suppress(OSError):  # it has just ended
                 run.connection.send(reply)
-    except (EOFError, OSError):
-        run.connection.close()
