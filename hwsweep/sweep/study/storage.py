@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,9 @@ from hwsweep.sweep import SweepError
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
+DRIVERS = {"MySQLdb": "mysqlclient", "psycopg2": "psycopg2-binary"}
+"""The package of each module that has another name."""
 JOURNAL = "journal.log"
-EMPTY_OR_SQLITE = (b"", b"SQLite format 3\0")
-"""How a file begins that SQLite opens."""
 
 
 class JournalLock:
@@ -88,7 +89,8 @@ def check_url(key: str, url: Any) -> None:
     try:
         dialect.import_dbapi()
     except ImportError as error:
-        raise ValueError(f"`{key}`: {without_password(url)} needs a driver: pip install {error.name}") from None
+        package = DRIVERS.get(str(error.name), error.name)
+        raise ValueError(f"`{key}`: {without_password(url)} needs a driver: pip install {package}") from None
     if dialect.name == "sqlite":
         _check_file(key, parsed.database)
 
@@ -111,14 +113,13 @@ def _check_file(key: str, name: str | None) -> None:
         return
     if not path.exists() and not os.access(path.parent, os.W_OK):
         raise ValueError(f"`{key}`: {path.parent} is no folder that can be written; make it, or name another file")
-    is_database = path.is_file() and os.access(path, os.R_OK | os.W_OK) and _first_bytes(path) in EMPTY_OR_SQLITE
-    if path.exists() and not is_database:
-        raise ValueError(f"`{key}`: {path} is no database; name another file, or one that does not exist yet")
-
-
-def _first_bytes(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(16)
+    if path.exists():
+        try:
+            with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True)) as connection:
+                connection.execute("PRAGMA schema_version")
+        except sqlite3.DatabaseError as error:
+            if "locked" not in str(error):
+                raise ValueError(f"`{key}`: {path} is no database ({error}); name another, or a new file") from error
 
 
 @contextmanager
