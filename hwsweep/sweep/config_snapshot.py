@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, flag_override
@@ -92,6 +93,17 @@ def stored_loader(directory: Path) -> ConfigLoader:
     return config_loader([("hydra", "pkg://hydra.conf"), *copied, ("schema", "structured://")])
 
 
+def mask_run_config() -> None:
+    """Replace the passwords in the files that Hydra has written into the folder of this run, which has just begun."""
+    hydra = HydraConfig.get()
+    if hydra.output_subdir is None:
+        return
+    for path in Path(hydra.runtime.output_dir, hydra.output_subdir).glob("*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        if (masked := files.without_passwords(text)) != text:
+            files.write_text(path, masked)
+
+
 def _folder(path: str) -> Path | None:
     """The folder that a source reads; None for another kind of source and for Hydra's own."""
     scheme, _, rest = path.rpartition("://")
@@ -115,6 +127,9 @@ def _copy_yaml(source: Path, target: Path) -> None:
                 copy = target / Path(folder).relative_to(source) / name
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(Path(folder) / name, copy)
+                text = copy.read_text(encoding="utf-8", errors="replace")
+                if files.without_passwords(text) != text:  # the trials need it
+                    copy.chmod(0o600)
 
 
 def plain_config(config: DictConfig) -> dict[str, Any]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
+from omegaconf import MISSING, OmegaConf
 
-from hwsweep.sweep.config_snapshot import stored_loader, take_snapshot
+from hwsweep import files
+from hwsweep.sweep.config_snapshot import plain_config, stored_loader, take_snapshot
 
 pytestmark = pytest.mark.filterwarnings("ignore:The version_base parameter is deprecated")  # Hydra 1.4
 
@@ -36,3 +41,41 @@ def test_a_search_path_of_the_user_is_copied_too(tmp_path: Path, where: str) -> 
     composed = snapshot.compose(["shape=square", "x=4"])
     assert (composed.x, composed.shape.size) == (4, 7)
     assert (composed.hydra.sweeper.study_name, composed.hydra.sweep.dir) == ("night", str(tmp_path / "study"))
+
+
+class Kind(Enum):
+    ROUND = 1
+
+
+@dataclass
+class Typed:
+    kind: Kind = Kind.ROUND
+    path: Path = Path("images/train")
+    raw: bytes = b"a\xff"
+    limit: float = float("inf")
+    absent: float = float("nan")
+    by_kind: dict[Kind, int] = field(default_factory=lambda: {Kind.ROUND: 3})
+    by_number: dict[int, str] = field(default_factory=lambda: {5: "five"})
+    paths: list[Path] = field(default_factory=lambda: [Path("a"), Path("b")])
+    later: int = MISSING
+    same: Any = "${kind}"
+
+
+def test_a_structured_config_is_the_same_after_it_was_stored_as_json(tmp_path: Path) -> None:
+    config = OmegaConf.create({"typed": OmegaConf.structured(Typed), "hydra": {"verbose": False}})
+    plain = plain_config(config)
+    assert plain == {
+        "typed": {
+            "kind": "ROUND",
+            "path": "images/train",
+            "raw": "b'a\\xff'",
+            "limit": "inf",
+            "absent": "nan",
+            "by_kind": {"ROUND": 3},
+            "by_number": {"5": "five"},
+            "paths": ["a", "b"],
+            "later": "???",
+            "same": "${kind}",
+        }
+    }
+    assert files.read_json(files.write_json(tmp_path / "study.json", plain)) == plain

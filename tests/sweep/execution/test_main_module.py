@@ -14,6 +14,7 @@ SCRIPT = """
 import multiprocessing, pickle, sys, threading
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -30,6 +31,8 @@ class Kind(Enum):
 class Config:
     x: int = 0
     kind: Kind = Kind.ROUND
+    path: Path = Path("images")
+    raw: bytes = b"raw"
     net: dict = field(default_factory=lambda: {"_target_": "__main__.Net"})
     eleven: int = "${eleven:}"
 
@@ -48,7 +51,8 @@ def main(cfg):
 def checks(cfg):
     yield type(pickle.loads(pickle.dumps(Net()))) is Net
     yield isinstance(instantiate(cfg.net), Net)
-    yield OmegaConf.get_type(cfg) is Config and cfg.kind is Kind.ROUND
+    yield OmegaConf.get_type(cfg) is Config
+    yield (cfg.kind, cfg.path, cfg.raw) == (Kind.ROUND, Path("images"), b"raw")
     yield cfg.eleven == 11
     yield STARTED == "started"
     with multiprocessing.get_context("fork").Pool(1) as pool:
@@ -100,20 +104,20 @@ def test_a_trial_has_the_classes_functions_and_names_of_its_script_once(
     tmp_path: Path, sweep: Callable[..., Ran], guard: str
 ) -> None:
     ran = sweep("hydra/sweeper=hwsweep", "x=5", app=write(tmp_path, guard, "main()"))
-    assert values(ran) == [[8.0 if guard == GUARD else 7.0]], ran.out
+    assert values(ran) == [[9.0 if guard == GUARD else 8.0]], ran.out
 
 
 @pytest.mark.slow
 def test_a_sweep_may_start_from_a_thread(tmp_path: Path, sweep: Callable[..., Ran]) -> None:
     start = "thread = threading.Thread(target=main); thread.start(); thread.join()"
-    assert values(sweep("hydra/sweeper=hwsweep", "x=5", app=write(tmp_path, GUARD, start))) == [[8.0]]
+    assert values(sweep("hydra/sweeper=hwsweep", "x=5", app=write(tmp_path, GUARD, start))) == [[9.0]]
 
 
 @pytest.mark.slow
 def test_a_script_from_standard_input_has_its_classes_and_functions_too(tmp_path: Path) -> None:
     script = write(tmp_path, NO_GUARD, "main()")
     done = sweep_of(tmp_path, "-", "hydra/sweeper=hwsweep", script=script)
-    assert "trial 1: 6 (" in done.stdout, done.stdout + done.stderr
+    assert "trial 1: 7 (" in done.stdout, done.stdout + done.stderr
 
 
 LAUNCHED = """
