@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from hwsweep.files import without_passwords
 from hwsweep.postgresql import exclusive_connection, has_table, is_postgresql
 from hwsweep.sweep import SweepError
 
@@ -54,8 +54,8 @@ def open_storage(url: str | None, directory: Path) -> BaseStorage:
         except SweepError:
             raise
         except Exception as error:  # each driver has errors of its own
-            why = str(error).partition("\n")[0].replace(url, without_password(url))
-            raise SweepError(f"`hydra.sweeper.storage`: {without_password(url)} cannot be opened: {why}") from error
+            why = str(error).partition("\n")[0].replace(url, without_passwords(url))
+            raise SweepError(f"`hydra.sweeper.storage`: {without_passwords(url)} cannot be opened: {why}") from error
     path = directory / JOURNAL
     lock = JournalLock(directory / f"{JOURNAL}.lock")
     with lock.lock:  # under it, no other process is in the middle of a line
@@ -76,7 +76,7 @@ def check_url(key: str, url: Any) -> None:
         raise ValueError(f"{rule}, but got {url!r}")
     if url.startswith("redis"):
         if find_spec("redis") is None:
-            raise ValueError(f"`{key}`: {without_password(url)} needs a package: pip install redis")
+            raise ValueError(f"`{key}`: {without_passwords(url)} needs a package: pip install redis")
         return
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -85,19 +85,14 @@ def check_url(key: str, url: Any) -> None:
         parsed = make_url(url)
         dialect = parsed.get_dialect()
     except (ArgumentError, NoSuchModuleError, ValueError):
-        raise ValueError(f"{rule}, but got {without_password(url)}") from None
+        raise ValueError(f"{rule}, but got {without_passwords(url)}") from None
     try:
         dialect.import_dbapi()
     except ImportError as error:
         package = DRIVERS.get(str(error.name), error.name)
-        raise ValueError(f"`{key}`: {without_password(url)} needs a driver: pip install {package}") from None
+        raise ValueError(f"`{key}`: {without_passwords(url)} needs a driver: pip install {package}") from None
     if dialect.name == "sqlite":
         _check_file(key, parsed.database)
-
-
-def without_password(url: str) -> str:
-    """The URL with *** for its password."""
-    return re.sub(r"(://[^/@:]*:).*@", r"\1***@", url)
 
 
 def _check_file(key: str, name: str | None) -> None:
