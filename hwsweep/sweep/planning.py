@@ -54,7 +54,7 @@ def _check_seed_key(key: str, space: Space, config: DictConfig) -> None:
     Raises:
         SweepError: the configuration has no such key, the key holds no number, or it is swept.
     """
-    value = OmegaConf.select(config, key, default="no such key")
+    value = space.config_values.get(key, OmegaConf.select(config, key, default="no such key"))
     if value is not None and type(value) is not int:
         raise SweepError(
             f"`seeds` needs a key of the configuration with a whole number, but {key} is {value!r}; "

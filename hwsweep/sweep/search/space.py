@@ -34,7 +34,7 @@ class Space(NamedTuple):
     exclude: list[Condition]
     when: dict[str, Condition]
     config_values: Mapping[str, Any]
-    """Values of the keys that conditions name and that are not swept."""
+    """Values of fixed overrides, and of the keys that conditions name and that are not swept."""
 
     @property
     def is_finite(self) -> bool:
@@ -141,7 +141,9 @@ def build_space(
     exclusions = [parse_condition(text, keys) for text in exclude]
     conditions = {key: parse_condition(text, keys) for key, text in when.items()}
     names = {key for condition in [*exclusions, *conditions.values()] for key in condition.names.values()}
-    return Space(axes, fixed, groups, exclusions, conditions, _config_values(names - set(keys), keys, config))
+    values = {key: override.value() for key, override in overrides.items() if not override.is_sweep_override()}
+    known = {**values, **_config_values(names - {*keys, *values}, keys, config)}
+    return Space(axes, fixed, groups, exclusions, conditions, known)
 
 
 def _by_key(overrides: list[Override]) -> dict[str, Override]:

@@ -120,6 +120,7 @@ def test_excluded_points_are_left_out(build: Any) -> None:
 
 def test_a_condition_may_name_keys_that_are_not_swept(build: Any) -> None:
     assert build("x=6,7,8", exclude=["x % seed == 0"]).points() == [{"x": 6}, {"x": 8}]  # seed: 7 in stub_conf
+    assert build("x=6,7,8", "seed=3", exclude=["x % seed == 0"]).points() == [{"x": 7}, {"x": 8}]
     with pytest.raises(SweepError, match=r"a condition names y\.z, which the configuration does not have"):
         build("x=6,7", exclude=["y.z == 0"])
 
