@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import hydra
-
 from hwsweep import conf_path
+from hwsweep.signals import Interrupted, exit_on_signals
 from hwsweep.startup import quick_exit, raise_gc_threshold, restore_gc_threshold
 
 if TYPE_CHECKING:
@@ -16,19 +15,27 @@ if TYPE_CHECKING:
 raise_gc_threshold()
 
 
-@hydra.main(config_path=str(conf_path()), config_name="config", version_base="1.3")
-def main(cfg: DictConfig) -> float | tuple[float, ...]:
-    """Objective (or objectives) of one run; a mistake in the config or the data is one message and exit code 2."""
+def main() -> None:
+    """Let Hydra read the command line and train, or sweep."""
+    import hydra
+
+    hydra.main(config_path=str(conf_path()), config_name="config", version_base="1.3")(train)()
+
+
+def train(cfg: DictConfig) -> float | tuple[float, ...]:
+    """Objective (or objectives) of one run; a mistake in config or data or a diverged loss is a message, exit code 2."""
     from hwsweep.build import InvalidConfig
     from hwsweep.data import DataError
     from hwsweep.run import run
     from hwsweep.sweep.trial import current_trial
+    from hwsweep.tracking.database import UnusableStore
     from hwsweep.training.checkpoint import IncompatibleCheckpoint
+    from hwsweep.training.loop import Diverged
 
     restore_gc_threshold()
     try:
         return run(cfg)
-    except (InvalidConfig, DataError, IncompatibleCheckpoint) as error:
+    except (InvalidConfig, DataError, UnusableStore, IncompatibleCheckpoint, Diverged) as error:
         if current_trial() is not None:
             raise
         print(f"hwsweep: {error}", file=sys.stderr)
@@ -37,8 +44,33 @@ def main(cfg: DictConfig) -> float | tuple[float, ...]:
 
 def program() -> None:
     """The command line as a process of its own."""
-    with quick_exit():
-        main()
+    with quick_exit(), exit_on_signals():
+        from hwsweep.processes import ensure_output  # a signal that comes meanwhile is handled already
+
+        ensure_output()
+        try:
+            main()
+        except Interrupted:
+            raise
+        except SystemExit as end:
+            if hint := _did_you_mean(end.__context__):
+                print(hint, file=sys.stderr)
+            raise
+
+
+def _did_you_mean(error: BaseException | None) -> str:
+    """A line with the key that the user meant, if this is Hydra's error about one that a single run does not have."""
+    from hydra.errors import ConfigCompositionException
+
+    if not isinstance(error, ConfigCompositionException) or "did you mean" in str(error):
+        return ""
+    from hydra import compose, initialize_config_dir
+
+    from hwsweep.sweep.hydra_internals import did_you_mean
+
+    choices = [argument for argument in sys.argv[1:] if argument.startswith(("model=", "dataset=", "experiment="))]
+    with initialize_config_dir(str(conf_path()), version_base="1.3"):
+        return did_you_mean(error, compose("config", choices, return_hydra_config=True))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,12 +12,17 @@ from typing import Any, NamedTuple
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from omegaconf.resolvers import oc
 from torch import nn
 
 from hwsweep.analysis import Analysis
+from hwsweep.argument_checks import check_settings
 from hwsweep.data import Dataset, Lexicon, Splits
 from hwsweep.models import Model
+from hwsweep.models.embedding import RowParameter
+from hwsweep.training import checkpoint
 from hwsweep.training.loop import TrainingPlan
 from hwsweep.training.schedules import Schedule
 
@@ -26,6 +32,8 @@ Analyse = Callable[[Model, Splits, str], Analysis]
 """What conf/analysis/*.yaml instantiates: a function of the model, the data and the digest of the data."""
 MODEL_KEYS = ("objective", "select", "table", "title", "analysis", "figures")
 """What each conf/model/*.yaml sets beside `model`."""
+MAX_SHOWN = 1000
+"""Largest number of images, columns or texts that a figure may show, and of bins in an analysis."""
 
 
 class InvalidConfig(Exception):
@@ -64,46 +72,107 @@ def build(cfg: DictConfig, splits: Splits | None = None) -> Components:
     Raises:
         InvalidConfig: a value is out of range, of the wrong type, or does not fit another.
     """
-    with _errors_as_invalid_config():
-        dataset, model, make_optimizer, schedule, plan = _prepare(cfg, splits)
-        figures = {str(name): _figure(node) for name, node in cfg.figures.items()}
-        optimizer = make_optimizer(model.parameters())
-        return Components(dataset, model, optimizer, schedule, plan, instantiate(cfg.analysis), figures)
+    with errors_as_invalid_config():
+        dataset, model, make_optimizer, schedule, plan, analyse, figures = _prepare(cfg, splits)
+        return Components(dataset, model, make_optimizer(model.parameters()), schedule, plan, analyse, figures)
 
 
 def check(cfg: DictConfig) -> None:
-    """Check a point of a sweep as `build` does. Makes no optimizer: for the first one torch imports its compiler, 2 s.
+    """Check a point of a sweep as `build` does, and the checkpoint that it goes on from.
+
+    Makes none of our optimizers, which have checked their settings: for the first one torch imports its compiler, 2 s.
 
     Raises:
         InvalidConfig: as `build` does.
     """
-    with _errors_as_invalid_config():
-        _prepare(cfg, None)
+    with errors_as_invalid_config():
+        _, model, make_optimizer, *_ = _prepare(cfg, None)
+        if isinstance(make_optimizer, functools.partial):
+            make_optimizer(model.parameters())
+        if cfg.resume is not None:
+            checkpoint.find(str(cfg.resume))
 
 
-def _prepare(cfg: DictConfig, splits: Splits | None) -> tuple[Dataset, Model, OptimizerFactory, Schedule, TrainingPlan]:
+def _prepare(
+    cfg: DictConfig, splits: Splits | None
+) -> tuple[Dataset, Model, OptimizerFactory, Schedule, TrainingPlan, Analyse, dict[str, RunFigure]]:
     """The fields of `Components`, with a factory in place of the optimizer."""
     if missing := [key for key in MODEL_KEYS if key not in cfg]:
         raise ValueError(f"conf/model/*.yaml must set {', '.join(MODEL_KEYS)}, but the chosen model lacks {missing[0]}")
+    _check_values(cfg)
     plan = TrainingPlan(
         epochs=cfg.epochs,
         batch_size=cfg.batch_size,
         clip_norm=cfg.clip_norm,
         precision=cfg.precision,
-        seed=_seed(cfg.seed),
+        seed=cfg.seed,
         select=cfg.select,
     )
     objectives(cfg)
+    _names(cfg, "table")
     device = _device(cfg.device)
-    dataset: Dataset = instantiate(cfg.dataset)
+    dataset: Dataset = _component(cfg, "dataset")
+    make_optimizer, schedule, analyse = (_callable(cfg, key) for key in ("optimizer", "schedule", "analysis"))
+    figures = {str(name): _figure(cfg, f"figures.{name}") for name in cfg.figures or {}}
+    if isinstance(analyse, functools.partial):
+        check_settings("analysis", analyse, 3, MAX_SHOWN)
     torch.manual_seed(plan.seed)
     model = _model(cfg, dataset, None if splits is None else splits.lexicon).to(device)
-    return dataset, model, instantiate(cfg.optimizer), instantiate(cfg.schedule), plan
+    _check_optimizer(make_optimizer, model)
+    return dataset, model, make_optimizer, schedule, plan, analyse, figures
 
 
-def _figure(node: DictConfig) -> RunFigure:
-    info = instantiate(node)
-    return RunFigure(importlib.import_module(str(node["_target_"]).rpartition(".")[0]), info)
+def _check_values(cfg: DictConfig) -> None:
+    """Check that every value is given and every interpolation has one, and what no component checks."""
+    OmegaConf.to_container(cfg, resolve=True)
+    if missing := sorted(OmegaConf.missing_keys(cfg)):
+        raise ValueError(f"`{missing[0]}` must be given: add {missing[0]}=...")
+    for key in ("title", "tracking.experiment"):
+        value = OmegaConf.select(cfg, key)
+        if not isinstance(value, str) or not value:
+            raise ValueError(f"`{key}` must be a text, but got {value!r}")
+
+
+def _component(cfg: DictConfig, key: str) -> Any:
+    """What the section `key` describes."""
+    node = OmegaConf.select(cfg, key)
+    if not isinstance(node, DictConfig) or "_target_" not in node:
+        raise ValueError(f"`{key}` must be a section with a `_target_`, but got {node}")
+    try:
+        return instantiate(node)
+    except InstantiationException as error:
+        if isinstance(cause := error.__cause__, TypeError) and "missing" in str(cause):
+            raise ValueError(
+                f"`{key}` is incomplete: {cause}; if the run gives it, add +{key}._partial_=true"
+            ) from error
+        raise
+
+
+def _callable(cfg: DictConfig, key: str) -> Any:
+    """What the section `key` describes, which a run calls."""
+    made = _component(cfg, key)
+    if not callable(made):
+        raise ValueError(f"`{key}` must describe a function, but is a {type(made).__name__}; add +{key}._partial_=true")
+    return made
+
+
+def _figure(cfg: DictConfig, key: str) -> RunFigure:
+    info = _callable(cfg, key)
+    if isinstance(info, functools.partial):
+        check_settings(key, info, 1, MAX_SHOWN)
+    target = str(OmegaConf.select(cfg, f"{key}._target_"))
+    return RunFigure(importlib.import_module(target.rpartition(".")[0]), info)
+
+
+def _check_optimizer(make: OptimizerFactory, model: Model) -> None:
+    """Refuse a class of torch that cannot take the model's sparse gradients; ours can."""
+    if not isinstance(make, functools.partial) or make.func is torch.optim.SGD:
+        return
+    if any(isinstance(parameter, RowParameter) for parameter in model.parameters()):
+        raise ValueError(
+            f"`optimizer` must take sparse gradients where `embedding.sparse=true`, but {make.func.__name__} does not; "
+            f"choose adam, adamw or sgd of conf/optimizer, or set `embedding.sparse=false`"
+        )
 
 
 def build_model(cfg: DictConfig, lexicon: Lexicon | None = None) -> Model:
@@ -112,7 +181,11 @@ def build_model(cfg: DictConfig, lexicon: Lexicon | None = None) -> Model:
 
 
 def _model(cfg: DictConfig, dataset: Dataset, lexicon: Lexicon | None) -> Model:
-    model: Model = instantiate(cfg.model)(dataset.shapes if lexicon is None else lexicon.shapes)
+    make = _callable(cfg, "model")
+    try:
+        model: Model = make(dataset.shapes if lexicon is None else lexicon.shapes)
+    except (RuntimeError, MemoryError, OverflowError) as error:  # torch's words about tensors that are too large
+        raise ValueError(f"the model cannot be made with these sizes: {_line(error)}") from error
     return model
 
 
@@ -122,8 +195,8 @@ def objectives(cfg: DictConfig) -> list[str]:
     Raises:
         InvalidConfig: there are more or fewer directions than objectives.
     """
-    names = _as_list(cfg.objective)
-    if len(_as_list(cfg.direction)) != len(names):
+    names, directions = _names(cfg, "objective"), _names(cfg, "direction")
+    if len(directions) != len(names) or not {"minimize", "maximize"}.issuperset(directions):
         raise InvalidConfig(
             f"`direction` must name minimize or maximize for each objective, but got direction={cfg.direction} for "
             f"objective={cfg.objective}; for instance 'objective=[valid/rate,valid/distortion]' "
@@ -133,7 +206,10 @@ def objectives(cfg: DictConfig) -> list[str]:
 
 
 def flatten(cfg: DictConfig) -> dict[str, str]:
-    """Every value of the config by its name on the command line; a list is one value."""
+    """Every value of the config by its name on the command line; a list is one value.
+
+    `${oc.env:NAME}` stays as it is, because its value may be a secret.
+    """
 
     def walk(node: Any, name: str) -> Iterator[tuple[str, str]]:
         if isinstance(node, dict) and node:
@@ -142,38 +218,59 @@ def flatten(cfg: DictConfig) -> dict[str, str]:
         else:
             yield name, "null" if node is None else str(node)
 
-    return dict(walk(OmegaConf.to_container(cfg, resolve=True), ""))
+    with _environment_as_written():
+        return dict(walk(OmegaConf.to_container(cfg, resolve=True), ""))
 
 
 @contextmanager
-def _errors_as_invalid_config() -> Iterator[None]:
+def _environment_as_written() -> Iterator[None]:
+    """Resolve `${oc.env:NAME}` to its own text inside."""
+
+    def written(*arguments: object) -> str:
+        return f"${{oc.env:{','.join(map(str, arguments))}}}"
+
+    OmegaConf.register_new_resolver("oc.env", written, replace=True)
+    try:
+        yield
+    finally:
+        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
+
+
+@contextmanager
+def errors_as_invalid_config() -> Iterator[None]:
     """Turn errors about a value that are raised inside into InvalidConfig."""
     try:
         yield
+    except OmegaConfBaseException as error:
+        raise InvalidConfig(f"`{error.full_key}`: {_line(error)}" if error.full_key else _line(error)) from error
     except InstantiationException as error:
-        raise InvalidConfig(str(error.__cause__ or error)) from error
+        raise InvalidConfig(_line(error.__cause__ or error)) from error
     except (ValueError, TypeError) as error:
-        raise InvalidConfig(str(error)) from error
+        raise InvalidConfig(_line(error)) from error
 
 
-def _as_list(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else [str(item) for item in value]
+def _line(error: BaseException) -> str:
+    """The first line of the error's message."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _seed(seed: Any) -> int:
-    if not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise ValueError(f"`seed` must be a whole number in [0, 2^63), but got {seed!r}")
-    return seed
+def _names(cfg: DictConfig, key: str) -> list[str]:
+    """The name or the list of names that conf gives under `key`."""
+    value = cfg[key]
+    names = list(value) if isinstance(value, ListConfig) else [value]
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise InvalidConfig(f"`{key}` must be a name or a list of names, but got {value}")
+    return names
 
 
-def _device(name: str) -> torch.device:
+def _device(name: Any) -> torch.device:
     """The device that `name` means; "auto" is CUDA, else MPS, else the CPU."""
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     kinds = [kind for kind, is_available in available.items() if is_available]
     if name == "auto":
         return torch.device(kinds[0])
     try:
-        device = torch.device(name)
+        device = torch.device(str(name))
     except RuntimeError:
         raise ValueError(f"`device` must be auto, cpu, cuda, cuda:N or mps, but got {name!r}") from None
     if device.type not in kinds:

@@ -15,10 +15,20 @@ from omegaconf import DictConfig
 
 from hwsweep import run_folder
 from hwsweep.analysis import Analysis
-from hwsweep.build import Analyse, Components, InvalidConfig, RunFigure, build, flatten, objectives
+from hwsweep.build import (
+    Analyse,
+    Components,
+    InvalidConfig,
+    RunFigure,
+    build,
+    errors_as_invalid_config,
+    flatten,
+    objectives,
+)
 from hwsweep.data import Dataset, Splits
 from hwsweep.figures import Trained, drawing
 from hwsweep.models import Model
+from hwsweep.sweep.config_snapshot import mask_run_config
 from hwsweep.sweep.trial import TrialPruned, current_trial
 from hwsweep.tracking import runs
 from hwsweep.tracking.provenance import environment
@@ -44,18 +54,12 @@ def run(cfg: DictConfig) -> float | tuple[float, ...]:
     """
     started = time.perf_counter()
     folder = Path(HydraConfig.get().runtime.output_dir)
+    mask_run_config()
     flush_denormals()
     components = build(cfg)
-    resume = _checkpoint_to_resume(cfg, folder)
-    log.info("data: %s", components.dataset.name)
-    splits = components.dataset.splits(cfg.seed)
-    if splits.lexicon is not None:
-        components = build(cfg, splits)  # the size of the vocabulary is known now
-    facts = dict(splits.statistics)
-    if cfg.initialise is not None:
-        facts |= instantiate(cfg.initialise)(components.model, splits)
-    _check_metric_names(cfg, components.model, splits)
+    resume = _own_checkpoint(folder) if cfg.resume is None else checkpoint.find(str(cfg.resume))
     store = runs.open_store(cfg.tracking.uri, cfg.tracking.artifacts)
+    components, splits, facts = _read_data(cfg, components)
     with _open_run(cfg, store, folder) as tracked:
         run_folder.write_result(folder, tracked.id, {}, {})
         digest = _log_origin(cfg, components.dataset, splits, folder, tracked)
@@ -79,26 +83,43 @@ def run(cfg: DictConfig) -> float | tuple[float, ...]:
     return next(iter(values.values())) if len(values) == 1 else tuple(values.values())
 
 
-def _checkpoint_to_resume(cfg: DictConfig, folder: Path) -> Path | None:
-    """The checkpoint to go on from: the one that conf names, or that of this trial when it was interrupted."""
-    if cfg.resume is None:
-        own = folder / run_folder.LAST_CHECKPOINT
-        return own if own.exists() else None
-    given = Path(cfg.resume)
-    candidates = [given, given / "last.pt", given / run_folder.LAST_CHECKPOINT]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    raise InvalidConfig(
-        f"`resume` must be a run's folder or a checkpoint, but none of these is a file: "
-        f"{', '.join(str(candidate) for candidate in candidates)}"
-    )
+def _read_data(cfg: DictConfig, components: Components) -> tuple[Components, Splits, dict[str, float]]:
+    """The components with a model that fits the data, the data, and facts about them by metric key.
+
+    Raises:
+        InvalidConfig: the model cannot read the data, or does not measure what conf names.
+    """
+    log.info("data: %s", components.dataset.name)
+    splits = components.dataset.splits(cfg.seed)
+    if splits.lexicon is not None:
+        components = build(cfg, splits)  # the size of the vocabulary is known now
+    facts = dict(splits.statistics)
+    if cfg.initialise is not None:
+        with errors_as_invalid_config():
+            facts |= instantiate(cfg.initialise)(components.model, splits)
+    _check_metric_names(cfg, components.model, splits)
+    if (n := n_examples(splits.train)) < cfg.batch_size:
+        log.warning("batch_size=%d is more than the %d training examples: an epoch is one step", cfg.batch_size, n)
+    return components, splits, facts
+
+
+def _own_checkpoint(folder: Path) -> Path | None:
+    """The checkpoint of this trial from when it was interrupted."""
+    own = folder / run_folder.LAST_CHECKPOINT
+    return own if own.exists() else None
 
 
 def _check_metric_names(cfg: DictConfig, model: Model, splits: Splits) -> None:
-    """Refuse an `objective` or `select` that the model does not measure, before training."""
-    few = {name: values[:2] for name, values in splits.valid.items()}
-    measured = sorted(f"valid/{name}" for name in evaluate(model, few))
+    """Refuse an `objective` or `select` that the model does not measure, and data that it cannot read."""
+    rows = [int(splits.train["label"].argmax()), 0] if "label" in splits.train else [0]
+    few = {name: values[rows] for name, values in splits.train.items()}  # with the highest label: there may be too few
+    try:
+        measured = sorted(f"valid/{name}" for name in evaluate(model, few))
+    except (IndexError, RuntimeError) as error:
+        raise InvalidConfig(
+            f"the model must fit the data, but with two training examples it fails: {type(error).__name__}: {error}; "
+            f"compare the number of classes and the shape of an example with those of the data set"
+        ) from error
     for key, names in (("objective", objectives(cfg)), ("select", [cfg.select])):
         for name in names:
             if name not in measured:

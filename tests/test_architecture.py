@@ -12,11 +12,11 @@ from hwsweep import conf_path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = REPOSITORY / "hwsweep"
-FOUNDATION = {"conf_path", "files", "postgresql", "processes", "run_folder", "signals", "startup"}
+FOUNDATION = {"argument_checks", "conf_path", "files", "postgresql", "processes", "run_folder", "signals", "startup"}
 """Files at the root that every part may import."""
 SWEEP = {"sweep", "sweep.execution", "sweep.search", "sweep.study"}
 ALLOWED = {  # folder, or a file that differs from its folder -> the parts that it may import
-    "__main__": {"build", "data", "run", "sweep", "training"},
+    "__main__": {"build", "data", "run", "sweep", "tracking", "training"},
     "analysis": {"data", "models", "training"},
     "build": {"analysis", "data", "models", "training"},
     "data": set(),

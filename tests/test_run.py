@@ -161,9 +161,9 @@ def test_a_diverged_run_is_failed_and_its_message_names_the_step(workplace: Path
     ("override", "message"),
     [
         ("vae.lambda=-1", "`vae.lambda` must be a finite number >= 0, but got -1"),
-        ("vae.hidden=0", "`vae.hidden` must be a whole number >= 1 or a list"),
-        ("epochs=0", "`epochs` must be a whole number >= 1"),
-        ("seed=-1", "`seed` must be a whole number in"),
+        ("vae.hidden=0", "`vae.hidden` must be a whole number, at least 1, or a list"),
+        ("epochs=0", "`epochs` must be a whole number, at least 1,"),
+        ("seed=-1", "`seed` must be a whole number from 0"),
         ("device=tpu", "`device` must be auto, cpu, cuda, cuda:N or mps, but got 'tpu'"),
         ("device=cuda:7", "`device=cuda:7` is not on this machine"),
         ("optimizer.lr=-1", "`optimizer.lr` must be a finite number >= 0, but got -1"),

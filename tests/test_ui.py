@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hwsweep import ui
 from hwsweep.tracking import chart_view, runs
+from hwsweep.ui import __main__ as ui
 
 URI, ARTIFACTS = "sqlite:///mlruns/mlflow.db", "mlruns/artifacts"
 

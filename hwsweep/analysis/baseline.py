@@ -14,6 +14,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from hwsweep.analysis.cache import cached
+from hwsweep.argument_checks import check_count, check_number
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +39,9 @@ class BaselinePlan:
     """Largest number of steps of its solver."""
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not value > 0:
-                raise ValueError(f"`{name}` of a baseline must be > 0, but got {value!r}")
+        for name in ("ngrams", "min_texts", "max_iter"):
+            check_count(f"analysis.{{unigrams,bigrams}}.{name}", getattr(self, name))
+        check_number("analysis.{unigrams,bigrams}.inverse_penalty", self.inverse_penalty, "(0, inf)")
 
 
 class Comparison(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Num
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hwsweep.analysis import IMAGES_AT_ONCE
 from hwsweep.analysis.cache import cached
+from hwsweep.argument_checks import check_count, check_number
 from hwsweep.data import Examples
 from hwsweep.models.vae import pixels
 
@@ -24,7 +25,8 @@ SCALED_BY = 5000
 """Training images whose features set the unit of the features."""
 
 
-class FeaturePlan(NamedTuple):
+@dataclass(frozen=True)
+class FeaturePlan:
     """How features are made; every value comes from conf."""
 
     n_features: int
@@ -34,6 +36,12 @@ class FeaturePlan(NamedTuple):
     batch_size: int
     learning_rate: float
     seed: int
+
+    def __post_init__(self) -> None:
+        for name in ("n_features", "n_steps", "batch_size"):
+            check_count(f"analysis.features.{name}", getattr(self, name))
+        check_number("analysis.features.learning_rate", self.learning_rate, "(0, inf)")
+        check_count("analysis.features.seed", self.seed, least=0, most=2**63 - 1)
 
 
 def features_of(network: nn.Module, image: Num[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
@@ -95,7 +103,7 @@ def _principal_components(image: Num[Tensor, "n c h w"], n_features: int) -> nn.
 
 def _scale(network: nn.Sequential, image: Num[Tensor, "n c h w"]) -> None:
     """Make the total variance of the features 1; a ReLU behind the last linear layer does not change the scale."""
-    deviation = float(features_of(network, image).double().var(0, correction=0).sum().sqrt())
+    deviation = float(features_of(network, image).double().var(0, correction=0).sum().sqrt()) or 1.0
     last = [layer for layer in network if isinstance(layer, nn.Linear)][-1]
     with torch.no_grad():
         last.weight.div_(deviation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -16,11 +17,17 @@ from hwsweep.analysis.posterior import Posterior, encode
 from hwsweep.analysis.probe import factor_r2, neighbour_accuracy
 from hwsweep.analysis.sample_quality import frechet_distance, neighbourhoods
 from hwsweep.analysis.vae_verdict import verdict
+from hwsweep.argument_checks import check_count, check_number
 from hwsweep.data import Splits
+from hwsweep.models.likelihoods import Bernoulli
 from hwsweep.models.vae import VAE, pixels
 
+DARKEST = 1e-6
+"""Least intensity of the mean image under a Bernoulli likelihood: a pixel may be black in all training images."""
 
-class AnalysisPlan(NamedTuple):
+
+@dataclass(frozen=True)
+class AnalysisPlan:
     """How many samples, neighbours and images the analysis uses; every value comes from conf."""
 
     seed: int
@@ -37,6 +44,15 @@ class AnalysisPlan(NamedTuple):
     set_images: int
     """Largest number of images on each side where all pairs are compared."""
 
+    def __post_init__(self) -> None:
+        check_count("analysis.plan.seed", self.seed, least=0, most=2**63 - 1)
+        check_number("analysis.plan.active_threshold", self.active_threshold, "(0, inf)", unit="variance")
+        for name in ("mixture_samples", "probe_neighbours", "ball_neighbours"):
+            check_count(f"analysis.plan.{name}", getattr(self, name))
+        check_count("analysis.plan.importance_samples", self.importance_samples, least=2)  # with 1 it is neg_elbo
+        least = self.ball_neighbours + 1
+        check_count("analysis.plan.set_images", self.set_images, least=least, unit="images (more than ball_neighbours)")
+
 
 class VAEMetrics(NamedTuple):
     """A trained VAE on the test split."""
@@ -49,6 +65,8 @@ class VAEMetrics(NamedTuple):
     active_unit_statistic: Float[Tensor, " latent"]
     """Variance over images of the posterior mean."""
     verdict: Verdict
+    not_measured: str
+    """The metrics that few test images cannot show, and why; empty if there are none."""
 
 
 def compute_metrics(model: VAE, splits: Splits, features: nn.Module, plan: AnalysisPlan) -> VAEMetrics:
@@ -68,11 +86,35 @@ def compute_metrics(model: VAE, splits: Splits, features: nn.Module, plan: Analy
         "test/code_variance": float((statistic + torch.exp(posterior.log_var.double()).mean(0)).mean()),
         **_by_key(collapse.information(posterior, plan.mixture_samples, _noise(plan))._asdict()),
         **_decoder_metrics(model, image, posterior, plan),
+        "test/mean_image_distortion": mean_image_distortion(model, splits),
         **_probe_metrics(model, splits, posterior, plan),
         **_sample_metrics(model, image, features, plan),
     }
     metrics["test/neg_elbo"] = metrics["test/distortion"] + metrics["test/rate"]
-    return VAEMetrics(metrics, kl, statistic, verdict(metrics, len(kl)))
+    not_measured = ""
+    if len(image) <= plan.ball_neighbours:
+        not_measured = (
+            f"precision, recall, density and coverage are not measured: they need more than {plan.ball_neighbours} "
+            f"test images, but there are {len(image)}"
+        )
+    return VAEMetrics(metrics, kl, statistic, verdict(metrics, len(kl)), not_measured)
+
+
+@torch.inference_mode()
+def mean_image_distortion(model: VAE, splits: Splits) -> float:
+    """-ln p(x) of a test image in nats, if the decoder's mean is the mean training image for every latent code.
+
+    A decoder that ignores z can do so; a distortion above it means that the model does not reconstruct.
+    """
+    device = next(model.parameters()).device
+    train, test = splits.train["image"], splits.test["image"]
+    mean = (train.sum(0, dtype=torch.float64) / (255 * len(train))).float().to(device)
+    output = mean.logit(DARKEST) if isinstance(model.likelihood, Bernoulli) else mean
+    total = sum(
+        float(model.likelihood.distortion(output.expand(len(some), *output.shape), pixels(some.to(device))).sum())
+        for some in test.split(IMAGES_AT_ONCE)
+    )
+    return total / len(test)
 
 
 def _by_key(quantities: Mapping[str, float]) -> dict[str, float]:
@@ -113,7 +155,8 @@ def _probe_metrics(model: VAE, splits: Splits, posterior: Posterior, plan: Analy
             )
     if "factors" in known:
         r2 = factor_r2(valid, splits.valid["factors"], posterior.mu, splits.test["factors"])
-        metrics["test/factor_r2"] = float(r2.nanmean())
+        if not r2.isnan().all():
+            metrics["test/factor_r2"] = float(r2.nanmean())
         metrics |= {f"test/factor_r2_{i}": float(value) for i, value in enumerate(r2) if not torch.isnan(value)}
     return metrics
 
@@ -121,12 +164,17 @@ def _probe_metrics(model: VAE, splits: Splits, posterior: Posterior, plan: Analy
 def _sample_metrics(
     model: VAE, image: UInt8[Tensor, "n c h w"], features: nn.Module, plan: AnalysisPlan
 ) -> dict[str, float]:
-    """How near the decoder's means at samples from the prior are to the same number of test images."""
+    """How near the decoder's means at samples from the prior are to the same number of test images.
+
+    Without the measures that need more images than there are.
+    """
     real = features_of(features, image[: plan.set_images])
     z = torch.randn(len(real), model.latent, generator=_noise(plan))
     sampled = features_of(features, _decode(model, z).clamp(0, 1))
-    quality = _by_key(neighbourhoods(real, sampled, plan.ball_neighbours)._asdict())
-    return {"test/frechet": frechet_distance(real, sampled), **quality}
+    metrics = {"test/frechet": frechet_distance(real, sampled)}
+    if len(real) > plan.ball_neighbours:
+        metrics |= _by_key(neighbourhoods(real, sampled, plan.ball_neighbours)._asdict())
+    return metrics
 
 
 @torch.inference_mode()

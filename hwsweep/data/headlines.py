@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
+from hwsweep.argument_checks import check_count, check_number
 from hwsweep.data import Shapes, Splits
-from hwsweep.data.argument_checks import check_count, check_number
 from hwsweep.data.headline_grammar import PHRASES, TOPICS, WORDS
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class Headlines:
     ) -> None:
         self.sizes = {"test": n_test, "valid": n_valid, "train": n_train}
         for split, n in self.sizes.items():
-            check_count(f"dataset.n_{split}", n, "headlines", len(CLASSES), or_null=False)
-        check_number("dataset.decoys", decoys, 0, 1, "share of headlines")
+            check_count(f"dataset.n_{split}", n, least=len(CLASSES), unit="headlines")
+        check_number("dataset.decoys", decoys, "[0, 1]", unit="share of headlines")
         self.decoys, self.tokenizer, self.plan = decoys, tokenizer, plan
 
     @property

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64, UInt8
 
+from hwsweep.argument_checks import check_count
 from hwsweep.data import DataError, Shapes, Splits
-from hwsweep.data.argument_checks import check_count
 from hwsweep.data.data_files import Inventory, absolute_path, not_downloadable, require
 from hwsweep.data.download import download
 from hwsweep.data.image_cache import cached_images
@@ -90,19 +90,21 @@ class FolderImages:
         path: str,
         size: int,
         channels: int,
+        background: str,
         broken_images: str,
         valid: int | float,
         test: int | float,
     ) -> None:
         check_share("valid", valid)
         check_share("test", test)
-        check_count("dataset.size", size, "pixels", 1, or_null=False)
+        check_count("dataset.size", size, unit="pixels")
         if channels not in (1, 3):
             raise ValueError(f"`dataset.channels` must be 1 (grey) or 3 (RGB), but got {channels}")
+        _check_colour(background)
         if broken_images not in ("skip", "refuse"):
             raise ValueError(f"`dataset.broken_images` must be skip or refuse, but got {broken_images}")
         self.name, self.source, self.path = name, source, absolute_path(path)
-        self.size, self.channels, self.broken_images = size, channels, broken_images
+        self.size, self.channels, self.background, self.broken_images = size, channels, background, broken_images
         self.valid, self.test = valid, test
         self.instructions = (
             f"put the images of {source} into {self.path}, or name your folder or zip: dataset.path=/path/archive.zip"
@@ -114,7 +116,7 @@ class FolderImages:
 
     def splits(self, seed: int) -> Splits:
         require(self.path, self)
-        images = cached_images(self.path, self.size, self.channels, self.broken_images)
+        images = cached_images(self.path, self.size, self.channels, self.background, self.broken_images)
         return partition(images, None, self.valid, self.test, seed)
 
     def inventory(self) -> Inventory:
@@ -124,3 +126,14 @@ class FolderImages:
 
     def fetch(self) -> None:
         raise not_downloadable(self.name, self.instructions)
+
+
+def _check_colour(background: object) -> None:
+    from PIL import ImageColor
+
+    try:
+        ImageColor.getrgb(str(background))
+    except ValueError:
+        raise ValueError(
+            f"`dataset.background` must be a colour, such as white, black or '#ffcc00', but got {background!r}"
+        ) from None

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.random import SeedSequence
 
+from hwsweep.argument_checks import check_count, check_number
 from hwsweep.data import Examples, Shapes, Splits
-from hwsweep.data.argument_checks import check_count, check_number
 from hwsweep.data.digit_skeletons import BOX
 from hwsweep.data.stroke_drawing import FRAME, LIMIT, Factors, Hand, draw_digits, normal
 
@@ -60,9 +60,10 @@ class TibetanStrokes:
     ) -> None:
         arguments = locals()
         for name in ("n_train", "n_valid", "n_test"):
-            check_count(f"dataset.{name}", arguments[name], "images", 1, or_null=False)
+            least = 1 if name == "n_valid" else 2  # training and testing measure variances
+            check_count(f"dataset.{name}", arguments[name], least=least, unit="images")
         for name, (low, high, unit) in RANGES.items():
-            check_number(f"dataset.{name}", arguments[name], low, high, unit)
+            check_number(f"dataset.{name}", arguments[name], f"[{low}, {high}]", unit=unit)
         if thickness - LIMIT * thickness_std < 1:
             raise ValueError(
                 f"`dataset.thickness` - {LIMIT} * `dataset.thickness_std`, the thinnest pen, must be at least 1 pixel, "

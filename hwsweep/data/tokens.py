@@ -10,8 +10,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Bool, Int32, Int64
 
+from hwsweep.argument_checks import check_count
 from hwsweep.data import UNKNOWN, DataError, Examples, Lexicon, Splits
-from hwsweep.data.argument_checks import check_count
 from hwsweep.data.token_cache import TextTokens, cached_tokens, tokenize
 from hwsweep.data.tokenizers import Tokenizer
 from hwsweep.data.torchtext_api import vocabulary
@@ -42,9 +42,9 @@ class TextPlan:
     """Tokens; longer texts are cut. None for the length of the longest training text + 10."""
 
     def __post_init__(self) -> None:
-        check_count("dataset.plan.min_freq", self.min_freq, "occurrences", 1, or_null=False)
-        check_count("dataset.plan.max_size", self.max_size, "words", 1, or_null=True)
-        check_count("dataset.plan.max_length", self.max_length, "tokens", 1, or_null=True)
+        check_count("dataset.plan.min_freq", self.min_freq, unit="occurrences")
+        check_count("dataset.plan.max_size", self.max_size, unit="words", or_null=True)
+        check_count("dataset.plan.max_length", self.max_length, unit="tokens", or_null=True)
 
 
 class TextSelection(NamedTuple):

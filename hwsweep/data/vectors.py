@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import numpy as np
 from jaxtyping import Bool, Float32
 
+from hwsweep.argument_checks import check_count
 from hwsweep.data import DataError
-from hwsweep.data.argument_checks import check_count
 from hwsweep.data.data_files import Inventory, MissingDataError, absolute_path, load_or_make
 from hwsweep.data.download import download
 from hwsweep.data.progress_bar import progress_bar
@@ -31,13 +31,17 @@ LINES_PER_REPORT = 1000
 class WordVectors:
     """Vectors of `dim` numbers for words, one per line: the word and its numbers, separated by single spaces.
 
+    A word may have spaces. The first line may be that of word2vec and fastText: the numbers of words and of values.
+    Blank lines are skipped.
+
     Args:
         source: address of a zip archive whose members are called <archive>.<dim>d.txt.
-        path: the archive, a member of it (.txt or .txt.gz), or a folder that holds one of them.
+        path: a text file of any name, or packed (.gz, or a .zip with one member or one that is called so); or a folder
+            with the archive or a member of it (.txt or .txt.gz).
     """
 
     def __init__(self, name: str, path: str, source: str, checksum: str, dim: int) -> None:
-        check_count("dim", dim, "values in a word vector", 3, or_null=False)
+        check_count("dim", dim, least=3, unit="values in a word vector")
         self.name, self.source, self.checksum, self.dim = name, source, checksum, dim
         self.archive = PurePosixPath(urlsplit(source).path).name
         self.stem = self.archive.removesuffix(".zip")
@@ -48,7 +52,7 @@ class WordVectors:
     @property
     def path(self) -> Path:
         """The smallest file that holds the vectors; if there is none, the archive to download."""
-        if self.root.suffix in (".txt", ".gz", ".zip"):
+        if self.root.is_file() or self.root.suffix in (".txt", ".vec", ".gz", ".zip"):
             return self.root
         files = [self.root / name for name in (self.member, f"{self.member}.gz", self.archive)]
         return next((file for file in files if file.exists()), files[-1])
@@ -116,7 +120,7 @@ class WordVectors:
 
     def _vector(self, number: int, line: bytes) -> Float32[np.ndarray, " dim"]:
         try:
-            vector = np.array([float(value) for value in line.split(b" ")[1:]], np.float32)
+            vector = np.array([float(value) for value in line.rsplit(b" ", self.dim)[1:]], np.float32)
         except ValueError:
             vector = np.full(self.dim, np.nan, np.float32)
         if not np.isfinite(vector).all():
@@ -128,22 +132,29 @@ class WordVectors:
 
     def _lines(self) -> Iterator[tuple[bytes, bytes]]:
         """Every word and its whole line, as bytes: decoding is slow, and only few words are needed."""
-        number = 0
+        number = n_words = 0
         try:
             with self._open() as file, progress_bar(f"reading {self.path}", "words", None, 0) as advance:
                 for number, line in enumerate(file, 1):
                     line = line.rstrip()
-                    if (n_values := line.count(b" ")) != self.dim:
+                    if (number == 1 and _is_header(line)) or not line:
+                        continue
+                    n_values = line.count(b" ")
+                    # a first line that is too long has longer vectors; in a later one the word has spaces
+                    if n_values < self.dim or (n_values > self.dim and n_words == 0):
                         raise DataError(
                             f"{self.path}, line {number}: {n_values} values, but `dim` is {self.dim}. Set `dim` to "
                             f"the length of the vectors, or replace the file: {self.instructions}"
                         )
+                    n_words += 1
                     if number % LINES_PER_REPORT == 0:
                         advance(LINES_PER_REPORT)
-                    yield line.partition(b" ")[0], line
+                    yield line.rsplit(b" ", self.dim)[0] if n_values > self.dim else line.partition(b" ")[0], line
                 advance(number % LINES_PER_REPORT)
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:  # RuntimeError: encrypted
             raise DataError(f"{self.path} cannot be read: {error}. Remove it and run: {self.instructions}") from error
+        if n_words == 0:
+            raise DataError(f"{self.path} has no vectors. Replace it: {self.instructions}")
 
     def _open(self) -> AbstractContextManager[Iterable[bytes]]:
         """The file, unpacked while it is read."""
@@ -152,7 +163,12 @@ class WordVectors:
         if self.path.suffix != ".zip":
             return self.path.open("rb")
         with zipfile.ZipFile(self.path) as archive:
-            if self.member not in archive.namelist():
-                members = ", ".join(archive.namelist()[:10])
-                raise DataError(f"{self.path} has no {self.member}; it holds: {members}. Set `dim`")
-            return archive.open(self.member)
+            names = archive.namelist()
+            if self.member not in names and len(names) != 1:
+                raise DataError(f"{self.path} has no {self.member}; it holds: {', '.join(names[:10])}. Set `dim`")
+            return archive.open(self.member if self.member in names else names[0])
+
+
+def _is_header(line: bytes) -> bool:
+    """Whether a first line is two whole numbers."""
+    return len(numbers := line.split()) == 2 and all(map(bytes.isdigit, numbers))

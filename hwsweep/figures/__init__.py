@@ -4,7 +4,8 @@
 * `info(trained, ...) -> NamedTuple`: exactly what is drawn, as NumPy arrays, numbers and strings;
 * `draw(info, axes) -> None`: draws it, without computation and without global state.
 
-conf/figures/*.yaml names the `info` functions that the runs of a model call, with their settings.
+conf/figures/*.yaml names the `info` functions that the runs of a model call, with their settings. These are checked
+before training by their types: an `int` counts what is shown, from 1 to 1000, or is a `seed`; a `float` is >= 0.
 """
 
 from __future__ import annotations

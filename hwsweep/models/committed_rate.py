@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from hwsweep.models.checks import require_nonnegative
+from hwsweep.argument_checks import check_number
 from hwsweep.models.kl_terms import KLTerm, Latents, PerImage
 
 
@@ -29,8 +29,7 @@ class Delta(KLTerm):
 
     def __init__(self, *, delta: float) -> None:
         super().__init__()
-        if require_nonnegative("kl.delta", delta) == 0:
-            raise ValueError(f"`kl.delta` must be > 0, but got {delta!r}; `kl=constant` commits no rate")
+        check_number("kl.delta", delta, "(0, inf)", unit="nats; `kl=constant` commits no rate")
         self.delta = delta
         self.sigma_l, self.sigma_u = (math.exp(log_var / 2) for log_var in committed_log_variances(delta))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from hwsweep.argument_checks import check_number
 from hwsweep.training.precision import dropout
 
 
@@ -16,8 +17,7 @@ class Dropout(nn.Module):
 
     def __init__(self, p: float) -> None:
         super().__init__()
-        if not (isinstance(p, int | float) and 0 <= p < 1):
-            raise ValueError(f"`transformer.dropout` must lie in [0, 1), but got {p!r}")
+        check_number("transformer.dropout", p, "[0, 1)")
         self.p = p
 
     @property

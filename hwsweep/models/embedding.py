@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hwsweep.argument_checks import check_choice, check_count
 from hwsweep.data import PAD, Splits
 
 
@@ -44,8 +45,9 @@ class TokenEmbedding(nn.Module):
     def __init__(self, n_words: int, width: int, *, dim: int | None, frozen: bool, sparse: bool) -> None:
         super().__init__()
         dim = width if dim is None else dim
-        if not isinstance(dim, int) or dim < 1:
-            raise ValueError(f"`embedding.dim` must be a whole number >= 1 or null, but got {dim!r}")
+        check_count("embedding.dim", dim)
+        check_choice("embedding.frozen", frozen, (True, False))
+        check_choice("embedding.sparse", sparse, (True, False))
         table = torch.randn(n_words, dim) / math.sqrt(dim)  # longer vectors would hide the positions
         table[PAD] = 0
         if frozen:

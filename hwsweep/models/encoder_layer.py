@@ -5,6 +5,7 @@ from __future__ import annotations
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from hwsweep.argument_checks import check_choice
 from hwsweep.models.attention import SelfAttention
 from hwsweep.models.dropout import Dropout
 
@@ -21,8 +22,7 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, *, width: int, heads: int, hidden: int, dropout: float, norm: str) -> None:
         super().__init__()
-        if norm not in ("pre", "post"):
-            raise ValueError(f"`transformer.norm` must be pre or post, but got {norm!r}")
+        check_choice("transformer.norm", norm, ("pre", "post"))
         self.norm_first = norm == "pre"
         self.attention = SelfAttention(width=width, heads=heads, dropout=dropout)
         self.network = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), Dropout(dropout), nn.Linear(hidden, width))

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from hwsweep.models.checks import require_count, require_nonnegative
+from hwsweep.argument_checks import check_count, check_number
 
 Latents = Float[Tensor, "n latent"]
 PerImage = Float[Tensor, " n"]
@@ -58,7 +58,8 @@ class LinearAnnealing(FreePosterior):
 
     def __init__(self, *, warmup_steps: int) -> None:
         super().__init__()
-        self.warmup_steps = require_count("kl.warmup_steps", warmup_steps)
+        check_count("kl.warmup_steps", warmup_steps)
+        self.warmup_steps = warmup_steps
         self.steps = Steps()
 
     def penalty(self, kl: Latents) -> PerImage:
@@ -78,10 +79,11 @@ class CyclicalAnnealing(FreePosterior):
 
     def __init__(self, *, cycle_steps: int, cycles: int, ramp: float) -> None:
         super().__init__()
-        self.cycle_steps = require_count("kl.cycle_steps", cycle_steps)
-        self.cycles = require_count("kl.cycles", cycles)
-        if not (isinstance(ramp, int | float) and 0 < ramp <= 1):
-            raise ValueError(f"`kl.ramp` must lie in (0, 1], but got {ramp!r}")
+        check_count("kl.cycle_steps", cycle_steps)
+        self.cycle_steps = cycle_steps
+        check_count("kl.cycles", cycles)
+        self.cycles = cycles
+        check_number("kl.ramp", ramp, "(0, 1]")
         self.ramp = ramp
         self.steps = Steps()
 
@@ -106,7 +108,8 @@ class FreeBits(FreePosterior):
 
     def __init__(self, *, free_nats: float) -> None:
         super().__init__()
-        self.free_nats = require_nonnegative("kl.free_nats", free_nats)
+        check_number("kl.free_nats", free_nats, "[0, inf)")
+        self.free_nats = free_nats
 
     def penalty(self, kl: Latents) -> PerImage:
         return kl.where(kl.mean(0) >= self.free_nats, self.free_nats).sum(1)
@@ -124,8 +127,10 @@ class Capacity(FreePosterior):
 
     def __init__(self, *, capacity: float, warmup_steps: int) -> None:
         super().__init__()
-        self.capacity = require_nonnegative("kl.capacity", capacity)
-        self.warmup_steps = require_count("kl.warmup_steps", warmup_steps)
+        check_number("kl.capacity", capacity, "[0, inf)")
+        self.capacity = capacity
+        check_count("kl.warmup_steps", warmup_steps)
+        self.warmup_steps = warmup_steps
         self.steps = Steps()
 
     def penalty(self, kl: Latents) -> PerImage:

@@ -53,10 +53,10 @@ def _relu_layers(widths: Sequence[int]) -> list[nn.Module]:
 
 
 def _positive(name: str, widths: int | Sequence[int]) -> list[int]:
-    sizes = [widths] if isinstance(widths, int) else list(widths)
-    if not all(isinstance(width, int) and width >= 1 for width in sizes):
+    sizes = list(widths) if isinstance(widths, Sequence) and not isinstance(widths, str) else [widths]
+    if not all(isinstance(width, int) and not isinstance(width, bool) and width >= 1 for width in sizes):
         raise ValueError(
-            f"`vae.{name}` must be a whole number >= 1 or a list of such, but got {sizes}; "
+            f"`vae.{name}` must be a whole number, at least 1, or a list of such, but got {widths!r}; "
             f"for instance `vae.{name}=400` or `'vae.{name}=[400,200]'`"
         )
     return sizes

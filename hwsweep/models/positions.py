@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from hwsweep.argument_checks import check_choice
+
 LEARNED_SCALE = 0.02
 """Standard deviation of learned positions before training, as in BERT."""
 
@@ -21,8 +23,7 @@ class Positions(nn.Module):
 
     def __init__(self, kind: str, *, longest: int, width: int) -> None:
         super().__init__()
-        if kind not in ("sinusoidal", "learned"):
-            raise ValueError(f"`transformer.positions` must be sinusoidal or learned, but got {kind!r}")
+        check_choice("transformer.positions", kind, ("sinusoidal", "learned"))
         if kind == "learned":
             self.table = nn.Parameter(LEARNED_SCALE * torch.randn(longest, width))
         else:

@@ -10,10 +10,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hwsweep.argument_checks import check_choice, check_count
 from hwsweep.data import Shapes
 from hwsweep.models import Batch, Model
 from hwsweep.models.attention import require_memory
-from hwsweep.models.checks import require_count
 from hwsweep.models.dropout import Dropout
 from hwsweep.models.embedding import TokenEmbedding
 from hwsweep.models.encoder_layer import EncoderLayer
@@ -48,9 +48,8 @@ class Transformer(Model):
     ) -> None:
         super().__init__()
         for name, value in {"width": width, "heads": heads, "layers": layers, "hidden": hidden}.items():
-            require_count(f"transformer.{name}", value)
-        if pooling not in ("mean", "cls"):
-            raise ValueError(f"`transformer.pooling` must be mean or cls, but got {pooling!r}")
+            check_count(f"transformer.{name}", value)
+        check_choice("transformer.pooling", pooling, ("mean", "cls"))
         if not {"token", "word", "class"} <= shapes.keys():
             raise ValueError(f"a Transformer needs a data set of texts, but this one has {sorted(shapes)}")
         (longest,), (n_words,), (n_classes,) = shapes["token"], shapes["word"], shapes["class"]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
+from hwsweep.argument_checks import check_choice, check_count, check_number
 from hwsweep.data import Shapes
 from hwsweep.models import Batch, Model
-from hwsweep.models.checks import require_count, require_nonnegative
 from hwsweep.models.kl_terms import KLTerm
 from hwsweep.models.likelihoods import Bernoulli, Gaussian, Likelihood, OptimalGaussian
 from hwsweep.models.networks import ImageShape
@@ -48,12 +47,13 @@ class VAE(Model):
         log_var_limit: float,
     ) -> None:
         super().__init__()
-        if not (isinstance(log_var_limit, int | float) and 0 < log_var_limit <= 50):
-            raise ValueError(f"`vae.log_var_limit` must lie in (0, 50], but got {log_var_limit!r}")
+        check_number("vae.log_var_limit", log_var_limit, "(0, 50]")
+        check_count("vae.latent", latent)
+        check_number("vae.lambda", kl_weight, "[0, inf)")
         if "image" not in shapes:
             raise ValueError(f"a VAE needs a data set of images, but this one has {sorted(shapes)}")
-        self.latent = require_count("vae.latent", latent)
-        self.kl_weight = require_nonnegative("vae.lambda", kl_weight)
+        self.latent = latent
+        self.kl_weight = kl_weight
         self.kl_term = kl_term
         self.log_var_limit = log_var_limit
         self.likelihood = _likelihood(likelihood, sigma2)
@@ -110,12 +110,10 @@ def kl_to_standard_normal(
 
 
 def _likelihood(name: str, sigma2: float | str) -> Likelihood:
-    if name not in ("bernoulli", "gaussian"):
-        raise ValueError(f"`vae.likelihood` must be bernoulli or gaussian, but got {name!r}")
+    check_choice("vae.likelihood", name, ("bernoulli", "gaussian"))
     if sigma2 == "learned":
         if name == "bernoulli":
             raise ValueError("`vae.sigma2=learned` needs `vae.likelihood=gaussian`, but got bernoulli, which has none")
         return OptimalGaussian()
-    if not (isinstance(sigma2, int | float) and math.isfinite(sigma2) and sigma2 > 0):
-        raise ValueError(f"`vae.sigma2` must be a finite number > 0, but got {sigma2!r}; or `vae.sigma2=learned`")
-    return Bernoulli() if name == "bernoulli" else Gaussian(sigma2)
+    check_number("vae.sigma2", sigma2, "(0, inf)", unit="or learned")
+    return Bernoulli() if name == "bernoulli" else Gaussian(float(sigma2))

@@ -34,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     from hwsweep.reproduce.comparison import report
     from hwsweep.reproduce.retrain import NotReproducible, best_run, train_again
     from hwsweep.sweep import SweepError
+    from hwsweep.tracking.database import UnusableStore
     from hwsweep.tracking.reading import NotInStore, open_existing_store, read_run
 
     logging.getLogger("hwsweep").addHandler(logging.StreamHandler(sys.stdout))
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         store = open_existing_store(chosen.uri, chosen.artifacts)
         before = read_run(store, chosen.run or best_run(Path(chosen.best)))
         after = train_again(before, store, chosen.uri)
-    except (NotInStore, NotReproducible, SweepError) as error:
+    except (NotInStore, UnusableStore, NotReproducible, SweepError) as error:
         print(f"hwsweep: {error}", file=sys.stderr)
         return 2
     return report(before, after, store)

@@ -18,7 +18,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from hwsweep import files
-from hwsweep.data.argument_checks import check_count, check_number
+from hwsweep.argument_checks import check_count, check_number
 from hwsweep.sweep.execution import pickling
 from hwsweep.sweep.execution.executor import Job, JobEnd, describe
 from hwsweep.sweep.execution.job_process import ProcessSettings

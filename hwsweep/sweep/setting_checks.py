@@ -9,7 +9,7 @@ from functools import partial
 from importlib.machinery import PathFinder
 from typing import Any, TypeAlias
 
-from hwsweep.data.argument_checks import check_count, check_number
+from hwsweep.argument_checks import check_count, check_number
 from hwsweep.sweep.study.storage import check_url
 
 Check: TypeAlias = Callable[[str, Any], None]

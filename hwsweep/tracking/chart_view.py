@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
+from hwsweep.tracking import limits
 from hwsweep.tracking.runs import Store
 
 KEY = "study"
@@ -18,12 +19,12 @@ SECTIONS = ("valid", "train", "test", "predicted", "data", "time")
 def save(store: Store, study: str, axes: Iterable[str], table: Iterable[str], objective: str) -> None:
     """Store the view with the study's experiment, which is created if it does not exist."""
     columns = [
-        *(f"params.`{axis}`" for axis in axes),
-        *(f"metrics.`{metric}`" for metric in table),
+        *(f"params.`{axis}`" for axis in limits.keys(axes).values()),
+        *(f"metrics.`{metric}`" for metric in limits.keys(table).values()),
         "tags.`hwsweep.verdict`",
     ]
     client, experiment = store.client(), store.experiment(study)
-    client.set_experiment_tag(experiment, TAG, json.dumps(_state(columns, objective)))
+    client.set_experiment_tag(experiment, TAG, json.dumps(_state(columns, limits.keys([objective])[objective])))
     # without it MLflow takes the experiment for one of prompts and traces, and opens an empty page
     client.set_experiment_tag(experiment, "mlflow.experimentKind", "custom_model_development")
 

@@ -24,6 +24,20 @@ def create_tables(uri: str, artifacts: str) -> None:
     SqlAlchemyStore(uri, artifacts).engine.dispose()  # type: ignore[no-untyped-call]
 
 
+def find_artifact_repository(uri: str) -> None:
+    """Check that MLflow can write to artifacts at this URI: that it knows the scheme and has the library for it.
+
+    Without `get_artifact_repository` this would be noticed after the first run has been created.
+
+    Raises:
+        MlflowException: it does not know the scheme.
+        ImportError: the library is not installed.
+    """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    get_artifact_repository(uri)
+
+
 def import_store() -> None:
     """Import the modules that MLflow imports when it opens a database.
 

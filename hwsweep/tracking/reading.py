@@ -8,8 +8,9 @@ from typing import NamedTuple
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 
+from hwsweep.files import without_passwords
 from hwsweep.tracking import runs
-from hwsweep.tracking.database import SQLITE
+from hwsweep.tracking.database import artifacts_uri, errors_as_unusable_store, is_server, sqlite_file
 
 
 class NotInStore(Exception):
@@ -35,14 +36,16 @@ def open_existing_store(uri: str, artifacts: str) -> runs.Store:
 
     Raises:
         NotInStore: there is none.
+        UnusableStore: it does not answer.
     """
-    path = Path(uri.removeprefix(SQLITE)).absolute()
-    if uri.startswith(SQLITE) and not path.exists():
+    with errors_as_unusable_store(uri):
+        path = None if is_server(uri) else sqlite_file(uri)
+    if path is not None and not path.exists():
         raise NotInStore(
             f"there is no MLflow store yet: no file {path}; "
             f"train something first (python -m hwsweep), go to the folder where you did, or name a store with --uri"
         )
-    return runs.open_store(uri, artifacts)
+    return runs.connect(uri, artifacts_uri(artifacts))
 
 
 def newest_study(store: runs.Store) -> Experiment | None:
@@ -64,7 +67,8 @@ def read_run(store: runs.Store, run_id: str) -> LoggedRun:
     try:
         run = client.get_run(run_id)
     except MlflowException:
-        raise NotInStore(f"there is no run {run_id!r} in {store.uri}; another store is named with --uri") from None
+        where = without_passwords(store.uri)
+        raise NotInStore(f"there is no run {run_id!r} in {where}; another store is named with --uri") from None
     histories = {key: client.get_metric_history(run_id, key) for key in run.data.metrics}
     metrics = {(metric.step, key): metric.value for key, history in histories.items() for metric in history}
     datasets = [item.dataset for item in run.inputs.dataset_inputs] if run.inputs else []

@@ -18,17 +18,25 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 from mlflow import entities
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunStatus, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from hwsweep.postgresql import is_postgresql
+from hwsweep.files import masked, without_passwords
 from hwsweep.processes import is_gone, this_process
 from hwsweep.signals import sigterm_as_exit
 from hwsweep.tracking import limits
-from hwsweep.tracking.database import SQLITE, ensure_postgresql, ensure_sqlite
+from hwsweep.tracking.database import (
+    artifacts_uri,
+    ensure_artifacts,
+    ensure_database,
+    errors_as_unusable_store,
+    is_server,
+    short_timeout,
+)
 from hwsweep.tracking.provenance import environment, installed_version
 
+log = logging.getLogger("hwsweep")
 for noisy in ("mlflow", "alembic"):
     logging.getLogger(noisy).setLevel(logging.WARNING)
 
@@ -47,7 +55,8 @@ class Store:
     def experiment(self, name: str) -> str:
         """Id of the experiment called `name`, created when missing, also by several processes at once."""
         client = self.client()
-        if (found := client.get_experiment_by_name(name)) is None:
+        found = client.get_experiment_by_name(name)
+        if found is None:
             location = None if self.artifacts is None else f"{self.artifacts}/{limits.folder_name(name)}"
             try:
                 return str(client.create_experiment(name, artifact_location=location))
@@ -55,24 +64,31 @@ class Store:
                 found = client.get_experiment_by_name(name)
                 if found is None:
                     raise
+        if found.lifecycle_stage == LifecycleStage.DELETED:  # in MLflow's page; it takes no runs then
+            client.restore_experiment(found.experiment_id)
+            log.info("MLflow's experiment %s was deleted; it is restored, with its earlier runs", name)
         return str(found.experiment_id)
 
 
 def open_store(uri: str, artifacts: str) -> Store:
-    """The store at `uri`; one in a database is created and migrated here, by one process at a time.
+    """The store at `uri`, which has answered; one in a database is created and migrated here, by one process at a time.
 
     Raises:
-        ValueError: the database is Optuna's.
+        UnusableStore: there is none and none can be made, or it does not answer; in seconds.
     """
-    folder = artifacts if "://" in artifacts else Path(artifacts).absolute().as_uri()
-    if is_postgresql(uri):
-        ensure_postgresql(uri, folder)
-        return Store(uri, folder)
-    if not uri.startswith(SQLITE):
-        return Store(uri, None)
-    path = Path(uri.removeprefix(SQLITE)).absolute()
-    ensure_sqlite(path, folder)
-    return Store(f"{SQLITE}{path}", folder)
+    folder = artifacts_uri(artifacts)
+    if isinstance(uri, str) and not is_server(uri):
+        ensure_artifacts(folder)
+    return connect(uri, folder)
+
+
+def connect(uri: str, artifacts: str) -> Store:
+    """The store at `uri`, like `open_store`; `artifacts` is not checked."""
+    with errors_as_unusable_store(uri):
+        store = Store(uri, None) if is_server(uri) else Store(ensure_database(uri, artifacts), artifacts)
+        with short_timeout():
+            store.client().search_experiments(max_results=1)
+    return store
 
 
 class Run:
@@ -86,11 +102,12 @@ class Run:
 
     def log_metrics(self, values: Mapping[str, float], step: int) -> None:
         """Log all values of one epoch in a single call: MLflow's cost is per call."""
-        now = int(time.time() * 1000)
-        self._client.log_batch(self.id, [Metric(key, value, now, step) for key, value in values.items()])
+        now, keys = int(time.time() * 1000), limits.keys(values)
+        self._client.log_batch(self.id, [Metric(keys[name], value, now, step) for name, value in values.items()])
 
-    def last_step(self, key: str) -> int:
-        """The largest step at which `key` was logged, 0 if never."""
+    def last_step(self, name: str) -> int:
+        """The largest step at which this metric was logged, 0 if never."""
+        (key,) = limits.keys([name]).values()
         return max((metric.step for metric in self._client.get_metric_history(self.id, key)), default=0)
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
@@ -103,7 +120,7 @@ class Run:
             name=name,
             digest=digest[: limits.DIGEST],
             source_type="hwsweep",
-            source=json.dumps({"source": source}),
+            source=json.dumps({"source": without_passwords(source)}),
             profile=json.dumps(dict(n_examples)),
         )
         inputs = [DatasetInput(data, [InputTag("mlflow.data.context", "training")])]
@@ -113,7 +130,7 @@ class Run:
             self._client.log_inputs(self.id, inputs)
 
     def set_tag(self, key: str, value: str) -> None:
-        self._client.set_tag(self.id, key, value)
+        self._client.set_tag(self.id, key, without_passwords(value))
 
     def mark_pruned(self, reason: str) -> None:
         """Tag the run as pruned: the exception that ends it is no failure."""
@@ -164,11 +181,13 @@ def open_run(
     new_params: list[Param] = []
     if run_id is None:
         # created with its owner: `end_orphaned_runs` finds it whenever this process is killed
+        name = without_passwords(name)
         run_id = client.create_run(store.experiment(experiment), run_name=name, tags=owner).info.run_id
-        new_params = [Param(limits.param_key(key), limits.param_value(value)) for key, value in params.items()]
+        keys, shown = limits.keys(params), masked(params)
+        new_params = [Param(keys[name], limits.param_value(value)) for name, value in shown.items()]
     else:
         client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
-    all_tags = {**tags, **environment(), **owner}
+    all_tags = masked({**tags, **environment(), **owner})
     client.log_batch(run_id, params=new_params, tags=[RunTag(key, value) for key, value in all_tags.items()])
     run, status = Run(store, run_id), "KILLED"
     try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from hwsweep import run_folder
 from hwsweep.files import whole
 from hwsweep.models import Model
 
@@ -16,7 +18,7 @@ EpochMetrics = dict[str, float]
 
 
 class IncompatibleCheckpoint(ValueError):
-    """The checkpoint to go on from belongs to another model or optimizer."""
+    """The checkpoint to go on from is none, or belongs to another model or optimizer."""
 
     failure_reason = "invalid-config"
 
@@ -38,6 +40,34 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     return state
 
 
+def find(resume: str) -> Path:
+    """The last checkpoint of the run that conf's `resume` names by its folder or by this file; it can be read.
+
+    Raises:
+        IncompatibleCheckpoint: there is none.
+    """
+    given = Path(resume)
+    candidates = [given, given / "last.pt", given / run_folder.LAST_CHECKPOINT]
+    found = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if found is None:
+        names = ", ".join(str(candidate) for candidate in candidates)
+        raise IncompatibleCheckpoint(
+            f"`resume` must be a run's folder or a checkpoint, but none of these is a file: {names}"
+        )
+    for path, key in ((found, "optimizer"), (found.with_name("best.pt"), "epoch")):
+        try:
+            content = load(path)
+        except Exception as error:  # torch raises many, by what the file holds
+            content, why = {}, f" ({type(error).__name__})"
+        else:
+            why = ""
+        if key not in content:
+            raise IncompatibleCheckpoint(
+                f"`resume` needs the checkpoints last.pt and best.pt of a run, but {path} is none{why}"
+            )
+    return found
+
+
 @dataclass
 class TrainingState:
     """Everything that training changes: with it, training that was interrupted goes on to the same bits."""
@@ -48,6 +78,8 @@ class TrainingState:
     """Draws the order of the training examples."""
     history: list[EpochMetrics]
     """The epochs trained so far."""
+    untrained_loss: float = math.inf
+    """The largest loss of the model before training, which tells when a run has diverged; infinite if unknown."""
 
     def save(self, path: Path) -> None:
         """Write all of it, and the state of the global generators."""
@@ -60,6 +92,7 @@ class TrainingState:
             "order": self.order.get_state(),
             "noise": noise,
             "history": self.history,
+            "untrained_loss": self.untrained_loss,
         }
         save(path, state)
 
@@ -84,3 +117,4 @@ class TrainingState:
         if "cuda" in state["noise"] and torch.cuda.is_available():
             torch.cuda.set_rng_state(state["noise"]["cuda"].cpu())
         self.history = state["history"]
+        self.untrained_loss = state.get("untrained_loss", math.inf)

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn, optim
 
-from hwsweep.models.checks import require_nonnegative
+from hwsweep.argument_checks import check_choice, check_number, check_numbers
 from hwsweep.models.embedding import RowParameter
 
 Parameters = Iterable[nn.Parameter]
@@ -32,10 +32,11 @@ class Adam:
     fused: bool
 
     def __post_init__(self) -> None:
-        require_nonnegative("optimizer.lr", self.lr)
-        require_nonnegative("optimizer.weight_decay", self.weight_decay)
-        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"`optimizer.betas` must be two numbers in [0, 1), but got {list(self.betas)}")
+        for name in ("lr", "weight_decay"):
+            check_number(f"optimizer.{name}", getattr(self, name), "[0, inf)")
+        check_numbers("optimizer.betas", self.betas, 2, "[0, 1)")
+        for name in ("decoupled_weight_decay", "fused"):
+            check_choice(f"optimizer.{name}", getattr(self, name), (True, False))
 
     def __call__(self, parameters: Parameters) -> optim.Optimizer:
         first, second = self.betas
@@ -59,7 +60,8 @@ class SGD:
 
     def __post_init__(self) -> None:
         for name in ("lr", "momentum", "weight_decay"):
-            require_nonnegative(f"optimizer.{name}", getattr(self, name))
+            check_number(f"optimizer.{name}", getattr(self, name), "[0, inf)")
+        check_choice("optimizer.fused", self.fused, (True, False))
 
     def __call__(self, parameters: Parameters) -> optim.Optimizer:
         dense = partial(optim.SGD, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, fused=self.fused)

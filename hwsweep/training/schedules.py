@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
+from hwsweep.argument_checks import check_number
+
 
 class Schedule(Protocol):
     """What conf/schedule/*.yaml instantiates."""
@@ -40,11 +42,8 @@ class CosineWarmup:
     floor: float
 
     def __post_init__(self) -> None:
-        if not (0 <= self.warmup < 1 and 0 <= self.floor <= 1):
-            raise ValueError(
-                f"`schedule.warmup` must lie in [0, 1) and `schedule.floor` in [0, 1], "
-                f"but got warmup={self.warmup}, floor={self.floor}"
-            )
+        check_number("schedule.warmup", self.warmup, "[0, 1)")
+        check_number("schedule.floor", self.floor, "[0, 1]")
 
     def __call__(self, step: int, n_steps: int) -> float:
         n_warmup = round(self.warmup * n_steps)

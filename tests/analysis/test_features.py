@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -67,7 +69,7 @@ def test_features_are_made_once_for_each_data_set_and_plan() -> None:
     other = {"image": train["image"].flip(0), "label": train["label"]}  # a file of the same data is read, not made
     again = features_of(feature_network(other, PLAN, "digest"), train["image"])
     torch.testing.assert_close(again, first, rtol=0, atol=0)
-    for network in (feature_network(other, PLAN, "another"), feature_network(train, PLAN._replace(seed=4), "digest")):
+    for network in (feature_network(other, PLAN, "another"), feature_network(train, replace(PLAN, seed=4), "digest")):
         assert not torch.allclose(features_of(network, train["image"]), first)
 
 

@@ -119,7 +119,7 @@ def test_key_tokens_are_the_key_words_whatever_the_tokenizer(tokenizer) -> None:
         ({"n_train": 3}, "`dataset.n_train` must be a whole number of headlines, at least 4"),
         ({"n_test": 10.5}, "`dataset.n_test` must be"),
         ({"n_valid": True}, "`dataset.n_valid` must be"),
-        ({"decoys": 1.01}, r"`dataset.decoys` must be a number from 0 to 1 \(share of headlines\), but got 1.01"),
+        ({"decoys": 1.01}, r"`dataset.decoys` must be a number in \[0, 1\] \(share of headlines\), but got 1.01"),
         ({"decoys": "many"}, "`dataset.decoys` must be"),
     ],
 )

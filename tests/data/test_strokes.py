@@ -196,7 +196,7 @@ def test_paths_are_evenly_sampled_catmull_rom_splines() -> None:
 def test_a_value_out_of_range_is_refused_by_name_with_its_range(name: str) -> None:
     low, high, _ = RANGES[name]
     for value in (low - 0.01, high + 0.01, float("nan"), "wide", True):
-        with pytest.raises(ValueError, match=rf"`dataset\.{name}` must be a number from {low} to {high}"):
+        with pytest.raises(ValueError, match=rf"`dataset\.{name}` must be a number in .{low}, {high}."):
             TibetanStrokes(**settings(**{name: value}))
 
 

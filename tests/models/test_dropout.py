@@ -46,5 +46,5 @@ def test_nothing_is_dropped_in_evaluation_or_at_zero() -> None:
 
 @pytest.mark.parametrize("p", [-0.1, 1.0, math.nan])
 def test_a_probability_that_is_none_is_refused(p: float) -> None:
-    with pytest.raises(ValueError, match=r"`transformer.dropout` must lie in \[0, 1\)"):
+    with pytest.raises(ValueError, match=r"`transformer.dropout` must be a number in \[0, 1\)"):
         Dropout(p)

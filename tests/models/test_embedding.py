@@ -112,5 +112,5 @@ def test_word_vectors_of_another_dimension_are_refused() -> None:
 
 @pytest.mark.parametrize("dim", [0, -3])
 def test_a_dimension_that_cannot_be_is_refused(dim: int) -> None:
-    with pytest.raises(ValueError, match=r"`embedding\.dim` must be a whole number >= 1 or null"):
+    with pytest.raises(ValueError, match=r"`embedding\.dim` must be a whole number, at least 1, but got"):
         embedding(dim=dim)

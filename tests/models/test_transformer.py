@@ -191,13 +191,13 @@ def test_a_frozen_embedding_gets_no_gradient_and_no_optimizer_state() -> None:
     ("changes", "message"),
     [
         ({"heads": 3}, "heads=3, width=10; divisors: 1, 2, 5, 10"),
-        ({"heads": 0}, "`transformer.heads` must be a whole number >= 1, but got 0"),
-        ({"layers": 0}, "`transformer.layers` must be a whole number >= 1"),
-        ({"hidden": -1}, "`transformer.hidden` must be a whole number >= 1"),
+        ({"heads": 0}, "`transformer.heads` must be a whole number, at least 1, but got 0"),
+        ({"layers": 0}, "`transformer.layers` must be a whole number, at least 1"),
+        ({"hidden": -1}, "`transformer.hidden` must be a whole number, at least 1"),
         ({"norm": "none"}, "`transformer.norm` must be pre or post, but got 'none'"),
         ({"pooling": "max"}, "`transformer.pooling` must be mean or cls"),
         ({"positions": "rotary"}, "`transformer.positions` must be sinusoidal or learned"),
-        ({"dropout": 1.5}, r"`transformer.dropout` must lie in \[0, 1\)"),
+        ({"dropout": 1.5}, r"`transformer.dropout` must be a number in \[0, 1\)"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:

@@ -142,10 +142,10 @@ def test_without_hidden_layers_encoder_and_decoder_are_affine() -> None:
     [
         ({"kl_weight": -1.0}, r"`vae.lambda` must be a finite number >= 0, but got -1.0"),
         ({"kl_weight": math.nan}, r"`vae.lambda` must be a finite number >= 0, but got nan"),
-        ({"latent": 0}, r"`vae.latent` must be a whole number >= 1, but got 0"),
-        ({"sigma2": 0.0}, r"`vae.sigma2` must be a finite number > 0, but got 0.0"),
+        ({"latent": 0}, r"`vae.latent` must be a whole number, at least 1, but got 0"),
+        ({"sigma2": 0.0}, r"`vae.sigma2` must be a finite number > 0 .*, but got 0.0"),
         ({"likelihood": "poisson"}, r"`vae.likelihood` must be bernoulli or gaussian, but got 'poisson'"),
-        ({"log_var_limit": 0}, r"`vae.log_var_limit` must lie in \(0, 50\], but got 0"),
+        ({"log_var_limit": 0}, r"`vae.log_var_limit` must be a number in \(0, 50\], but got 0"),
         ({"networks": partial(fully_connected, hidden=[3, 0])}, r"`vae.hidden` must be .* but got \[3, 0\]"),
     ],
 )

@@ -233,3 +233,14 @@ def test_a_process_is_gone_only_when_it_is_gone_from_this_machine() -> None:
     assert not is_gone("")
     host = this_process().split()[0]
     assert is_gone(f"{host} {os.getpid()} 1.0"), "the id belongs to another process now"
+
+
+def test_a_run_stores_no_password(workplace: Path) -> None:
+    store = runs.open_store("sqlite:///mlruns/mlflow.db", "mlruns/artifacts")
+    url = "postgresql://me:hunter2@host/db"
+    with pytest.raises(ValueError, match="hunter2"), runs.open_run(store, "e", url, {"uri": url}, {"t": url}) as run:
+        run.log_dataset("d", f"{url}/data.zip", "0" * 36, {"train": 1})
+        raise ValueError(url)
+    stored = store.client().get_run(run.id)
+    assert stored.data.params["uri"] == stored.data.tags["t"] == stored.info.run_name == url.replace("hunter2", "***")
+    assert "hunter2" not in str(stored.to_dictionary())

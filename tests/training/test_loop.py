@@ -165,6 +165,40 @@ def test_a_loss_that_is_not_finite_names_epoch_step_and_learning_rate(tmp_path: 
         list(fit(model, data, optimizer, ConstantLearningRate(), plan(), tmp_path))
 
 
+class WithRate(Line):
+    """Reports a second loss that training does not minimise."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        rate = self.rate if self.weight.item() != 0.5 else 1.0
+        return {**super().losses(batch), "rate": torch.full_like(batch["x"], rate)}
+
+
+@pytest.mark.parametrize("rate", [2e33, -1e9, math.inf, math.nan])
+def test_a_validation_loss_far_beyond_those_of_the_untrained_model_has_diverged(tmp_path: Path, rate: float) -> None:
+    model = WithRate(rate)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.125)
+    with pytest.raises(
+        Diverged, match=r"below 1e\+06 times the largest loss of the untrained model \(\d.*valid/rate was"
+    ):
+        list(fit(model, splits(), optimizer, ConstantLearningRate(), plan(), tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_large_loss_has_not_diverged_also_after_a_resumption(tmp_path: Path) -> None:
+    def go_on(rate: float, epochs: int, resume: Path | None) -> list[EpochMetrics]:
+        model = WithRate(rate)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.125)
+        return list(fit(model, splits(), optimizer, ConstantLearningRate(), plan(epochs=epochs), tmp_path, resume))
+
+    assert go_on(9e5, 1, None)[0]["valid/rate"] == pytest.approx(9e5)
+    with pytest.raises(Diverged, match="after epoch 2"):  # the untrained model's loss is that of the first start
+        go_on(1e9, 2, tmp_path / "last.pt")
+
+
 def test_a_checkpoint_of_another_model_is_refused_by_name(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "last.pt", {"model": {"other": torch.zeros(1)}, "optimizer": {}})
     with pytest.raises(
@@ -176,10 +210,10 @@ def test_a_checkpoint_of_another_model_is_refused_by_name(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"epochs": 0}, "`epochs` must be a whole number >= 1, but got 0"),
-        ({"batch_size": 1.5}, "`batch_size` must be a whole number >= 1, but got 1.5"),
-        ({"precision": "half"}, "`precision` must be one of float32, bfloat16, auto, but got 'half'"),
-        ({"clip_norm": 0}, "`clip_norm` must be a number > 0 or null, but got 0"),
+        ({"epochs": 0}, "`epochs` must be a whole number, at least 1, but got 0"),
+        ({"batch_size": 1.5}, "`batch_size` must be a whole number, at least 1, but got 1.5"),
+        ({"precision": "half"}, "`precision` must be float32, bfloat16 or auto, but got 'half'"),
+        ({"clip_norm": 0}, "`clip_norm` must be a finite number > 0, or null, but got 0"),
         ({"select": "loss"}, "`select` must be measured on the validation split"),
     ],
 )

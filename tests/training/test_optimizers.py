@@ -99,7 +99,12 @@ def test_the_learning_rate_of_both_kinds_is_set_through_the_groups_also_after_lo
     [
         (Adam, ADAM, {"lr": -1}, "`optimizer.lr` must be a finite number >= 0, but got -1"),
         (Adam, ADAM, {"weight_decay": float("nan")}, "`optimizer.weight_decay` must be a finite number >= 0"),
-        (Adam, ADAM, {"betas": [0.9, 1.0]}, r"`optimizer.betas` must be two numbers in \[0, 1\), but got \[0.9, 1.0\]"),
+        (
+            Adam,
+            ADAM,
+            {"betas": [0.9, 1.0]},
+            r"`optimizer.betas` must be a list of 2 numbers in \[0, 1\), but got \[0.9, 1.0\]",
+        ),
         (SGD, SETTINGS[2][1], {"momentum": -0.1}, "`optimizer.momentum` must be a finite number >= 0"),
     ],
 )

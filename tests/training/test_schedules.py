@@ -29,5 +29,5 @@ def test_constant_is_one_at_every_step() -> None:
 
 @pytest.mark.parametrize(("warmup", "floor"), [(1.0, 0.0), (-0.1, 0.0), (0.1, 1.5)])
 def test_a_share_out_of_range_is_refused(warmup: float, floor: float) -> None:
-    with pytest.raises(ValueError, match=r"must lie in .* but got warmup="):
+    with pytest.raises(ValueError, match=r"must be a number in .*, but got"):
         CosineWarmup(warmup=warmup, floor=floor)

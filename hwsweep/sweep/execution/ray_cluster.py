@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import ray
 from ray.exceptions import NodeDiedError, RayError, TaskCancelledError, WorkerCrashedError
 
-from hwsweep.data.argument_checks import check_count
+from hwsweep.argument_checks import check_count
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.execution.cluster_node import NODE_LOST, NodeRequest, NodeResult, run_on_node
 from hwsweep.sweep.execution.executor import Job

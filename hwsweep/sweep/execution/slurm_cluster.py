@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import submitit
 from submitit.helpers import DelayedSubmission
 
-from hwsweep.data.argument_checks import check_count, check_number
+from hwsweep.argument_checks import check_count, check_number
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.execution.cluster_node import NODE_LOST, NodeRequest, NodeResult, run_on_node
 from hwsweep.sweep.execution.executor import Job

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import urllib.request
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from hwsweep.signals import end_signals_as_exit
+from hwsweep.files import without_passwords
+from hwsweep.signals import Interrupted, exit_on_signals
 from hwsweep.tracking.store_option import parser_with_store
 
 if TYPE_CHECKING:
@@ -44,12 +46,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, help=f"default: the first free one from {FIRST_PORT} on")
     chosen = parser.parse_args(arguments)
     if chosen.uri.startswith(("http://", "https://")):
-        return _fail(f"{chosen.uri} is a server already; open that address in a browser")
+        return _fail(f"{without_passwords(chosen.uri)} is a server already; open that address in a browser")
+    from hwsweep.tracking.database import UnusableStore
     from hwsweep.tracking.reading import NotInStore, open_existing_store
 
     try:
         store = open_existing_store(chosen.uri, chosen.artifacts)
-    except NotInStore as error:
+    except (NotInStore, UnusableStore) as error:
         return _fail(str(error))
     if chosen.port is not None and not _is_free(chosen.port):
         return _fail(f"port {chosen.port} is in use; give another --port, or none: the program finds a free one")
@@ -82,14 +85,16 @@ def _serve(store: Store, port: int) -> int:
     """Run the server until Ctrl-C or a signal; none of its processes survives."""
     address = f"http://{HOST}:{port}"
     print(f"starting MLflow on {address} (some seconds) ...", flush=True)
-    with end_signals_as_exit():
+    with exit_on_signals():
         process = _start(store, port)
         try:
             if _answers(process, address):
                 print(f"{page_addresses(address, store)}\nCtrl-C ends it", flush=True)
                 process.wait()
-        except KeyboardInterrupt:
-            return 0
+        except Interrupted as end:
+            if end.signal == signal.SIGINT:
+                return 0
+            raise
         finally:
             _end(process)
         return _fail(f"MLflow's server has ended, or did not answer in {START_TIMEOUT:.0f} s")
@@ -98,13 +103,18 @@ def _serve(store: Store, port: int) -> int:
 def _start(store: Store, port: int) -> subprocess.Popen[bytes]:
     artifacts = [] if store.artifacts is None else ["--default-artifact-root", store.artifacts]
     command = [
-        *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri, *artifacts),
+        *(sys.executable, "-m", "mlflow", "server", *artifacts),
         *("--host", HOST, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"),
     ]
     return subprocess.Popen(
         command,
         # two processes instead of ten; a user need not read the deprecation warnings inside MLflow's server
-        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"},
+        env={
+            **os.environ,
+            "MLFLOW_BACKEND_STORE_URI": store.uri,  # not on the command line, which all users of the machine see
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "PYTHONWARNINGS": "ignore",
+        },
         start_new_session=True,  # Ctrl-C reaches this process only: the server would print tracebacks
     )
 

@@ -1,0 +1,1 @@
+"""MLflow's web page on the right store."""

@@ -1,0 +1,166 @@
+"""Settings that cannot be: each is refused before any work, in one line that names the key and what it can be."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import re
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, open_dict
+
+from hwsweep import conf_path
+from hwsweep.argument_checks import check_count, check_number
+from hwsweep.build import InvalidConfig, build, check
+from hwsweep.sweep.hydra_internals import apply_overrides
+
+SMALL = {
+    "vae": ("vae.hidden=7", "vae.latent=3"),
+    "vae_conv": ("model=vae_conv", "vae.hidden=7", "vae.channels=[2]"),
+    "cosine": ("schedule=cosine_warmup",),
+    "sgd": ("optimizer=sgd",),
+    "csv": ("model=transformer", "dataset=text_csv"),
+    "texts": ("model=transformer", "dataset=headlines", "transformer.width=8", "transformer.heads=2"),
+}
+WHOLE = "must be a whole number"
+TORCH = "~optimizer.betas ~optimizer.decoupled_weight_decay"
+
+
+@functools.cache
+def composed(name: str) -> DictConfig:
+    with initialize_config_dir(str(conf_path()), version_base="1.3"):
+        return compose("config", list(SMALL[name]), return_hydra_config=True)
+
+
+def config_with(name: str, overrides: str) -> DictConfig:
+    """The config of one of `SMALL` with these overrides of values."""
+    cfg = copy.deepcopy(composed(name))
+    HydraConfig.instance().set_config(cfg)
+    with open_dict(cfg):
+        del cfg["hydra"]
+    apply_overrides(OverridesParser.create().parse_overrides(overrides.split()), cfg)
+    return cfg
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "message"),
+    [
+        ("vae", "epochs=true", f"`epochs` {WHOLE}, at least 1, but got True"),
+        ("vae", "epochs=1e3", f"`epochs` {WHOLE}, at least 1, but got 1000.0"),
+        ("vae", "batch_size=null", f"`batch_size` {WHOLE}, at least 1, but got None"),
+        ("vae", "seed=true", f"`seed` {WHOLE} from 0 to .*, but got True"),
+        ("vae", "clip_norm=inf", "`clip_norm` must be a finite number > 0, or null, but got inf"),
+        ("vae", "clip_norm=true", "`clip_norm` must be a finite number > 0, or null, but got True"),
+        ("vae", "precision=null", "`precision` must be float32, bfloat16 or auto, but got None"),
+        ("vae", "device=null", "`device` must be auto, cpu, cuda, cuda:N or mps, but got None"),
+        ("vae", "device=[0]", "`device` must be auto, cpu, cuda"),
+        ("vae", "title=${nothing}", "`title`: Interpolation key 'nothing' not found"),
+        ("vae", "title=null", "`title` must be a text, but got None"),
+        ("vae", "table=5", "`table` must be a name or a list of names, but got 5"),
+        ("vae", "objective=null", "`objective` must be a name or a list of names, but got None"),
+        ("vae", "objective=[]", "`objective` must be a name or a list of names"),
+        ("vae", "direction=null", "`direction` must be a name or a list of names, but got None"),
+        ("vae", "direction=up", "`direction` must name minimize or maximize for each objective"),
+        ("vae", "select=null", "`select` must be measured on the validation split"),
+        ("vae", "tracking.experiment=null", "`tracking.experiment` must be a text"),
+        ("vae", "resume=3", "`resume` must be a run's folder or a checkpoint, but none of these is a file: 3"),
+        ("vae", "resume=empty", r"`resume` needs the checkpoints .*, but empty is none \(EOFError\)"),
+        ("vae", "resume=text", "`resume` needs the checkpoints last.pt and best.pt of a run, but text is none"),
+        ("vae", "vae.latent=1000000000000", "the model cannot be made with these sizes: .*memory"),
+        ("vae", "vae.latent=" + "9" * 30, "Overflow"),
+        ("vae", "vae.lambda=true", "`vae.lambda` must be a finite number >= 0, but got True"),
+        ("vae", "vae.sigma2=true", "`vae.sigma2` must be a finite number > 0 .or learned., but got True"),
+        ("vae", "vae.hidden=true", f"`vae.hidden` {WHOLE}, at least 1, or a list of such, but got True"),
+        ("vae", "model=null", "`model` must be a section with a `_target_`, but got None"),
+        ("vae_conv", "vae.channels=[0]", f"`vae.channels` {WHOLE}, at least 1, or a list of such"),
+        ("vae", "kl._target_=hwsweep.models.kl_terms.Constnt", "Constnt"),
+        ("vae", "dataset.n_train=1e12", f"`dataset.n_train` {WHOLE} of images, at least "),
+        ("csv", "epochs=1", r"`dataset.path` must be given: add dataset.path="),
+        ("vae", "optimizer=null", "`optimizer` must be a section with a `_target_`, but got None"),
+        ("vae", "optimizer.lr=inf", "`optimizer.lr` must be a finite number >= 0, but got inf"),
+        ("vae", "optimizer.lr=fast", "`optimizer.lr` must be a finite number >= 0, but got 'fast'"),
+        ("vae", "optimizer.betas=[0.9]", r"`optimizer.betas` must be a list of 2 numbers in \[0, 1\), but got \[0.9\]"),
+        ("vae", "optimizer.betas=0.9", r"`optimizer.betas` must be a list of 2 numbers in \[0, 1\), but got 0.9"),
+        ("vae", "optimizer.betas=[a,b]", r"`optimizer.betas` must be a list of 2 numbers"),
+        ("vae", "optimizer.fused=maybe", "`optimizer.fused` must be true or false, but got 'maybe'"),
+        ("sgd", "optimizer.momentum=inf", "`optimizer.momentum` must be a finite number >= 0, but got inf"),
+        ("cosine", "schedule.warmup=half", r"`schedule.warmup` must be a number in \[0, 1\), but got 'half'"),
+        ("vae", "optimizer._target_=torch.optim.Adam " + TORCH, r"add \+optimizer._partial_=true"),
+        (
+            "vae",
+            f"optimizer._target_=torch.optim.Adam +optimizer._partial_=true {TORCH} optimizer.lr=-1",
+            "learning rate",
+        ),
+        (
+            "texts",
+            f"optimizer._target_=torch.optim.Adam +optimizer._partial_=true {TORCH} embedding.sparse=true",
+            "`optimizer` must take sparse gradients where `embedding.sparse=true`, but Adam does not",
+        ),
+        ("texts", "transformer.dropout=true", r"`transformer.dropout` must be a number in \[0, 1\), but got True"),
+        (
+            "vae",
+            "analysis.plan.set_images=0",
+            f"`analysis.plan.set_images` {WHOLE} of images .*, at least 6, but got 0",
+        ),
+        ("vae", "analysis.plan.importance_samples=0", f"`analysis.plan.importance_samples` {WHOLE}, at least 2"),
+        ("vae", "analysis.plan.probe_neighbours=-1", f"`analysis.plan.probe_neighbours` {WHOLE}, at least 1"),
+        ("vae", "analysis.plan.active_threshold=nan", "`analysis.plan.active_threshold` must be a finite number > 0"),
+        ("vae", "analysis.features.n_steps=0", f"`analysis.features.n_steps` {WHOLE}, at least 1, but got 0"),
+        ("vae", "analysis.features.learning_rate=inf", "`analysis.features.learning_rate` must be a finite number > 0"),
+        ("vae", "analysis.tolerance=nan", "`analysis.tolerance` must be a finite number >= 0, but got nan"),
+        ("vae", "+analysis.tolerence=1", "`analysis.tolerence` is no setting of analysis, which has: plan, features"),
+        ("vae", "~analysis.tolerance", "`analysis.tolerance` must be set"),
+        ("vae", "analysis=null", "`analysis` must be a section with a `_target_`"),
+        ("texts", "analysis.bigrams.max_iter=0", f"max_iter` {WHOLE}, at least 1, but got 0"),
+        ("texts", "analysis.calibration_bins=0", f"`analysis.calibration_bins` {WHOLE} from 1 to 1000, but got 0"),
+        ("vae", "figures.reconstructions.n_images=0", f"`figures.reconstructions.n_images` {WHOLE} from 1 to 1000"),
+        ("vae", "figures.samples.columns=0", f"`figures.samples.columns` {WHOLE} from 1 to 1000, but got 0"),
+        ("vae", "figures.samples.seed=-1", f"`figures.samples.seed` {WHOLE} from 0"),
+        ("vae", "figures.interpolation.n_steps=many", f"`figures.interpolation.n_steps` {WHOLE}"),
+        (
+            "vae",
+            "+figures.curves.columns=2",
+            "`figures.curves.columns` is no setting of figures.curves, which has: none",
+        ),
+        ("vae", "~figures.curves._partial_", "figures.curves"),
+        ("texts", "figures.attention_heads.max_tokens=0", f"`figures.attention_heads.max_tokens` {WHOLE} from 1"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_before_any_work(
+    name: str, overrides: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").touch()
+    Path("text").write_text("no checkpoint", encoding="utf-8")
+    with pytest.raises(InvalidConfig, match=message) as refused:
+        check(config_with(name, overrides))
+    assert "\n" not in str(refused.value)
+    assert {path.name for path in tmp_path.iterdir()} - {"cache"} == {"empty", "text"}
+
+
+@pytest.mark.parametrize("value", [True, None, 0, -1, 1.5, 1e12, float("nan"), "two", [1]])
+def test_a_value_that_is_no_count_is_refused(value: object) -> None:  # here, because tests check the types of models
+    with pytest.raises(ValueError, match=re.escape(f"`vae.latent` {WHOLE}, at least 1, but got {value!r}")):
+        check_count("vae.latent", value)
+
+
+@pytest.mark.parametrize("value", [True, None, 0, 1.001, float("nan"), float("inf"), 10**400, "half", [0.5]])
+def test_a_value_that_is_no_number_of_the_interval_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"`ramp` must be a number in (0, 1], but got {value!r}")):
+        check_number("ramp", value, "(0, 1]")
+    with pytest.raises(ValueError, match=re.escape("`ramp` must be a finite number > 1.5")):
+        check_number("ramp", value, "(1.5, inf)")
+
+
+@pytest.mark.parametrize("overrides", ["clip_norm=null figures=null", "vae.hidden=[]", "table=[a,b]"])
+def test_what_can_be_is_accepted(overrides: str) -> None:
+    check(config_with("vae", overrides))
+
+
+def test_a_class_of_torch_trains_as_an_optimizer() -> None:
+    torch_adam = f"optimizer._target_=torch.optim.Adam +optimizer._partial_=true {TORCH} optimizer.lr=0.5"
+    assert build(config_with("vae", torch_adam)).optimizer.param_groups[0]["lr"] == 0.5
