@@ -169,7 +169,7 @@ def _utf8(path: Path, content: bytes) -> str | None:
 
 def _decode(path: Path, content: bytes, encoding: str) -> str:
     try:
-        return content.decode(encoding)
+        return content.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}, line {_line(content, error.start)}: byte 0x{content[error.start]:02x} is not text in {encoding}. "

@@ -235,8 +235,9 @@ def test_the_encoding_of_a_table_is_recognised_and_said(
 
 
 def test_an_encoding_in_conf_is_used_and_bytes_that_it_has_not_are_refused_with_their_line(tmp_path: Path) -> None:
-    for encoding in ("gb18030", "utf-16"):
-        dataset = table(tmp_path / "t.csv", CSV.replace("words", CHINESE).encode(encoding), encoding=encoding)
+    for encoding in ("gb18030", "utf-16", "utf-16-le", "utf-8"):
+        content = f"\ufeff{CSV}".replace("words", CHINESE).encode(encoding)
+        dataset = table(tmp_path / "t.csv", content, encoding=encoding)
         assert (f"t4 {CHINESE} of 4", "a") in pairs(dataset.splits(0), "train", "valid", "test")
     with pytest.raises(DataError, match=r"t\.csv, line 6: byte 0x\w\w is not text in utf-8.*dataset\.encoding"):
         table(tmp_path / "t.csv", CSV.replace("of 4", "café 4").encode("cp1252"), encoding="utf-8").splits(0)
