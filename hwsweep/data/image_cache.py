@@ -19,7 +19,7 @@ from hwsweep.data.data_files import load_or_make
 from hwsweep.data.image_files import ImageFile, image_files, image_reader
 from hwsweep.data.progress_bar import progress_bar
 
-FORMAT = 1  # part of the key: raise it when the same files would decode to other pixels
+FORMAT = 2  # part of the key: raise it when the same files would decode to other pixels
 FILES_PER_TASK = 32  # a thread that switches after each small image mostly waits for the interpreter lock
 MAX_NAMES = 5  # broken images that a message names
 
@@ -31,7 +31,9 @@ class BrokenImage(NamedTuple):
     reason: str
 
 
-def cached_images(source: Path, size: int, channels: int, broken_images: str) -> UInt8[np.ndarray, "n c h w"]:
+def cached_images(
+    source: Path, size: int, channels: int, background: str, broken_images: str
+) -> UInt8[np.ndarray, "n c h w"]:
     """All images of `source`, 0..255, sorted by name, centre-cropped and resized: a read-only memory map.
 
     The first call decodes them, later calls map the user's cache. The images are decoded again when one is added,
@@ -41,31 +43,37 @@ def cached_images(source: Path, size: int, channels: int, broken_images: str) ->
     Args:
         size: height and width, in pixels.
         channels: 1 (grey) or 3 (RGB).
+        background: colour behind transparent images.
         broken_images: "refuse" raises an error; "skip" leaves them out and warns, once, when decoding.
 
     Raises:
         DataError: see `image_files`; or broken images, or the cache cannot be written.
     """
     files = image_files(source)
-    settings = f"{FORMAT} {size} {channels} {broken_images}"
+    settings = f"{FORMAT} {size} {channels} {background} {broken_images}"
     key = "\n".join([settings, *map(repr, map(tuple, files))]).encode(errors="surrogateescape")
     return load_or_make(
         "decoded",
         key,
         ".npy",
-        lambda path: _decode_all(source, files, path, (channels, size, size), broken_images),
+        lambda path: _decode_all(source, files, path, (channels, size, size), background, broken_images),
         partial(np.load, mmap_mode="r", allow_pickle=False),
     )
 
 
 def _decode_all(
-    source: Path, files: Sequence[ImageFile], path: Path, shape: tuple[int, int, int], broken_images: str
+    source: Path,
+    files: Sequence[ImageFile],
+    path: Path,
+    shape: tuple[int, int, int],
+    background: str,
+    broken_images: str,
 ) -> None:
     """Write the decoded images one by one: a full disk is an error here, but kills a process that writes to a map."""
     broken: list[BrokenImage] = []
     with path.open("wb") as out:
         _write_header(out, (len(files), *shape))
-        for image in _decoded(source, files, shape):
+        for image in _decoded(source, files, shape, background):
             if isinstance(image, BrokenImage):
                 broken.append(image)
             else:
@@ -91,7 +99,7 @@ def _report(source: Path, broken: Sequence[BrokenImage], n_files: int, broken_im
 
 
 def _decoded(
-    source: Path, files: Sequence[ImageFile], shape: tuple[int, int, int]
+    source: Path, files: Sequence[ImageFile], shape: tuple[int, int, int], background: str
 ) -> Iterator[UInt8[np.ndarray, "c h w"] | BrokenImage]:
     """All images in order, decoded in threads: Pillow releases the interpreter lock while it decodes and resizes."""
     tasks = [[file.name for file in files[i : i + FILES_PER_TASK]] for i in range(0, len(files), FILES_PER_TASK)]
@@ -100,13 +108,13 @@ def _decoded(
         ThreadPoolExecutor(os.cpu_count()) as pool,
         progress_bar(f"decoding {source}", "images", len(files), 0) as advance,
     ):
-        for images in pool.map(lambda names: [_decode(name, read, shape) for name in names], tasks):
+        for images in pool.map(lambda names: [_decode(name, read, shape, background) for name in names], tasks):
             yield from images
             advance(len(images))
 
 
 def _decode(
-    name: str, read: Callable[[str], BinaryIO], shape: tuple[int, int, int]
+    name: str, read: Callable[[str], BinaryIO], shape: tuple[int, int, int], background: str
 ) -> UInt8[np.ndarray, "c h w"] | BrokenImage:
     from PIL import Image, ImageOps
 
@@ -116,9 +124,12 @@ def _decode(
             if image.mode[0] in "IF":  # conversion to 8 bits would clip nearly every pixel to white
                 return BrokenImage(name, f"more than 8 bits a channel, mode {image.mode}")
             upright = ImageOps.exif_transpose(image)
+            if upright.has_transparency_data:
+                behind = Image.new("RGBA", upright.size, background)
+                upright = Image.alpha_composite(behind, upright.convert("RGBA"))
             converted = upright.convert("L" if channels == 1 else "RGB")
             resized = ImageOps.fit(converted, (width, height), Image.Resampling.LANCZOS)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, zipfile.BadZipFile) as error:
-        return BrokenImage(name, str(error))
+    except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError, zipfile.BadZipFile) as error:
+        return BrokenImage(name, str(error))  # RuntimeError: an encrypted zip
     pixels = np.asarray(resized, dtype=np.uint8).reshape(height, width, channels)
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO, NamedTuple
 
 from hwsweep.data import DataError
+from hwsweep.data.data_files import files_below, is_hidden, report_left_out
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 
@@ -26,17 +27,23 @@ class ImageFile(NamedTuple):
 
 
 def image_files(source: Path) -> list[ImageFile]:
-    """The images in a folder (and the folders below) or a zip, sorted by name.
+    """The images in a folder (and the folders below) or a zip, sorted by name; it says how many other files there are.
 
     Raises:
         DataError: `source` is missing or unreadable, has no image, or is a zip with a member outside of its folder.
     """
     if not source.exists():
         raise DataError(f"there is no folder or zip of images at {source}; set dataset.path")
-    files = list(_in_folder(source) if source.is_dir() else _in_zip(source))
+    endings = ", ".join(sorted(SUFFIXES))
+    files: list[ImageFile] = []
+    others: list[ImageFile] = []
+    for file in sorted(_in_folder(source) if source.is_dir() else _in_zip(source)):
+        is_image = os.path.splitext(file.name)[1].lower() in SUFFIXES  # noqa: PTH122
+        (files if is_image else others).append(file)
     if not files:
-        raise DataError(f"no images in {source}: looked for {', '.join(sorted(SUFFIXES))}")
-    return sorted(files)
+        raise DataError(f"no images in {source}: looked for {endings}")
+    report_left_out(source, [file.name for file in others], f"images ({endings})")
+    return files
 
 
 @contextmanager
@@ -50,12 +57,13 @@ def image_reader(source: Path) -> Iterator[Callable[[str], BinaryIO]]:
 
 
 def _in_folder(source: Path) -> Iterator[ImageFile]:
-    for folder, _, names in os.walk(source):
-        for name in filter(_is_image, names):
-            path = os.path.join(folder, name)  # noqa: PTH118 (a Path each would cost more than the listing)
-            status = os.stat(path)  # noqa: PTH116
-            relative = os.path.relpath(path, source).replace(os.sep, "/")
-            yield ImageFile(relative, status.st_size, status.st_mtime_ns)
+    for path in files_below(str(source)):
+        name = os.path.relpath(path, source).replace(os.sep, "/")
+        try:
+            status = os.stat(path)  # noqa: PTH116 (a Path each would cost more than the listing)
+            yield ImageFile(name, status.st_size, status.st_mtime_ns)
+        except OSError:  # a link to nothing is a broken image
+            yield ImageFile(name, 0, 0)
 
 
 def _in_zip(source: Path) -> Iterator[ImageFile]:
@@ -71,9 +79,5 @@ def _in_zip(source: Path) -> Iterator[ImageFile]:
                 f"{source}: every member must lie inside the zip's folder, but {member.filename!r} lies outside. "
                 "Pack the images again"
             )
-        if not member.is_dir() and _is_image(path.name):
+        if not member.is_dir() and not any(map(is_hidden, path.parts)):
             yield ImageFile(member.filename, member.file_size, member.CRC)
-
-
-def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")  # noqa: PTH122

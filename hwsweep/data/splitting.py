@@ -58,11 +58,19 @@ def partition(
     """Random, disjoint splits of images and, unless None, labels. They are copies of the rows of `images`.
 
     Raises:
-        DataError: no example remains for training.
+        DataError: no example remains for training, or the images for training or testing are all equal: then there is
+            no variance to measure.
     """
     import torch
 
     rows = random_rows(len(images), valid, test, seed)
+    for split, indices in (("training", rows.train), ("test", rows.test)):
+        if len(indices) and not any((images[index] != images[indices[0]]).any() for index in indices):
+            same = ", all the same" if len(indices) > 1 else ""
+            raise DataError(
+                f"the {split} split needs two different images, but it has {len(indices)} of {len(images)}{same}. Add "
+                f"other images, or set dataset.valid and dataset.test (now {valid} and {test}) to numbers of images"
+            )
 
     def examples(indices: Int64[np.ndarray, " m"]) -> Examples:
         image = {"image": torch.from_numpy(images[indices])}  # a copy, even of a memory map

@@ -46,13 +46,13 @@ def rewrite(path: Path, content: bytes) -> None:
 
 
 def test_images_come_sorted_by_name_with_the_channels_first(folder: Path) -> None:
-    images = cached_images(folder, 5, 3, "refuse")
+    images = cached_images(folder, 5, 3, "white", "refuse")
     assert images.dtype == np.uint8
     np.testing.assert_array_equal(images, np.broadcast_to(np.array(COLOURS)[:, :, None, None], (7, 3, 5, 5)))
 
 
 def test_grey_is_the_luma_of_itu_r_601(folder: Path) -> None:
-    images = cached_images(folder, 5, 1, "refuse")
+    images = cached_images(folder, 5, 1, "white", "refuse")
     luma = np.array(COLOURS) @ [0.299, 0.587, 0.114]
     np.testing.assert_allclose(images[:, 0, 2, 2], luma, atol=1)  # rounding
 
@@ -64,7 +64,7 @@ def test_images_are_cropped_to_the_middle_square(
     image = Image.new("RGB", size, "red")
     image.paste((0, 255, 0), middle)
     image.save(tmp_path / "a.png")
-    images = cached_images(tmp_path, 11, 3, "refuse")
+    images = cached_images(tmp_path, 11, 3, "white", "refuse")
     np.testing.assert_array_equal(images[0].transpose(1, 2, 0), np.full((11, 11, 3), (0, 255, 0)))
 
 
@@ -74,46 +74,48 @@ def test_a_photograph_is_turned_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # "the left side as stored is the top of the scene" (EXIF 2.3: row 0 is the right-hand side)
     image.save(tmp_path / "a.png", exif=exif)
-    upright = cached_images(tmp_path, 16, 1, "refuse")[0, 0]
+    upright = cached_images(tmp_path, 16, 1, "white", "refuse")[0, 0]
     assert upright[0].min() == 255
     assert upright[-1].max() == 0
 
 
 def test_a_zip_gives_the_same_as_the_folder_and_is_not_unpacked(folder: Path) -> None:
-    expected = np.array(cached_images(folder, 5, 3, "refuse"))
+    expected = np.array(cached_images(folder, 5, 3, "white", "refuse"))
     archive = zipped(folder)
     before = sorted(folder.parent.iterdir())
-    np.testing.assert_array_equal(cached_images(archive, 5, 3, "refuse"), expected)
+    np.testing.assert_array_equal(cached_images(archive, 5, 3, "white", "refuse"), expected)
     assert sorted(folder.parent.iterdir()) == before
 
 
 def test_the_second_call_maps_memory_and_decodes_nothing(folder: Path) -> None:
-    cached_images(folder, 5, 3, "refuse")
+    cached_images(folder, 5, 3, "white", "refuse")
     rewrite(folder / "0.png", b"x" * (folder / "0.png").stat().st_size)  # would be refused if it were decoded
-    images = cached_images(folder, 5, 3, "refuse")
+    images = cached_images(folder, 5, 3, "white", "refuse")
     assert isinstance(images, np.memmap)
     assert tuple(images[0, :, 0, 0]) == COLOURS[0]
 
 
 def test_a_changed_folder_is_decoded_again(folder: Path) -> None:
-    cached_images(folder, 5, 3, "refuse")
+    cached_images(folder, 5, 3, "white", "refuse")
     os.utime(folder / "0.png", ns=(0, 0))
     Image.new("RGB", (13, 17), (1, 2, 3)).save(folder / "0.png")
-    assert tuple(cached_images(folder, 5, 3, "refuse")[0, :, 0, 0]) == (1, 2, 3)
+    assert tuple(cached_images(folder, 5, 3, "white", "refuse")[0, :, 0, 0]) == (1, 2, 3)
     (folder / "0.png").rename(folder / "more" / "9.png")
-    assert tuple(cached_images(folder, 5, 3, "refuse")[-1, :, 0, 0]) == (1, 2, 3)
+    assert tuple(cached_images(folder, 5, 3, "white", "refuse")[-1, :, 0, 0]) == (1, 2, 3)
     (folder / "more" / "9.png").unlink()
-    assert len(cached_images(folder, 5, 3, "refuse")) == 6
+    assert len(cached_images(folder, 5, 3, "white", "refuse")) == 6
 
 
 def test_another_setting_is_decoded_anew(folder: Path) -> None:
-    shapes = [cached_images(folder, size, channels, "refuse").shape for size, channels in [(5, 3), (7, 3), (5, 1)]]
+    shapes = [
+        cached_images(folder, size, channels, "white", "refuse").shape for size, channels in [(5, 3), (7, 3), (5, 1)]
+    ]
     assert shapes == [(7, 3, 5, 5), (7, 3, 7, 7), (7, 1, 5, 5)]
 
 
 def test_many_at_once_decode_once(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with ThreadPoolExecutor(8) as pool:
-        arrays = list(pool.map(lambda _: cached_images(folder, 5, 3, "refuse"), range(8)))
+        arrays = list(pool.map(lambda _: cached_images(folder, 5, 3, "white", "refuse"), range(8)))
     assert all(np.array_equal(array, arrays[0]) for array in arrays)
     assert capfd.readouterr().err.count("0 of 7 images") == 1
 
@@ -126,30 +128,75 @@ def break_two(folder: Path) -> None:
 def test_broken_images_are_refused_by_name_and_leave_nothing_behind(folder: Path) -> None:
     break_two(folder)
     with pytest.raises(DataError, match=r"2 of 7 .*1\.PNG \(.*3\.png \(.*dataset\.broken_images=skip"):
-        cached_images(folder, 5, 3, "refuse")
+        cached_images(folder, 5, 3, "white", "refuse")
     assert [path.suffix for path in cache_folder("decoded").iterdir()] == [".lock"]
 
 
 def test_broken_images_are_skipped_with_a_warning_that_names_them(folder: Path) -> None:
     break_two(folder)
     with pytest.warns(UserWarning, match=r"2 of 7 .*1\.PNG \(.*3\.png \(.*left out"):
-        images = cached_images(folder, 5, 3, "skip")
+        images = cached_images(folder, 5, 3, "white", "skip")
     good = [colour for i, colour in enumerate(COLOURS) if i not in (1, 3)]
     np.testing.assert_array_equal(images[:, :, 0, 0], good)
     with pytest.raises(DataError, match="2 of 7"):  # the cache of the one setting does not serve the other
-        cached_images(folder, 5, 3, "refuse")
+        cached_images(folder, 5, 3, "white", "refuse")
 
 
 def test_a_folder_of_broken_images_only_is_refused_even_when_skipping(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"")
     with pytest.raises(DataError, match="1 of 1"):
-        cached_images(tmp_path, 5, 3, "skip")
+        cached_images(tmp_path, 5, 3, "white", "skip")
 
 
 def test_sixteen_bit_images_are_not_clipped_but_named(tmp_path: Path) -> None:
     Image.fromarray(np.full((4, 4), 40_000, dtype=np.uint16)).save(tmp_path / "scan.png")
     with pytest.raises(DataError, match=r"scan\.png \(more than 8 bits"):
-        cached_images(tmp_path, 4, 1, "refuse")
+        cached_images(tmp_path, 4, 1, "white", "refuse")
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+@pytest.mark.parametrize(("background", "seen"), [("white", 255), ("#00ff00", 150)])
+def test_black_ink_on_transparency_stays_visible(tmp_path: Path, mode: str, background: str, seen: int) -> None:
+    image = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
+    image.paste((0, 0, 0, 255), (0, 0, 4, 8))
+    image.convert(mode).save(tmp_path / "ink.png", transparency=None if mode != "P" else 0)
+    pixels = cached_images(tmp_path, 8, 1, background, "refuse")[0, 0]
+    assert (pixels[:, :3].max(), pixels[:, 5:].min()) == (0, seen)  # luma of pure green: 0.587 * 255
+
+
+def test_a_link_to_nothing_is_a_broken_image_and_linked_folders_are_followed(folder: Path, tmp_path: Path) -> None:
+    (folder / "more").rename(tmp_path / "elsewhere")
+    (folder / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "loop").symlink_to(folder)
+    assert len(cached_images(folder, 5, 3, "white", "refuse")) == 7
+    (folder / "9.png").symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(DataError, match=r"1 of 8 .*9\.png \(.*No such file"):
+        cached_images(folder, 5, 3, "white", "refuse")
+
+
+def test_an_encrypted_zip_says_that_it_is(folder: Path) -> None:
+    archive = zipped(folder)
+    content = bytearray(archive.read_bytes())
+    for signature, flag in ((b"PK\3\4", 6), (b"PK\1\2", 8)):  # bit 0 of the flags: encrypted (APPNOTE 4.4.4)
+        start = -1
+        while (start := content.find(signature, start + 1)) >= 0:
+            content[start + flag] |= 1
+    archive.write_bytes(content)
+    with pytest.raises(DataError, match=r"7 of 7 .*0\.png \(.*encrypted"):
+        cached_images(archive, 5, 3, "white", "skip")
+
+
+def test_hidden_files_and_those_of_systems_are_skipped_and_other_endings_counted(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for hidden in (".thumbnails", "__MACOSX", "@eaDir"):
+        (folder / hidden).mkdir()
+        Image.new("RGB", (13, 17)).save(folder / hidden / "x.png")
+    (folder / "Thumbs.db").write_bytes(b"of Windows")
+    for source in (folder, zipped(folder)):
+        caplog.clear()
+        assert len(cached_images(source, 5, 3, "white", "refuse")) == 7
+        assert "1 files in" in caplog.text and ": 1 .txt" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["../evil.png", "a/../../evil.png", "/evil.png", "..\\evil.png", "C:\\evil.png"])
@@ -159,7 +206,7 @@ def test_a_zip_whose_members_would_escape_is_refused(folder: Path, name: str) ->
         writer.writestr(zipfile.ZipInfo(name), b"payload")
     before = sorted(folder.parent.rglob("*"))
     with pytest.raises(DataError, match=r"evil\.png.* lies outside"):
-        cached_images(archive, 5, 3, "skip")
+        cached_images(archive, 5, 3, "white", "skip")
     assert sorted(folder.parent.rglob("*")) == before
 
 
@@ -170,21 +217,21 @@ def test_a_damaged_member_of_a_zip_is_named(folder: Path) -> None:
     archive = folder.with_suffix(".zip")
     archive.write_bytes(archive.read_bytes().replace(b"pixelspixels", b"pixelsPIXELS", 1))
     with pytest.raises(DataError, match=r"1 of 2 .*1\.png \(Bad CRC-32"):
-        cached_images(archive, 5, 3, "refuse")
+        cached_images(archive, 5, 3, "white", "refuse")
 
 
 def test_a_path_without_images_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no folder or zip of images at"):
-        cached_images(tmp_path / "nowhere", 5, 3, "skip")
+        cached_images(tmp_path / "nowhere", 5, 3, "white", "skip")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"no images in .*empty: looked for .*\.jpg"):
-        cached_images(tmp_path / "empty", 5, 3, "skip")
+        cached_images(tmp_path / "empty", 5, 3, "white", "skip")
     (tmp_path / "a.zip").write_bytes(b"no zip")
     with pytest.raises(DataError, match="neither a folder nor a readable zip"):
-        cached_images(tmp_path / "a.zip", 5, 3, "skip")
+        cached_images(tmp_path / "a.zip", 5, 3, "white", "skip")
 
 
 def test_unchanged_images_raise_no_warning_when_skipping(folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert len(cached_images(folder, 5, 3, "skip")) == 7
+        assert len(cached_images(folder, 5, 3, "white", "skip")) == 7

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import pickle
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +174,7 @@ def test_a_path_is_relative_to_the_working_directory_unless_it_starts_with_the_v
 def test_a_folder_gives_images_without_labels(home: Path) -> None:
     for i in range(13):
         Image.new("L", (9, 7), i).save(home / f"{i}.png")
-    dataset = FolderImages("own", "me", "$HWSWEEP_DATA", 5, 1, "refuse", valid=2, test=3)
+    dataset = FolderImages("own", "me", "$HWSWEEP_DATA", 5, 1, "white", "refuse", valid=2, test=3)
     splits = dataset.splits(0)
     assert [set(part) for part in (splits.train, splits.valid, splits.test)] == [{"image"}] * 3
     assert splits.train["image"].shape == (8, 1, 5, 5)
@@ -184,18 +185,37 @@ def test_a_folder_gives_images_without_labels(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("values", "test", "message"),
+    [
+        (range(12), 1, r"the test split needs two different images, but it has 1 of 12\. Add"),
+        (range(6), 3, r"the training split .* it has 1 of 6\..*dataset\.test \(now 2 and 3\)"),
+        ([7] * 12, 3, r"the training split .* it has 7 of 12, all the same\."),
+    ],
+)
+def test_images_without_variance_are_refused_before_training(
+    home: Path, values: Sequence[int], test: int, message: str
+) -> None:
+    for i, value in enumerate(values):
+        Image.new("L", (9, 7), value).save(home / f"{i}.png")
+    dataset = FolderImages("own", "me", "$HWSWEEP_DATA", 5, 1, "white", "refuse", valid=2, test=test)
+    with pytest.raises(DataError, match=message):
+        dataset.splits(0)
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"channels": 4}, r"`dataset\.channels` must be 1 \(grey\) or 3 \(RGB\), but got 4"),
         ({"size": 0}, r"`dataset\.size` must be a whole number of pixels, at least 1, but got 0"),
         ({"broken_images": "ignore"}, r"`dataset\.broken_images` must be skip or refuse, but got ignore"),
+        ({"background": "whitish"}, r"`dataset\.background` must be a colour, such as .*but got 'whitish'"),
         ({"test": 0}, r"`dataset\.test` must be"),
     ],
 )
 def test_bad_settings_of_a_folder_are_refused_before_any_reading(change: dict[str, object], message: str) -> None:
     good = {"name": "own", "source": "me", "path": "x", "size": 5, "channels": 3, "valid": 2, "test": 3}
     with pytest.raises(ValueError, match=message):
-        FolderImages(**{**good, "broken_images": "skip", **change})
+        FolderImages(**{**good, "background": "white", "broken_images": "skip", **change})
 
 
 def idx(array: np.ndarray) -> bytes:
