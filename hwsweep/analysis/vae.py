@@ -41,7 +41,7 @@ def analyse(
     log_term = n_pixels / 2 * math.log(likelihood.sigma2) if isinstance(model.likelihood, OptimalGaussian) else 0.0
     tags = {
         "verdict": computed.verdict.label,
-        "why": computed.verdict.sentence,
+        "why": "; ".join(filter(None, (computed.verdict.sentence, computed.not_measured))),
         "effective_beta": effective_beta(model.kl_weight, n_pixels, likelihood),
     }
     objective = computed.metrics["test/distortion"] - log_term + model.kl_weight * computed.metrics["test/rate"]

@@ -3,7 +3,7 @@
 Posterior collapse: q(z | x) equals the prior for every image and the decoder ignores z; rate and mutual information are
 near 0 and all reconstructions are the same. It happens at a large lambda. At lambda near 0 the opposite happens: the
 VAE becomes an autoencoder whose aggregate posterior is far from the prior. It reconstructs, but its samples from the
-prior do not look like images.
+prior do not look like images. A model that explains the images no better than their mean does not reconstruct.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ def verdict(metrics: Mapping[str, float], n_latents: int) -> Verdict:
     """Name a run by the first of these rules that holds, where A latents are active (`test/active_units`).
 
     1. collapsed: A = 0, and mutual information below `SILENT` or the aggregate posterior near the prior.
-    2. unregularised: the aggregate posterior far from the prior: `test/gaussian_kl` above `FAR` per active latent.
-    3. partly collapsed: A < `n_latents`.
-    4. healthy: every latent is active and the aggregate posterior is near the prior.
+    2. untrained: the distortion is not below that of the mean training image (`test/mean_image_distortion`).
+    3. unregularised: the aggregate posterior far from the prior: `test/gaussian_kl` above `FAR` per active latent.
+    4. partly collapsed: A < `n_latents`.
+    5. healthy: every latent is active and the aggregate posterior is near the prior.
 
     Args:
         metrics: of the test split, by key, as `compute_metrics` names them.
@@ -39,6 +40,8 @@ def verdict(metrics: Mapping[str, float], n_latents: int) -> Verdict:
     far = metrics["test/gaussian_kl"] > FAR * max(1, active)
     if active == 0 and (metrics["test/mutual_information"] < SILENT or not far):
         label, reason = "collapsed", _collapsed(metrics, n_latents)
+    elif metrics["test/distortion"] >= metrics["test/mean_image_distortion"]:
+        label, reason = "untrained", _untrained(metrics)
     elif far:
         label, reason = "unregularised", _unregularised(metrics)
     elif active < n_latents:
@@ -59,6 +62,13 @@ def _collapsed(metrics: Mapping[str, float], n_latents: int) -> str:
     return (
         f"{reason}: 0 of {n_latents} latents active, rate {rate:.2f} nats, mutual information {information:.2f} nats; "
         f"reconstructions differ {metrics['test/reconstruction_spread']:.1%} as much as the images do"
+    )
+
+
+def _untrained(metrics: Mapping[str, float]) -> str:
+    return (
+        f"the model does not reconstruct: its distortion is {metrics['test/distortion']:.6g} nats, and that of the "
+        f"mean training image {metrics['test/mean_image_distortion']:.6g} nats; train longer, or change `optimizer.lr`"
     )
 
 

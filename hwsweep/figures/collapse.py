@@ -16,7 +16,13 @@ from hwsweep.figures.linear_models import linear_models
 from hwsweep.figures.sweep_runs import RunNumbers, colours, metric, sort_by_lambda
 
 PANELS = 2
-BANDS = {"unregularised": "#FBE3D6", "healthy": "#DDF1E9", "partly collapsed": "#FFF3CC", "collapsed": "#E4E4E4"}
+BANDS = {
+    "untrained": "#F3E1F0",
+    "unregularised": "#FBE3D6",
+    "healthy": "#DDF1E9",
+    "partly collapsed": "#FFF3CC",
+    "collapsed": "#E4E4E4",
+}
 """Verdict -> colour of the band behind its runs, by rising lambda."""
 
 _MAX_TICKS = 5

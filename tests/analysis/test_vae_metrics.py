@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from hwsweep.analysis.features import FeaturePlan, feature_network
-from hwsweep.analysis.vae_metrics import AnalysisPlan, VAEMetrics, compute_metrics
+from hwsweep.analysis.vae_metrics import AnalysisPlan, VAEMetrics, compute_metrics, mean_image_distortion
 from hwsweep.data import Splits
 from hwsweep.models.kl_terms import Constant
 from hwsweep.models.networks import fully_connected
@@ -66,22 +66,27 @@ def planted(mu_scale: float, dead: list[int]) -> VAE:
         encoder.weight[LATENT:], encoder.bias[LATENT:] = 0, -2
         decoder.weight.copy_(mixed / mu_scale)
         decoder.weight[:, dead] = 0
+        decoder.bias.copy_(SPLITS.train["image"].flatten(1).float().mean(0) / 255)
         for row in [*dead, *(LATENT + k for k in dead)]:
             encoder.weight[row], encoder.bias[row] = 0, 0
     return model.eval()
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, VAEMetrics]:
+def features() -> nn.Module:
     plan = FeaturePlan(n_features=4, n_steps=30, batch_size=50, learning_rate=1e-2, seed=0)
-    network = feature_network(SPLITS.train, plan, "digest")
+    return feature_network(SPLITS.train, plan, "digest")
+
+
+@pytest.fixture(scope="module")
+def found(features: nn.Module) -> dict[str, VAEMetrics]:
     models = {
         "some": planted(2.0, [0, 3]),
         "all": planted(2.0, list(range(LATENT))),
         "wide": planted(60.0, []),
         "faint": planted(1e-4, []),
     }
-    return {name: compute_metrics(model, SPLITS, network, PLAN) for name, model in models.items()}
+    return {name: compute_metrics(model, SPLITS, features, PLAN) for name, model in models.items()}
 
 
 def test_planted_dead_latents_and_only_those_are_inactive(found: dict[str, VAEMetrics]) -> None:
@@ -133,6 +138,49 @@ def test_every_metric_is_there_and_finite_and_the_parts_add_up(found: dict[str, 
             metrics["test/gaussian_kl"] <= metrics["test/aggregate_kl"] + 4 * metrics["test/mutual_information_error"]
         )
         assert set(KEYS) <= metrics.keys()
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+def test_the_mean_image_costs_what_a_model_of_it_costs(likelihood: str) -> None:
+    train, test = (split["image"].flatten(1).double() / 255 for split in (SPLITS.train, SPLITS.test))
+    mean = train.mean(0)
+    normal = torch.distributions.Normal(mean, 0.1**0.5)
+    constant = 21 / 2 * math.log(2 * math.pi * 0.1)
+    surprise = -normal.log_prob(test).sum(1) - constant if likelihood == "gaussian" else cross_entropy(mean, test)
+    model = VAE(
+        {"image": (1, 3, 7)},
+        networks=partial(fully_connected, hidden=[]),
+        latent=LATENT,
+        likelihood=likelihood,
+        sigma2=0.1,
+        kl_weight=1.0,
+        kl_term=Constant(),
+        log_var_limit=10.0,
+    )
+    assert mean_image_distortion(model, SPLITS) == pytest.approx(float(surprise.mean()), rel=1e-5)
+
+
+def cross_entropy(mean: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+    return -(image * mean.log() + (1 - image) * (1 - mean).log()).sum(1)
+
+
+def test_a_model_worse_than_the_mean_image_is_untrained(features: nn.Module) -> None:
+    model = planted(2.0, [])
+    with torch.no_grad():
+        model.decoder[0].bias += 1
+    assert compute_metrics(model, SPLITS, features, PLAN).verdict.label == "untrained"
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_few_test_images_leave_out_what_needs_more_and_say_so(features: nn.Module, n: int) -> None:
+    few = Splits(SPLITS.train, examples(1, 1), examples(n, 2))
+    found = compute_metrics(planted(2.0, []), few, features, PLAN)
+    assert not found.metrics.keys() & {"test/precision", "test/recall", "test/density", "test/coverage"}
+    assert all(math.isfinite(value) for value in found.metrics.values())
+    assert found.not_measured == (
+        "precision, recall, density and coverage are not measured: they need more than 3 test images, "
+        f"but there are {n}"
+    )
 
 
 def test_the_analysis_repeats_and_leaves_the_global_noise_alone() -> None:

@@ -10,6 +10,7 @@ HEALTHY = {
     "test/active_units": 20.0,
     "test/rate": 30.16,
     "test/distortion": 115.13,
+    "test/mean_image_distortion": 316.5,
     "test/mutual_information": 6.9068,
     "test/mutual_information_cap": 6.9078,
     "test/gaussian_kl": 1.57,
@@ -73,6 +74,14 @@ COLLAPSED = HEALTHY | {
                 "samples do not look like images"
             ),
         ),
+        (
+            {"test/distortion": 550.0},
+            "untrained",
+            (
+                "the model does not reconstruct: its distortion is 550 nats, and that of the mean training image 316.5 "
+                "nats; train longer, or change `optimizer.lr`"
+            ),
+        ),
     ],
 )
 def test_the_sentence_names_what_happened_and_gives_the_numbers(change: dict[str, float], label: str, why: str) -> None:
@@ -88,6 +97,10 @@ def test_the_sentence_names_what_happened_and_gives_the_numbers(change: dict[str
         ({"test/active_units": 19.0}, "partly collapsed"),
         ({"test/active_units": 1.0, "test/gaussian_kl": 0.999 * FAR}, "partly collapsed"),
         ({"test/active_units": 1.0, "test/gaussian_kl": 1.001 * FAR}, "unregularised"),  # each active one counts
+        ({"test/distortion": 316.4}, "healthy"),
+        ({"test/distortion": 316.5}, "untrained"),
+        ({"test/distortion": 316.5, "test/active_units": 3.0}, "untrained"),
+        ({"test/distortion": 316.5, "test/gaussian_kl": 80.0}, "untrained"),
         # faint latents near the prior count as unused; latent codes on a tiny scale are far from it but identify images
         (COLLAPSED | {"test/mutual_information": 1.01 * SILENT, "test/gaussian_kl": 0.3}, "collapsed"),
         (COLLAPSED | {"test/mutual_information": 6.9, "test/gaussian_kl": 80.0}, "unregularised"),
