@@ -59,6 +59,20 @@ def test_a_file_of_ones_own_may_be_named_in_conf(tmp_path: Path) -> None:
     assert vectors(path=str(tmp_path / "mine.txt")).rows(["café"])[0].tolist() == [[4, 5, 6]]
 
 
+@pytest.mark.parametrize("name", ["cc.en.3.vec", "mine.zip", "mine.vec.gz", "no_ending"])
+def test_files_of_word2vec_and_fasttext_and_words_with_spaces_are_read(tmp_path: Path, name: str) -> None:
+    content = b"5 3\n" + LINES + b"at name@domain.com 7 8 9\n. . . 1 1 1 \n\n"
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("wiki.vec", content)
+    else:
+        (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    rows, found = vectors(path=str(tmp_path / name)).rows(["the", "at name@domain.com", ". . .", "at", "5"])
+    assert found.tolist() == [True, True, True, False, False]
+    assert rows[:3].tolist() == [[1, 2, 3], [7, 8, 9], [1, 1, 1]]
+    assert vectors(path=str(tmp_path / name)).check() == 6
+
+
 def test_words_that_are_all_unseen_have_zero_vectors(folder: Path) -> None:
     write(folder, ".txt")
     rows, found = vectors().rows(["qwx", "zzy"])
@@ -105,6 +119,8 @@ def test_reading_leaves_the_check_of_certificates_on(folder: Path) -> None:
     ("content", "message"),
     [
         (LINES + b"short 1 2\n", r"glove\.6B\.3d\.txt, line 5: 2 values, but `dim` is 3\. Set `dim`"),
+        (b"the 1 2 3 4 5\n", r"line 1: 5 values, but `dim` is 3"),
+        (b"5 3\n\n", r"glove\.6B\.3d\.txt has no vectors"),
         (b"the 1 2 three\n", r"glove\.6B\.3d\.txt, line 1: .* the line is .the 1 2 three"),
         (b"the 1 2 nan\n", r"line 1: a word and 3 finite numbers must follow"),
     ],
