@@ -23,7 +23,7 @@ def main() -> None:
 
 
 def train(cfg: DictConfig) -> float | tuple[float, ...]:
-    """Objective (or objectives) of one run; a mistake in config or data or a diverged loss is a message, exit code 2."""
+    """Objective (or objectives) of one run; wrong config or data, or a diverged loss, is a message and exit code 2."""
     from hwsweep.build import InvalidConfig
     from hwsweep.data import DataError
     from hwsweep.run import run
