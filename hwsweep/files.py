@@ -1,16 +1,25 @@
-"""Files that are there whole or not at all, things that one process makes for all, and the user's cache folder."""
+"""Files that are there whole or not at all, without passwords; things that one process makes for all; the cache."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+
+MASK = "***"
+_PASSWORD = re.compile(
+    r"""(?<=://) (?P<user>[^\s:/@<>"]*:) [^\s<>"]* (?P<host>@)  # URL with user and password: postgresql://me:secret@host/db
+    | (?P<name>[?&;]\w*(?:password|passwd|pwd|token|secret|signature|access_?key)=) [^\s&<>"']*  # or in its query
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
 
 
 @contextmanager
@@ -38,8 +47,22 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def write_json(path: Path, value: Any) -> Path:
-    """`path`, once it holds this value as JSON."""
-    return write_text(path, json.dumps(value, indent=2) + "\n")
+    """`path`, once it holds this value as JSON; its texts without passwords."""
+    return write_text(path, json.dumps(masked(value), indent=2) + "\n")
+
+
+def without_passwords(text: str) -> str:
+    """The text with *** for the password in each URL."""
+    return _PASSWORD.sub(lambda found: f"{found['user'] or found['name']}{MASK}{found['host'] or ''}", text)
+
+
+def masked(value: Any) -> Any:
+    """The value, of dicts and lists, with *** for the password in each URL."""
+    if isinstance(value, str):
+        return without_passwords(value)
+    if isinstance(value, Mapping):
+        return {key: masked(inner) for key, inner in value.items()}
+    return [masked(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def read_json(path: Path) -> Any:

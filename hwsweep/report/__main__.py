@@ -34,7 +34,7 @@ def write(folders: list[Path]) -> list[Path]:
     Raises:
         SweepError: a folder holds no study.
     """
-    from hwsweep.files import write_text
+    from hwsweep.files import without_passwords, write_text
     from hwsweep.report.compare import compare
     from hwsweep.report.html.render import render
     from hwsweep.report.write import PAGE, write_report
@@ -48,7 +48,7 @@ def write(folders: list[Path]) -> list[Path]:
         return [report.page, report.table]
     folder = folders[0].absolute().parent / "_vs_".join(view.name for view in views)
     folder.mkdir(exist_ok=True)
-    return [write_text(folder / PAGE, render(compare(views, folder)))]
+    return [write_text(folder / PAGE, without_passwords(render(compare(views, folder))))]
 
 
 def folder_of(name: str) -> Path:

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import NamedTuple
 
-from hwsweep.files import write_text
+from hwsweep.files import without_passwords, write_text
 from hwsweep.report.gather import gather
 from hwsweep.report.html.render import render
 from hwsweep.report.model_study import model_study
@@ -37,10 +37,10 @@ def write_report(view: StudyView, processes: Executor | None = None) -> ReportFi
     Args:
         processes: draw the figures; None draws them in this process.
     """
-    table = write_text(view.directory / TABLE, results_csv(view))
+    table = write_text(view.directory / TABLE, without_passwords(results_csv(view)))
     model = model_study(view)
     figures = StudyFigures(view, model, processes)
-    page = write_text(view.directory / PAGE, render(gather(view, model, figures)))
+    page = write_text(view.directory / PAGE, without_passwords(render(gather(view, model, figures))))
     return ReportFiles(page, table, [figure.path for figure in figures.figures], figures.problems)
 
 

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hwsweep import conf_path, run_folder
+from hwsweep.files import without_passwords
 from hwsweep.tracking.reading import LoggedRun, download, read_run
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def train_again(before: LoggedRun, store: Store, uri: str) -> LoggedRun:
         new_id = run_folder.run_id(folder)
         if new_id is not None:
             store.client().set_tag(new_id, "hwsweep.reproduces", before.id)
-            command = f"python -m hwsweep.reproduce {shlex.join(sys.argv[1:])}"
+            command = without_passwords(f"python -m hwsweep.reproduce {shlex.join(sys.argv[1:])}")
             store.client().set_tag(new_id, "hwsweep.command", command)
     assert new_id is not None
     print(f"MLflow run {new_id}; files in {folder}")

@@ -11,7 +11,7 @@ from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from hwsweep import files, run_folder
-from hwsweep.sweep import planning
+from hwsweep.sweep import SweepError, planning
 from hwsweep.sweep.config_snapshot import Snapshot, hydra_overrides, take_snapshot
 from hwsweep.sweep.execution import devices
 from hwsweep.sweep.execution.choice import Kind, executor_kind, make_executor
@@ -77,7 +77,7 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
         checker = PointChecker(settings.check, space, loader, snapshot.compose)
         plan, refusals = _without_refused_points(plan, checker, folder)
         snapshot.set_study(base)
-        files.write_text(folder.path / "multirun.yaml", OmegaConf.to_yaml(config))
+        files.write_text(folder.path / "multirun.yaml", files.without_passwords(OmegaConf.to_yaml(config)))
         store = TrialStore(folder.name, open_storage(settings.storage, folder.path), plan.directions)
         proposals = Proposals(plan, store, base)
         program = _program(context, task, config, snapshot, len(plan.directions))
@@ -99,6 +99,11 @@ def _complete_command(config: DictConfig, arguments: list[str], loader: ConfigLo
     latest = {line.partition("=")[0]: line for line in lines}
     arguments = list(record["question"]["command"])
     overrides = [*latest.values(), *arguments]
+    if hidden := [line for line in overrides if files.MASK in line]:
+        raise SweepError(
+            f"study {settings.study_name!r} was begun with a password, which is not stored: {hidden[0]}; "
+            "give the whole command again (with '${oc.env:NAME}' instead of the password its name would be enough)"
+        )
     return loader.load_configuration(config.hydra.job.config_name, overrides, RunMode.MULTIRUN), arguments
 
 

@@ -7,6 +7,7 @@ import time
 from types import TracebackType
 from typing import Any
 
+from hwsweep.files import without_passwords
 from hwsweep.sweep.execution.executor import Job
 from hwsweep.sweep.open_study import OpenStudy
 from hwsweep.sweep.outcome import Outcome
@@ -47,7 +48,8 @@ class LiveDisplay:
 
     def show_start(self, job: Job) -> None:
         """Show a run that begins."""
-        overrides = " ".join(line for line in job.overrides if line not in self.study.plan.space.fixed)
+        lines = [line for line in job.overrides if line not in self.study.plan.space.fixed]
+        overrides = without_passwords(" ".join(lines))
         self.rows[job.folder] = [job.folder, overrides, "", ""]
         self.starts[job.folder] = time.monotonic()
         if self.screen is None:
@@ -91,6 +93,7 @@ class LiveDisplay:
         return line
 
     def _print(self, line: str) -> None:
+        line = without_passwords(line)
         if self.screen is None:
             print(line, flush=True)
         else:

@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, get_
 
 from omegaconf import DictConfig, OmegaConf
 
+from hwsweep.files import masked
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.config_snapshot import plain_config
-from hwsweep.sweep.setting_checks import CHECKS, OTHER_SWEEPERS, Check
+from hwsweep.sweep.setting_checks import OTHER_SWEEPERS, SWEEPER_CHECKS, Check
 
 Direction: TypeAlias = Literal["minimize", "maximize"]
 T = TypeVar("T")
@@ -97,7 +98,7 @@ def read_settings(config: DictConfig) -> Settings:
     Raises:
         SweepError: an unknown or missing setting, or a value that a setting cannot have.
     """
-    settings = Settings(**section_values(config, "hydra.sweeper", CHECKS))
+    settings = Settings(**section_values(config, "hydra.sweeper", SWEEPER_CHECKS))
     if settings.join and settings.study_name is None:
         raise SweepError("join=true needs a name that all processes give: hydra.sweeper.study_name=night")
     return settings
@@ -112,11 +113,11 @@ def stored_settings(config: DictConfig) -> Settings:
 
 
 def question(settings: Settings, arguments: list[str], base: DictConfig) -> dict[str, Any]:
-    """What decides the trials of a study, as JSON values: a study goes on only for the same question."""
+    """What decides the trials of a study, as JSON values without passwords: a study goes on only for the same one."""
     types = get_type_hints(Settings, include_extras=True)
     deciding = [name for name in Settings._fields if get_origin(types[name]) is Annotated]
     return {
-        "command": arguments,
-        "sweeper": {name: getattr(settings, name) for name in deciding},
-        "config": plain_config(base),
+        "command": masked(arguments),
+        "sweeper": {name: masked(getattr(settings, name)) for name in deciding},
+        "config": masked(plain_config(base)),
     }

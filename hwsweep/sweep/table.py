@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from hwsweep.files import without_passwords
 from hwsweep.sweep.study.view import StudyView, TrialView
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def print_columns(console: Console, columns: Sequence[Column], title: str | None
             width=width,
         )
     for row in zip(*(column.cells for column, _ in shown), strict=True):
-        pairs = zip(row, shown, strict=True)
+        pairs = zip(map(without_passwords, row), shown, strict=True)
         table.add_row(
             *(Text(cell if column.too_wide == "fold" else _cut(cell, width)) for cell, (column, width) in pairs)
         )

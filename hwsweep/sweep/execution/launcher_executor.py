@@ -12,6 +12,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from hwsweep.sweep import outcome, trial
+from hwsweep.sweep.config_snapshot import mask_run_config
 from hwsweep.sweep.execution.executor import Answer, Job, JobEnd
 from hwsweep.sweep.execution.trial_process import TrialProgram
 from hwsweep.sweep.trial import Value
@@ -33,6 +34,7 @@ class StoringTask:
 
     def __call__(self, config: DictConfig) -> None:
         """Run the task in the folder that Hydra has made."""
+        mask_run_config()
         folder = HydraConfig.get().sweep.subdir
         number = int(folder.partition("/")[0])
         trial.set_current(trial.Trial(self.study, number, self.params[folder], lambda value, step: None, lambda: False))

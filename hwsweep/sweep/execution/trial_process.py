@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import pickle
 import sys
-from contextlib import redirect_stderr
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -16,9 +17,11 @@ from hydra.core.utils import run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, flag_override
 
+from hwsweep.files import without_passwords
 from hwsweep.sweep import outcome, trial
-from hwsweep.sweep.config_snapshot import Snapshot
+from hwsweep.sweep.config_snapshot import Snapshot, mask_run_config
 from hwsweep.sweep.execution.executor import AskedToPrune, Job, Reported
+from hwsweep.sweep.outcome import Outcome
 
 
 class TrialProgram(NamedTuple):
@@ -35,11 +38,14 @@ class TrialProgram(NamedTuple):
     def compose(self, overrides: list[str]) -> DictConfig:
         return self.snapshot.compose(overrides)
 
-    def run(self, job: Job, config: bytes | None, connection: Connection) -> None:
+    def run(self, job: Job, config: bytes | None, connection: Connection) -> Outcome:
         trial.set_current(_trial(self.snapshot.study, job, connection))
-        result = outcome.from_call(partial(self._value, job, config), self.n_objectives)
+        return outcome.from_call(partial(self._value, job, config), self.n_objectives)
+
+    def store(self, job: Job, result: Outcome) -> None:
         if result.failure is not None:
-            print(result.failure.traceback or result.failure.message, file=sys.stderr, flush=True)
+            text = result.failure.traceback or result.failure.message
+            print(without_passwords(text), file=sys.stderr, flush=True)
         outcome.write_outcome(Path(job.directory), result)
 
     def _value(self, job: Job, pickled: bytes | None) -> Any:
@@ -50,22 +56,38 @@ class TrialProgram(NamedTuple):
         config = self.compose(job.overrides) if pickled is None else pickle.loads(pickled)  # noqa: S301
         OmegaConf.set_cache(config, self.cache)
         with flag_override(config.hydra, ["readonly", "struct"], False):
-            config.hydra.job.id = config.hydra.job.num = job.trial
+            config.hydra.job.id, config.hydra.job.num = str(job.trial), job.trial
             config.hydra.sweep.subdir = job.folder
         context = HydraContext(config_loader=self.snapshot.loader(), callbacks=self.callbacks)
-        job_return = run_job(self.task, config, "hydra.sweep.dir", "hydra.sweep.subdir", hydra_context=context)
+        job_return = run_job(self._task, config, "hydra.sweep.dir", "hydra.sweep.subdir", hydra_context=context)
         with redirect_stderr(io.StringIO()):  # where the task raised, Hydra also prints "Error executing job"
             return job_return.return_value
+
+    def _task(self, config: DictConfig) -> Any:
+        mask_run_config()
+        return self.task(config)
 
 
 def _trial(study: str, job: Job, connection: Connection) -> trial.Trial:
     """The trial that the task function sees; it talks to the sweep through the connection."""
 
     def report(value: float, step: int) -> None:
-        connection.send(Reported(float(value), int(step)))
+        message = Reported(float(value), int(step))
+        with _ends_with(connection):
+            connection.send(message)
 
     def should_prune() -> bool:
-        connection.send(AskedToPrune())
-        return bool(connection.recv())
+        with _ends_with(connection):
+            connection.send(AskedToPrune())
+            return bool(connection.recv())
 
     return trial.Trial(study, job.trial, job.params, report, should_prune)
+
+
+@contextmanager
+def _ends_with(connection: Connection) -> Iterator[None]:
+    """Interrupt the task if the sweep at the other end of the connection has ended: that is no error of the task."""
+    try:
+        yield
+    except (EOFError, OSError) as error:
+        raise KeyboardInterrupt("the sweep has ended") from error

@@ -21,4 +21,5 @@ def write_results(store: TrialStore, directory: Path) -> None:
         results |= {"best_params": study.best_params, "best_value": study.best_value}
     else:
         results["solutions"] = [{"params": trial.params, "values": trial.values} for trial in study.best_trials]
-    files.write_text(directory / "optimization_results.yaml", OmegaConf.to_yaml(OmegaConf.create(results)))
+    text = OmegaConf.to_yaml(OmegaConf.create(files.masked(results)))
+    files.write_text(directory / "optimization_results.yaml", text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from hwsweep.files import MASK, without_passwords
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.config_snapshot import plain_config, stored_loader
 from hwsweep.sweep.planning import read_space
@@ -68,7 +69,7 @@ def changes(view: StudyView) -> list[tuple[str, str, str]]:
     default = loader.load_configuration(name, [], RunMode.RUN)
     groups = _differences(_choices(default), _choices(view.config))
     if groups:
-        lines = OmegaConf.to_container(view.config.hydra.overrides.task, resolve=False)
+        lines = OmegaConf.to_container(view.config.hydra.overrides.task, resolve=False) or []
         added = {str(line).partition("=")[0] for line in lines if str(line).startswith("+")}
         choices = [
             f"{'+' * (f'+{group}' in added)}{group}={choice}" for group, _, choice in groups if choice != ABSENT
@@ -121,4 +122,10 @@ def _load(name: str, url: str | None, directory: Path, launched_in: str) -> Stud
         if not path.exists():
             raise SweepError(f"{path} is gone: the trials of study {name!r} stood there")
         url = f"sqlite:///{path}"
-    return optuna.load_study(study_name=name, storage=get_storage(url))
+    try:
+        # without a password that is not stored, drivers look for one of their own
+        return optuna.load_study(study_name=name, storage=get_storage(url.replace(f":{MASK}@", "@")))
+    except Exception as error:  # each driver has errors of its own
+        hint = "; its password is not stored: set PGPASSWORD or write ~/.pgpass" if MASK in url else ""
+        reason = str(error).partition("\n")[0]
+        raise SweepError(f"{without_passwords(url)} cannot be opened: {reason}{hint}") from error

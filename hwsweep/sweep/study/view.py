@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from omegaconf import DictConfig
 
+from hwsweep.files import masked
 from hwsweep.run_folder import read_result
 from hwsweep.sweep.outcome import Outcome, read_outcome
 from hwsweep.sweep.search.plan import SearchPlan
@@ -120,7 +121,7 @@ def study_view(store: TrialStore, plan: SearchPlan, directory: Path, config: Dic
     return StudyView(
         name=store.name,
         directory=directory,
-        command=list(sys.orig_argv),
+        command=masked(sys.orig_argv),
         config=config,
         axes={axis.key: axis.values for axis in plan.space.axes},
         trials=[trial_view(plan.space, trial, directory, program()) for trial in records],
@@ -148,7 +149,7 @@ def trial_view(space: Space, trial: FrozenTrial, directory: Path, program: list[
         failure=trial.user_attrs.get("failure"),
         metrics=trial.user_attrs.get("metrics", {}),
         run_id=runs[0].run_id,
-        command=[*program, *space.overrides(point)],
+        command=masked([*program, *space.overrides(point)]),
         errors=trial.user_attrs.get("standard_errors", []),
         runs=runs,
         reported=trial.intermediate_values,
