@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 import uuid
 from contextlib import suppress
@@ -82,3 +83,12 @@ def _machine() -> str:
     """This machine: its name, and its network address where it has one, since two machines may share a name."""
     node = uuid.getnode()
     return socket.gethostname() if node >> 40 & 1 else f"{socket.gethostname()}/{node:x}"  # the bit marks a random one
+
+
+def ensure_output() -> None:
+    """Give this process and its children an output where it has none (`>&-`); what they print is lost."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # for as long as the process runs
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)

@@ -47,14 +47,14 @@ def from_call(function: Callable[[], Any], n_objectives: int) -> Outcome:
     start = time.monotonic()
     try:
         value = function()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return from_error(error, time.monotonic() - start)
     return from_value(value, n_objectives, time.monotonic() - start)
 
 
 def from_failure(reason: str, message: str, seconds: float, trace: str = "") -> Outcome:
     """The outcome of a failed run."""
-    return Outcome("failed", [], Failure(reason, message, trace), seconds)
+    return Outcome("failed", [], Failure(reason, one_line(message), trace), seconds)
 
 
 def from_value(value: Any, n_objectives: int, seconds: float) -> Outcome:
@@ -63,13 +63,16 @@ def from_value(value: Any, n_objectives: int, seconds: float) -> Outcome:
     values = values if isinstance(values, (list, tuple)) else [values]
     try:
         numbers = [float(number) for number in values]
-    except (TypeError, ValueError):
-        return from_failure("error", f"the objective must be a number, but the task returned {value!r}", seconds)
+    except OverflowError:  # an integer beyond any float
+        numbers = [math.inf] * len(values)
+    except Exception:  # a tensor of several numbers, an object's own __float__
+        message = f"the objective must be a number, but the task returned {shortened(value)}"
+        return from_failure("error", message, seconds)
     if len(numbers) != n_objectives:
-        message = f"the task must return {n_objectives} objectives (see direction), but returned {value!r}"
+        message = f"the task must return {n_objectives} objectives (see direction), but returned {shortened(value)}"
         return from_failure("error", message, seconds)
     if not all(map(math.isfinite, numbers)):
-        return from_failure("diverged", f"the objective must be finite, but is {value!r}", seconds)
+        return from_failure("diverged", f"the objective must be finite, but is {shortened(value)}", seconds)
     return Outcome("complete", numbers, None, seconds)
 
 
@@ -83,8 +86,36 @@ def from_error(error: BaseException, seconds: float) -> Outcome:
         if (known := _failure_reason(cause)) is not None:
             reason, error = known, cause
             break
-    message = ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
+    message = exit_message(error) if isinstance(error, SystemExit) else error_message(error)
     return from_failure(reason, message, seconds, trace)
+
+
+def exit_message(error: SystemExit) -> str:
+    """What a task says that ends its process: sys.exit("no data")."""
+    return error.code if isinstance(error.code, str) else f"the task called sys.exit({shortened(error.code)})"
+
+
+def error_message(error: BaseException) -> str:
+    """The class of the error and the first line of its text."""
+    try:
+        text = str(error)
+    except Exception:  # the class is the program's own
+        text = ""
+    return ": ".join([type(error).__name__, *text.strip().splitlines()[:1]])
+
+
+def shortened(value: object) -> str:
+    """The value in one line of bounded length."""
+    try:
+        return one_line(repr(value), 100)
+    except Exception:  # an integer of 5000 digits has no text
+        return f"a value of type {type(value).__name__}"
+
+
+def one_line(text: str, length: int = 500) -> str:
+    """The text in one line of at most this length."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else f"{line[: length - 3]}..."
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from hwsweep import run_folder
-from hwsweep.signals import StopRequest
+from hwsweep.signals import TO_STOP, Interrupted, StopRequest
 from hwsweep.sweep import outcome
 from hwsweep.sweep.execution.executor import AskedToPrune, Executor, Job, JobEnd, Message, missing_outcome
 from hwsweep.sweep.live_display import LiveDisplay
@@ -20,6 +20,7 @@ from hwsweep.sweep.study.view import Observer
 
 PAUSE = 0.5
 """Seconds between two looks at what runs, here or in other processes of the study."""
+GO_ON = "interrupted; the same command goes on where it stopped"
 
 
 class Runner:
@@ -32,7 +33,7 @@ class Runner:
         self.observer = observer
         self.n_killed: Counter[str] = Counter()
         """How often each run was killed from outside, by its folder."""
-        self.stop_request = StopRequest()
+        self.stop_request = StopRequest(GO_ON)
 
     def run(self) -> None:
         """Run until the total is reached, the user stops the sweep, or too many trials have failed.
@@ -41,15 +42,15 @@ class Runner:
             SystemExit: too many trials failed (1), or a signal stopped the sweep (128 + its number).
         """
         self.study.ownership.begin()
-        with self.stop_request:
-            with self.study.ownership.deleted_if_unused():
-                self.observer.started(self.study.view())
-            try:
-                with LiveDisplay(self.study) as display:
-                    self._loop(display)
-            finally:
-                self.executor.kill()
-                self._finish()
+        with self.study.ownership.deleted_if_unused():
+            self.observer.started(self.study.view())
+        try:
+            with self.stop_request, LiveDisplay(self.study) as display:
+                self._loop(display)
+        finally:
+            self.executor.kill()
+            self.study.ownership.release()
+        self._finish()
         self._exit()
 
     def _loop(self, display: LiveDisplay) -> None:
@@ -102,12 +103,9 @@ class Runner:
         job, directory = end.job, Path(end.job.directory)
         (directory / run_folder.PROCESS).unlink(missing_ok=True)
         result = outcome.read_outcome(directory)
-        if end.stop_reason is not None and result is not None and result.state == "failed":
-            (directory / run_folder.OUTCOME).unlink()  # it failed because it was asked to end
-            result = None
         if result is None:
-            if end.stop_reason == "stop" and self._is_stopping:
-                return
+            if self._is_stopping:
+                return  # its trial waits for the next sweep
             if end.stop_reason is None and self._may_retry(end):
                 self.queue.retry(job)
                 return
@@ -118,30 +116,31 @@ class Runner:
 
     def _may_retry(self, end: JobEnd) -> bool:
         """Whether a run whose process was killed from outside is started again."""
-        if -end.exit_code not in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+        if -end.exit_code not in {signal.SIGKILL, *TO_STOP}:
             return False
         self.n_killed[end.job.folder] += 1
         return self.n_killed[end.job.folder] <= self.study.settings.retries
 
     def _finish(self) -> None:
-        """Release the trials, store whether the study has ended, and show its result."""
+        """Show the study's result. Only then has the study ended: the same command makes what is missing until then."""
         study = self.study
-        study.ownership.release()
         is_over = study.proposals.is_over()
-        if self._has_too_many_failures or is_over:
-            study.folder.mark_ended()
+        no_trial_is_left = is_over or self._has_too_many_failures
+        if no_trial_is_left:
+            study.folder.mark_over()
         if not study.ownership.leave(is_over):
             print(f"done here; another process of the study shows the result: {study.folder.path}", flush=True)
             return
         write_results(study.store, study.folder.path)
         if not study.store.is_unused():
             self.observer.finished(study.view())
+        if no_trial_is_left and self.stop_request.signal is None:
+            study.folder.mark_ended()
 
     def _exit(self) -> None:
         """Exit with a code and a message if the sweep did not reach its total."""
         if self.stop_request.signal is not None:
-            print("interrupted; the same command goes on where it stopped", file=sys.stderr)
-            raise SystemExit(128 + self.stop_request.signal)
+            raise Interrupted(self.stop_request.signal, GO_ON)
         if self._has_too_many_failures:
             rate, total, failed = (
                 self.study.settings.max_failure_rate,

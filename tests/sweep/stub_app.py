@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -44,6 +45,16 @@ def main(cfg: DictConfig) -> object:
             return killed_once(Path("killed"))
         case "child":
             return child()
+        case "server killed once":
+            return server_killed_once(Path("killed"))
+        case "asks":
+            return asks()
+        case "says why":
+            sys.exit("no data")
+        case "exits when told":
+            signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(255))
+            Path("ready").touch()
+            time.sleep(0 if Path("calm").exists() else 60)
         case "remember":
             MEMORY.append(cfg.x)
             return len(MEMORY)
@@ -69,6 +80,28 @@ def killed_once(mark: Path) -> float:
     if not mark.exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    return 0.5
+
+
+def server_killed_once(mark: Path) -> float:
+    """Kill the fork server, this process's parent, in the first run; return a value in the second."""
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
+    return 0.5
+
+
+def asks() -> float:
+    """Report and ask without a pause, until somebody makes the folder calm."""
+    from hwsweep.sweep.trial import current_trial
+
+    trial = current_trial()
+    assert trial is not None
+    for step in range(10**6):
+        trial.report(1.0, step)
+        if trial.should_prune() or Path("calm").exists():
+            break
     return 0.5
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
+import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
+import psutil
+
 from hwsweep.processes import end_with_parent
+from hwsweep.signals import held_back
 from hwsweep.sweep.execution.job_process import become_independent
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -19,20 +25,56 @@ _server: Any = None
 
 
 def start_server(preload: list[str], threads: int) -> Any:
-    """The multiprocessing context of a fork server, which begins to load these modules; "spawn" where none can run."""
+    """The multiprocessing context of a fork server, which begins to load these modules; "spawn" where none can run.
+
+    A server that runs already stays; one that has died starts again.
+    """
     global _server
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
-    from multiprocessing import forkserver
+    from multiprocessing import forkserver, resource_tracker
 
+    if _server is None:
+        atexit.register(_kill_server, os.getpid())
     _server = multiprocessing.get_context("forkserver")
     _server.set_forkserver_preload(["hwsweep.sweep.execution.fork_server_preload", *preload])
     unset = [name for name in THREADS if name not in os.environ]  # the user's own numbers stay
     os.environ.update(dict.fromkeys(unset, str(threads)))
-    forkserver.ensure_running()
+    resource_tracker.ensure_running()  # before signals are held back: it lets them through again
+    with held_back():  # Ctrl-C goes to all processes of the terminal, and would interrupt the server's imports
+        forkserver.ensure_running()
     for name in unset:
         del os.environ[name]
     return _server
+
+
+def server_pid() -> int | None:
+    """The process id of the fork server; None if none was started. multiprocessing has no public name for it."""
+    if _server is None:
+        return None
+    from multiprocessing import forkserver
+
+    pid: int | None = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    return pid
+
+
+def has_died(pid: int | None) -> bool:
+    """Whether this fork server has died. It waits a second for that: a server's jobs are lost a moment before."""
+    deadline = time.monotonic() + 1
+    with suppress(psutil.NoSuchProcess):
+        while pid is not None and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+    return pid is not None
+
+
+def _kill_server(process: int) -> None:
+    """End the server with this process: it would go on loading modules, and keep the output open, for seconds."""
+    pid = server_pid()
+    if os.getpid() == process and pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager

@@ -60,9 +60,9 @@ def main(
 
     A job that a signal asks to end has no result, whatever its program makes of the signal: it is run again.
     """
-    become_independent()
     signals, number = SignalRecord(), int(signal.SIGINT)
     with suppress(KeyboardInterrupt):
+        become_independent()
         loaded = _load(program, job, slot, settings)
         result = loaded.run(job, config, connection)
         if (number := signals.first() or 0) == 0:

@@ -51,8 +51,13 @@ class StudyFolder(NamedTuple):
                 shutil.rmtree(self.path)
             raise
 
+    def mark_over(self) -> None:
+        """Store that no trial is left to run; the study's result is still missing."""
+        if self.read()["status"] == "open":  # another process may have shown the result
+            self.write({**self.read(), "status": "over"})
+
     def mark_ended(self) -> None:
-        """Store that the study has ended: the same command begins a new one from now on."""
+        """Store that the study has ended, its result included: the same command begins a new one from now on."""
         self.write({**self.read(), "status": "ended"})
 
 
@@ -164,9 +169,9 @@ def _open_named(name: str, path: Path, record: Mapping[str, Any], join: bool) ->
 
 
 def _open_interrupted(path: Path, question: Mapping[str, Any]) -> StudyFolder | None:
-    """The folder, locked, if it holds an unfinished study with the same question that no process runs."""
+    """The folder, locked, if it holds a study with the same question that has not ended and that no process runs."""
     record = files.read_json(path / RECORD)
-    if record is None or record["status"] != "open" or record["question"]["command"] != question["command"]:
+    if record is None or record["status"] == "ended" or record["question"]["command"] != question["command"]:
         return None
     try:
         read_record(path)
