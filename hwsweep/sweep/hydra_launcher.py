@@ -6,7 +6,6 @@ import logging
 import pickle
 from collections import deque
 from collections.abc import Iterator, Sequence
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,21 +17,12 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from hwsweep import files
-from hwsweep.argument_checks import check_count, check_number
 from hwsweep.sweep.execution import pickling
 from hwsweep.sweep.execution.executor import Job, JobEnd, describe
 from hwsweep.sweep.execution.job_process import ProcessSettings
 from hwsweep.sweep.execution.process_pool import ProcessPool
 from hwsweep.sweep.outcome import exit_message
-from hwsweep.sweep.setting_checks import Check, are_modules, must_be
 
-CHECKS: dict[str, Check] = {
-    "n_jobs": check_count,
-    "timeout": partial(check_number, interval="(0, inf)", unit="seconds", or_null=True),
-    "gpus_per_job": partial(check_number, interval="(0, inf)", or_null=True),
-    "preload": must_be("a list of modules that can be imported", are_modules),
-}
-"""What each setting of the launcher can be."""
 JOB_RETURN = "job_return.pickle"
 """The file in a job's temporary folder."""
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""What each setting of the sweeper can be, in one table; the launchers' settings are checked in the same way."""
+"""What each setting of the sweeper and of the launchers can be: a table for each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Check: TypeAlias = Callable[[str, Any], None]
 MAX_SEEDS = 10_000
 
 
-def must_be(rule: str, holds: Callable[[Any], bool], *, or_null: bool = False) -> Check:
+def _must_be(rule: str, holds: Callable[[Any], bool], *, or_null: bool = False) -> Check:
     """The check that `holds` is true of a value; `rule` says in words what the value must be."""
 
     def check(key: str, value: Any) -> None:
@@ -27,24 +27,24 @@ def must_be(rule: str, holds: Callable[[Any], bool], *, or_null: bool = False) -
     return check
 
 
-def is_text(value: Any) -> bool:
+def _is_text(value: Any) -> bool:
     """Whether it is a text that is not empty."""
     return isinstance(value, str) and bool(value)
 
 
-def are_texts(value: Any) -> bool:
+def _are_texts(value: Any) -> bool:
     """Whether it is a list of such texts."""
-    return isinstance(value, list) and all(map(is_text, value))
+    return isinstance(value, list) and all(map(_is_text, value))
 
 
-def is_yes_or_no(value: Any) -> bool:
+def _is_yes_or_no(value: Any) -> bool:
     """Whether it is true or false."""
     return isinstance(value, bool)
 
 
-def are_modules(value: Any) -> bool:
+def _are_modules(value: Any) -> bool:
     """Whether it is a list of modules that can be found; none of them is imported."""
-    return are_texts(value) and all(map(_is_module, value))
+    return _are_texts(value) and all(map(_is_module, value))
 
 
 def _is_module(name: str) -> bool:
@@ -60,12 +60,12 @@ def _is_module(name: str) -> bool:
 def _are_params(value: Any) -> bool:
     """Whether each key has a text, a number or a list; a dictionary would be keys of keys."""
     return isinstance(value, dict) and all(
-        is_text(key) and item not in ([], {}) and not isinstance(item, dict) for key, item in value.items()
+        _is_text(key) and item not in ([], {}) and not isinstance(item, dict) for key, item in value.items()
     )
 
 
 def _are_groups(value: Any) -> bool:
-    return isinstance(value, list) and all(are_texts(group) and len(group) == len({*group}) > 1 for group in value)
+    return isinstance(value, list) and all(_are_texts(group) and len(group) == len({*group}) > 1 for group in value)
 
 
 def _are_seeds(value: Any) -> bool:
@@ -84,7 +84,7 @@ def _is_node(value: Any) -> bool:
 
 
 def _is_path(value: Any) -> bool:
-    return is_text(value) and re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)+", value) is not None
+    return _is_text(value) and re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)+", value) is not None
 
 
 def _is_folder_name(value: Any) -> bool:
@@ -94,48 +94,75 @@ def _is_folder_name(value: Any) -> bool:
     return type(value) in (str, int) and is_one_part and 0 < len(name.encode()) <= 200
 
 
-CHECKS: dict[str, Check] = {
+SWEEPER_CHECKS: dict[str, Check] = {
     "n_trials": partial(check_count, or_null=True),
-    "params": must_be("keys with what they are swept over, as in {vae.lambda: '0,1'}", _are_params, or_null=True),
-    "zip": must_be("a list of groups of different keys, as in [[model, optimizer.lr]]", _are_groups),
-    "exclude": must_be("a list of conditions, as in ['x > 1']", are_texts),
-    "when": must_be(
+    "params": _must_be("keys with what they are swept over, as in {vae.lambda: '0,1'}", _are_params, or_null=True),
+    "zip": _must_be("a list of groups of different keys, as in [[model, optimizer.lr]]", _are_groups),
+    "exclude": _must_be("a list of conditions, as in ['x > 1']", _are_texts),
+    "when": _must_be(
         "keys with one condition each, as in {heads: 'layers > 1'}",
-        lambda value: isinstance(value, dict) and are_texts([*value, *value.values()]),
+        lambda value: isinstance(value, dict) and _are_texts([*value, *value.values()]),
     ),
-    "seeds": must_be(
+    "seeds": _must_be(
         f"a whole number from 1 to {MAX_SEEDS}, or a list of different whole numbers from 0", _are_seeds, or_null=True
     ),
-    "seed_key": must_be("a key of the configuration, such as seed", is_text),
-    "check": must_be(
+    "seed_key": _must_be("a key of the configuration, such as seed", _is_text),
+    "check": _must_be(
         "the dotted path of a function, or a node with _target_",
         lambda value: _is_path(value) or _is_node(value),
         or_null=True,
     ),
     "max_points": partial(check_count, unit="points", or_null=True),
-    "custom_search_space": must_be("the dotted path of a function", _is_path, or_null=True),
-    "direction": must_be("minimize or maximize, or a list with one of them per objective", _are_directions),
+    "custom_search_space": _must_be("the dotted path of a function", _is_path, or_null=True),
+    "direction": _must_be("minimize or maximize, or a list with one of them per objective", _are_directions),
     "history": partial(check_count, least=100, unit="trials", or_null=True),
-    "sampler": must_be(
+    "sampler": _must_be(
         "a node such as {_target_: optuna.samplers.TPESampler} (on the command line hydra/sweeper/sampler=tpe)",
         _is_node,
         or_null=True,
     ),
     "sampler.seed": partial(check_count, least=0, or_null=True),
-    "pruner": must_be("a node such as {_target_: optuna.pruners.MedianPruner}", _is_node, or_null=True),
+    "pruner": _must_be("a node such as {_target_: optuna.pruners.MedianPruner}", _is_node, or_null=True),
     "n_jobs": partial(check_count, or_null=True),
     "timeout": partial(check_number, interval="(0, inf)", unit="seconds", or_null=True),
     "gpus_per_trial": partial(check_number, interval="(0, inf)", or_null=True),
     "max_failure_rate": partial(check_number, interval="[0, 1]"),
     "retries": partial(check_count, least=0),
-    "preload": must_be("a list of modules that can be imported", are_modules),
-    "study_name": must_be("the name of a folder, without /, of at most 200 bytes", _is_folder_name, or_null=True),
+    "preload": _must_be("a list of modules that can be imported", _are_modules),
+    "study_name": _must_be("the name of a folder, without /, of at most 200 bytes", _is_folder_name, or_null=True),
     "storage": check_url,
-    "join": must_be("true or false", is_yes_or_no),
+    "join": _must_be("true or false", _is_yes_or_no),
     "heartbeat": partial(check_number, interval="(0, inf)", unit="seconds"),
-    "observer": must_be("a node with _target_", _is_node, or_null=True),
+    "observer": _must_be("a node with _target_", _is_node, or_null=True),
 }
-"""What each setting can be; `sampler.seed` is a key of the sampler's node."""
+"""What each setting of hydra/sweeper=hwsweep can be; `sampler.seed` is a key of the sampler's node."""
+
+LAUNCHER_CHECKS: dict[str, Check] = {
+    "n_jobs": check_count,
+    "timeout": partial(check_number, interval="(0, inf)", unit="seconds", or_null=True),
+    "gpus_per_job": partial(check_number, interval="(0, inf)", or_null=True),
+    "preload": _must_be("a list of modules that can be imported", _are_modules),
+}
+"""What each setting of hydra/launcher=hwsweep can be."""
+
+RAY_CHECKS: dict[str, Check] = {
+    "address": _must_be("an address such as auto or host:6379", _is_text, or_null=True),
+    "cpus_per_trial": check_count,
+    "environment": _must_be("a list of names, as in [HWSWEEP_*]", _are_texts),
+}
+"""What each setting of hydra/launcher=hwsweep_ray can be."""
+
+SLURM_CHECKS: dict[str, Check] = {
+    "cluster": _must_be("slurm, or local", _is_text),
+    "partition": _must_be("the name of a partition", _is_text, or_null=True),
+    "cpus_per_trial": check_count,
+    "memory_gb": partial(check_number, interval="(0, inf)", or_null=True),
+    "minutes": partial(check_count, unit="minutes"),
+    "max_timeouts": partial(check_count, least=0),
+    "signal_seconds": partial(check_count, least=0, unit="seconds"),
+    "options": _must_be("options of sbatch, as in {account: mine}", lambda value: isinstance(value, dict)),
+}
+"""What each setting of hydra/launcher=hwsweep_slurm can be."""
 
 OTHER_SWEEPERS = {
     "search_space": "write its keys under hydra.sweeper.params, as in {x: 'interval(0, 1)', y: '1,2'}",

@@ -11,16 +11,18 @@ from typing import Any
 
 import pytest
 from hydra import compose, initialize
+from hydra_plugins.hwsweep.launcher import HwsweepLauncher
 from hydra_plugins.hwsweep.sweeper import OTHER_SWEEPERS
 from omegaconf import DictConfig, OmegaConf
 from stub_sweeps import Ran
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.config_snapshot import hydra_overrides
-from hwsweep.sweep.setting_checks import CHECKS
+from hwsweep.sweep.setting_checks import LAUNCHER_CHECKS, RAY_CHECKS, SLURM_CHECKS, SWEEPER_CHECKS
 from hwsweep.sweep.settings import Settings, question, read_settings, section_values
 
 PLUGIN_CONF = Path(__file__).parents[2] / "hwsweep/hydra_plugins/hydra_plugins/hwsweep/conf/hydra"
+LAUNCHERS = {"hwsweep": LAUNCHER_CHECKS, "hwsweep_ray": RAY_CHECKS, "hwsweep_slurm": SLURM_CHECKS}
 pytestmark = pytest.mark.filterwarnings("ignore:The version_base parameter is deprecated")  # Hydra 1.4
 
 
@@ -144,7 +146,37 @@ def test_a_value_that_cannot_be_is_reported(
 
 
 def test_each_setting_is_checked() -> None:
-    assert [name for name in CHECKS if "." not in name] == list(Settings._fields)
+    assert [name for name in SWEEPER_CHECKS if "." not in name] == list(Settings._fields)
+    for launcher, checks in LAUNCHERS.items():
+        assert names_in(f"launcher/{launcher}.yaml") == list(checks)
+
+
+@pytest.mark.parametrize(
+    ("launcher", "setting", "message"),
+    [
+        ("hwsweep", "n_jobs=0", "must be a whole number, at least 1"),
+        ("hwsweep", "timeout=soon", "must be a finite number > 0"),
+        ("hwsweep", "gpus_per_job=0", "must be a finite number > 0"),
+        ("hwsweep", "preload=[torhc]", "must be a list of modules that can be imported"),
+        ("hwsweep_ray", "cpus_per_trial=many", "must be a whole number, at least 1"),
+        ("hwsweep_slurm", "minutes=1:00:00", "must be a whole number of minutes"),
+        ("hwsweep_slurm", "options=3", "must be options of sbatch"),
+    ],
+)
+def test_a_value_of_a_launcher_that_cannot_be_is_reported(
+    composed: Callable[..., DictConfig], launcher: str, setting: str, message: str
+) -> None:
+    config = composed(f"hydra/launcher={launcher}", f"hydra.launcher.{setting}")
+    with pytest.raises(SweepError, match=rf"hydra\.launcher\.{setting.partition('=')[0]}` {message}"):
+        section_values(config, "hydra.launcher", LAUNCHERS[launcher])
+
+
+def test_our_launcher_refuses_a_wrong_setting_before_the_first_job(composed: Callable[..., DictConfig]) -> None:
+    launcher = HwsweepLauncher()
+    config = composed("hydra/launcher=hwsweep", "hydra.launcher.n_jobs=0")
+    launcher.setup(hydra_context=None, task_function=None, config=config)  # type: ignore[arg-type]
+    with pytest.raises(SystemExit, match="must be a whole number, at least 1, but got 0"):
+        launcher.launch([["x=1"]], 0)
 
 
 def test_a_joined_study_needs_a_name(composed: Callable[..., DictConfig]) -> None:

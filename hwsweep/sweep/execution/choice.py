@@ -16,6 +16,7 @@ from hwsweep.sweep.execution.job_process import ProcessSettings
 from hwsweep.sweep.execution.launcher_executor import LauncherExecutor
 from hwsweep.sweep.execution.process_pool import ProcessPool
 from hwsweep.sweep.execution.trial_process import TrialProgram
+from hwsweep.sweep.setting_checks import RAY_CHECKS, SLURM_CHECKS
 from hwsweep.sweep.settings import Settings, section_values
 
 Kind: TypeAlias = Literal["processes", "launcher", "ray", "slurm"]
@@ -63,12 +64,10 @@ def make_executor(
 
 def _cluster(kind: Kind, config: DictConfig, gpus_per_trial: float | None, study: str) -> Cluster:
     if kind == "ray":
-        from hwsweep.sweep.execution.ray_cluster import CHECKS as RAY_CHECKS
         from hwsweep.sweep.execution.ray_cluster import RayCluster, RaySettings
 
         ray_settings = RaySettings(**section_values(config, "hydra.launcher", RAY_CHECKS))
         return RayCluster(ray_settings, gpus_per_trial)
-    from hwsweep.sweep.execution.slurm_cluster import CHECKS as SLURM_CHECKS
     from hwsweep.sweep.execution.slurm_cluster import SlurmCluster, SlurmSettings
 
     slurm_settings = SlurmSettings(**section_values(config, "hydra.launcher", SLURM_CHECKS))

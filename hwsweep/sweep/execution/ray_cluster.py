@@ -10,12 +10,10 @@ from typing import Any, NamedTuple
 import ray
 from ray.exceptions import NodeDiedError, RayError, TaskCancelledError, WorkerCrashedError
 
-from hwsweep.argument_checks import check_count
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.execution.cluster_node import NODE_LOST, NodeRequest, NodeResult, run_on_node
 from hwsweep.sweep.execution.executor import Job
 from hwsweep.sweep.outcome import from_error
-from hwsweep.sweep.setting_checks import Check, are_texts, is_text, must_be
 
 
 class RaySettings(NamedTuple):
@@ -24,14 +22,6 @@ class RaySettings(NamedTuple):
     address: str | None
     cpus_per_trial: int
     environment: list[str]
-
-
-CHECKS: dict[str, Check] = {
-    "address": must_be("an address such as auto or host:6379", is_text, or_null=True),
-    "cpus_per_trial": check_count,
-    "environment": must_be("a list of names, as in [HWSWEEP_*]", are_texts),
-}
-"""What each of them can be."""
 
 
 class RayCluster:

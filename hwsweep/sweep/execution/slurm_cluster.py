@@ -5,20 +5,17 @@ from __future__ import annotations
 import pickle
 import shutil
 import signal
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import submitit
 from submitit.helpers import DelayedSubmission
 
-from hwsweep.argument_checks import check_count, check_number
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.execution.cluster_node import NODE_LOST, NodeRequest, NodeResult, run_on_node
 from hwsweep.sweep.execution.executor import Job
 from hwsweep.sweep.execution.fork_server import start_server
 from hwsweep.sweep.outcome import from_error, from_failure
-from hwsweep.sweep.setting_checks import Check, is_text, must_be
 
 REASONS = {"OUT_OF_MEMORY": "out-of-memory", "TIMEOUT": "timeout", "DEADLINE": "timeout"}
 """Our reason for each state of a job that Slurm ended for good; any other state without a result is a lost node."""
@@ -38,19 +35,6 @@ class SlurmSettings(NamedTuple):
     max_timeouts: int
     signal_seconds: int
     options: dict[str, Any]
-
-
-CHECKS: dict[str, Check] = {
-    "cluster": must_be("slurm, or local", is_text),
-    "partition": must_be("the name of a partition", is_text, or_null=True),
-    "cpus_per_trial": check_count,
-    "memory_gb": partial(check_number, interval="(0, inf)", or_null=True),
-    "minutes": partial(check_count, unit="minutes"),
-    "max_timeouts": partial(check_count, least=0),
-    "signal_seconds": partial(check_count, least=0, unit="seconds"),
-    "options": must_be("options of sbatch, as in {account: mine}", lambda value: isinstance(value, dict)),
-}
-"""What each of them can be."""
 
 
 class SlurmCluster:

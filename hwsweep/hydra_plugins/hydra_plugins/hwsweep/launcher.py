@@ -35,10 +35,11 @@ class HwsweepLauncher(Launcher):
         from hwsweep.sweep import SweepError, hydra_launcher
         from hwsweep.sweep.execution import devices
         from hwsweep.sweep.execution.job_process import ProcessSettings
+        from hwsweep.sweep.setting_checks import LAUNCHER_CHECKS
         from hwsweep.sweep.settings import section_values
 
         try:
-            settings = section_values(self.config, "hydra.launcher", hydra_launcher.CHECKS)
+            settings = section_values(self.config, "hydra.launcher", LAUNCHER_CHECKS)
             slots = devices.slot_environments(settings["n_jobs"], settings["gpus_per_job"])
         except SweepError as error:
             raise SystemExit(str(error)) from error
