@@ -1,4 +1,4 @@
-"""Every name of Hydra that begins with an underscore or lies in hydra._internal, and what breaks without it."""
+"""Every name of Hydra and OmegaConf that begins with an underscore or lies in hydra._internal; what breaks without."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def resolvers() -> dict[str, Any]:
 
 
 def add_resolvers(added: Mapping[str, Any]) -> None:
-    """Add those resolvers whose names are free."""
+    """Add those resolvers whose names are free. Without BaseContainer._resolvers the same is missing."""
     for name, resolver in added.items():
         BaseContainer._resolvers.setdefault(name, resolver)
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ast
 import importlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra import main as hydra_main
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException
@@ -57,3 +61,50 @@ def test_overrides_are_set_by_hydras_rules() -> None:
         assert OmegaConf.to_container(config) == {"x": 5, "inner": {"y": 6}, "new": {"key": [1, 2]}}
         with pytest.raises(ConfigCompositionException, match="Could not override 'misspelt'"):
             apply_overrides(OverridesParser.create().parse_overrides(["misspelt=1"]), config)
+
+
+@pytest.mark.filterwarnings("ignore:The version_base parameter is deprecated")  # Hydra 1.4
+def test_a_program_that_would_sweep_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["app.py", "-m", "+x=1,2"])
+    with needed_for("runs_replaced") as runs_replaced:
+        stopped = SystemExit("stopped")
+        with pytest.raises(SystemExit) as raised, runs_replaced(stopped):
+            hydra_main(config_path=None, version_base="1.3")(lambda cfg: None)()
+        assert raised.value is stopped
+    GlobalHydra.instance().clear()
+
+
+@pytest.mark.filterwarnings("ignore:register_new_resolver")  # OmegaConf 2.4
+def test_resolvers_are_found_and_added_where_their_names_are_free() -> None:
+    OmegaConf.register_new_resolver("eleven", lambda: 11, replace=True)
+    with needed_for("resolvers") as resolvers, needed_for("add_resolvers") as add_resolvers:
+        eleven = resolvers()["eleven"]
+        OmegaConf.clear_resolver("eleven")
+        add_resolvers({"eleven": eleven, "oc.env": None})
+        assert OmegaConf.create({"x": "${eleven:}", "y": "${oc.env:HOME}"}).x == 11
+        assert resolvers()["oc.env"] is not None
+        OmegaConf.clear_resolver("eleven")
+
+
+PROGRAM = """
+import hydra
+
+BASE = {} if hydra.__version__ >= "1.4" else {"version_base": "1.3"}
+
+@hydra.main(**BASE, config_path=None)
+def main(cfg):
+    return float(cfg.x)
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("choice", ["hydra/sweeper=hwsweep", "hydra/launcher=hwsweep"])
+def test_a_sweep_gives_no_warning(tmp_path: Path, choice: str) -> None:
+    """With Hydra 1.4 a number as hydra.job.id, which is text, gives one."""
+    (tmp_path / "app.py").write_text(PROGRAM)
+    command = [sys.executable, "-W", "error", "app.py", "-m", choice, "hydra.sweep.dir=swept", "+x=3,5"]
+    done = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
