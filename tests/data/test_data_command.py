@@ -77,9 +77,10 @@ def test_a_file_that_is_present_is_checked_instead_of_fetched(
     digits: Path, upstream, capsys: pytest.CaptureFixture[str]
 ) -> None:
     digits.parent.mkdir(parents=True)
-    np.savez(digits, image=np.full((50, 5, 5), 200, dtype=np.uint8), label=np.zeros(50, dtype=int))
+    image = np.arange(50, dtype=np.uint8)[:, None, None] * np.ones((5, 5), dtype=np.uint8)
+    np.savez(digits, image=image, label=np.zeros(50, dtype=int))
     assert main(["fetch", "digits"]) == 0
-    np.savez(digits, image=np.full((50, 5, 5), 200.0), label=np.zeros(50, dtype=int))
+    np.savez(digits, image=image.astype(float), label=np.zeros(50, dtype=int))
     assert main(["fetch", "digits"]) == 1
     assert upstream.requests == []
     assert "`image` must be uint8" in capsys.readouterr().err
