@@ -42,14 +42,15 @@ def test_a_sampler_never_sees_the_excluded_end_of_a_range_nor_a_point_twice(swee
 
 
 def test_each_way_to_fail_costs_one_trial_and_is_named(sweep: Sweep) -> None:
-    ways = ["well", "raise", "nothing", "exit", "memory", "hang"]
+    ways = ["well", "raise", "nothing", "exit", "memory", "hang", "says\\ why"]
     ran = sweep(
         f"how={','.join(ways)}", "hydra.sweeper.timeout=3", "hydra.sweeper.max_failure_rate=1", "hydra.sweeper.n_jobs=3"
     )
     assert ran.code == 0, ran.err
     reasons = [trial.user_attrs.get("failure", {}).get("reason") for trial in ran.trials()]
-    assert reasons == [None, "error", "diverged", "killed", "out-of-memory", "timeout"]
-    assert [trial.state.name for trial in ran.trials()] == ["COMPLETE"] + ["FAIL"] * 5
+    assert reasons == [None, "error", "diverged", "killed", "out-of-memory", "timeout", "error"]
+    assert [trial.state.name for trial in ran.trials()] == ["COMPLETE"] + ["FAIL"] * 6
+    assert "trial 6: no data" in ran.out
     assert "ValueError: no such luck" in ran.out
     assert "stub_app.py how=raise" in ran.out  # the command that runs it again
     assert 'raise ValueError("no such luck")' in ran.outcome(1)["failure"]["traceback"]

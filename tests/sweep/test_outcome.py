@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,12 @@ def test_numbers_are_the_outcome(value: Any, n_objectives: int, values: list[flo
         (None, 1, "error", "must be a number, but the task returned None"),
         ("many", 1, "error", "must be a number"),
         ((1, 2), 1, "error", "must return 1 objectives"),
+        (10**400, 1, "diverged", "must be finite, but is 1000"),
+        # Python refuses to print it, and so does pytest
+        pytest.param(10**5000, 1, "diverged", "must be finite, but is a value of type int", id="huge"),
+        (torch.arange(1000.0), 1, "error", "must be a number, but the task returned tensor(["),
+        (list(range(1000)), 1, "error", "must return 1 objectives (see direction), but returned [0, 1,"),
+        ("many\nlines", 1, "error", r"must be a number, but the task returned 'many\nlines'"),
     ],
 )
 def test_what_is_no_number_is_a_failure(value: Any, n_objectives: int, reason: str, message: str) -> None:
@@ -44,6 +51,29 @@ def test_what_is_no_number_is_a_failure(value: Any, n_objectives: int, reason: s
     assert failure is not None
     assert failure.reason == reason
     assert message in failure.message
+    assert len(failure.message) < 200 and "\n" not in failure.message
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("no data", "no data"),
+        ("no data\nin the folder", "no data in the folder"),
+        (3, "the task called sys.exit(3)"),
+        (None, "the task called sys.exit(None)"),
+    ],
+)
+def test_a_task_that_ends_its_process_is_an_error_with_its_message(code: str | int | None, message: str) -> None:
+    failure = from_call(lambda: sys.exit(code), 1).failure
+    assert failure is not None
+    assert (failure.reason, failure.message) == ("error", message)
+
+
+def test_the_message_of_an_exception_is_one_bounded_line() -> None:
+    failure = from_error(ValueError("x" * 10**6), 1.0).failure
+    assert failure is not None
+    assert failure.message.startswith("ValueError: xxx")
+    assert len(failure.message) == 500
 
 
 @pytest.mark.parametrize(
