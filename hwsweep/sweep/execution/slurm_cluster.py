@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import shutil
 import signal
 from pathlib import Path
@@ -11,17 +10,18 @@ from typing import Any, NamedTuple
 import submitit
 from submitit.helpers import DelayedSubmission
 
+from hwsweep import files
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.execution.cluster_node import NODE_LOST, NodeRequest, NodeResult, run_on_node
 from hwsweep.sweep.execution.executor import Job
 from hwsweep.sweep.execution.fork_server import start_server
-from hwsweep.sweep.outcome import from_error, from_failure
+from hwsweep.sweep.outcome import from_error, from_failure, read_outcome, write_outcome
 
 REASONS = {"OUT_OF_MEMORY": "out-of-memory", "TIMEOUT": "timeout", "DEADLINE": "timeout"}
 """Our reason for each state of a job that Slurm ended for good; any other state without a result is a lost node."""
 
-JOB_FILE = "job.pkl"
-"""The submitted job, for a later sweep."""
+JOB_FILE, END_FILE = "job.json", "end.json"
+"""The submitted job, for a later sweep, and how it ended. Only JSON is read here: a folder may come from a stranger."""
 
 
 class SlurmSettings(NamedTuple):
@@ -56,29 +56,32 @@ class SlurmCluster:
         self.environment: dict[str, str] = {}  # sbatch passes on the environment of the sweep
 
     def reattach(self, job: Job) -> Any | None:
-        path = _folder(job) / JOB_FILE
-        if not path.exists():
+        stored = files.read_json(_folder(job) / JOB_FILE)
+        if self.settings.cluster == "local" or stored is None:  # a local job ends with its sweep
             return None
-        handle = pickle.loads(path.read_bytes())  # noqa: S301  # submit() wrote it
+        handle = submitit.SlurmJob(_folder(job), str(int(stored["id"])))
         return None if handle.done(force_check=True) else handle
 
     def submit(self, request: NodeRequest) -> Any:
+        folder = _folder(request.job)
+        folder.mkdir(mode=0o700, exist_ok=True)  # what submitit writes here may hold the passwords of the command
+        (folder / END_FILE).unlink(missing_ok=True)
         handle = self._executor(request.job).submit(RequeueableRun(), request)
-        (_folder(request.job) / JOB_FILE).write_bytes(pickle.dumps(handle))
+        files.write_json(folder / JOB_FILE, {"id": handle.job_id})
         return handle
 
     def poll(self, handle: Any) -> NodeResult | None:
         if not handle.done():
             return None
-        if not handle.paths.result_pickle.exists():
-            state = str(handle.state)
-            if (reason := REASONS.get(state.partition(" ")[0])) is None:
-                return NODE_LOST
-            return NodeResult(1, None, from_failure(reason, f"Slurm ended the job: {state}", 0.0))
-        if (error := handle.exception()) is not None:
-            return NodeResult(1, None, from_error(error, 0.0))
-        result: NodeResult = handle.result()
-        return result
+        if (result := _read_end(handle.paths.folder)) is not None:
+            return result
+        if handle.paths.result_pickle.exists():  # it failed before our code began
+            log = (handle.stderr() or "it left no log").strip()
+            return NodeResult(1, None, from_failure("error", f"Slurm's job failed: {log.splitlines()[-1]}", 0.0, log))
+        state = str(handle.state)
+        if (reason := REASONS.get(state.partition(" ")[0])) is None:
+            return NODE_LOST
+        return NodeResult(1, None, from_failure(reason, f"Slurm ended the job: {state}", 0.0))
 
     def cancel(self, handle: Any) -> None:
         handle.cancel(check=False)
@@ -110,17 +113,20 @@ class RequeueableRun:
     def __init__(self) -> None:
         self.interrupted = False
 
-    def __call__(self, request: NodeRequest) -> NodeResult:
-        """Run the job; the second and later times it continues from its last checkpoint."""
+    def __call__(self, request: NodeRequest) -> None:
+        """Run the job and store how it ended; the second and later times it continues from its last checkpoint."""
+        _write_end(_folder(request.job), self._run(request))
+
+    def _run(self, request: NodeRequest) -> NodeResult:
         # Slurm signals all processes of a job. The trial's must ignore it; they inherit that from the fork server.
         handler = signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         start_server(request.processes.preload, request.processes.threads)
         signal.signal(signal.SIGUSR2, handler)
         try:
             return run_on_node(request)
-        except RuntimeError as error:
+        except Exception as error:
             if not self.interrupted:
-                raise
+                return NodeResult(1, None, from_error(error, 0.0))
             # submitit took the checkpoint and raised instead of queueing the job again
             return NodeResult(1, None, from_failure("timeout", "Slurm's time limit, too often", 0.0, str(error)))
 
@@ -128,6 +134,20 @@ class RequeueableRun:
         """What submitit queues: the same job. Its last epoch lies in its folder."""
         self.interrupted = True
         return DelayedSubmission(RequeueableRun(), request)
+
+
+def _write_end(folder: Path, result: NodeResult) -> None:
+    if result.outcome is not None:
+        write_outcome(folder, result.outcome)
+    files.write_json(folder / END_FILE, {**result._asdict(), "outcome": result.outcome is not None})
+
+
+def _read_end(folder: Path) -> NodeResult | None:
+    """How the job ended; None if it stored nothing."""
+    stored = files.read_json(folder / END_FILE)
+    if stored is None:
+        return None
+    return NodeResult(stored["exit_code"], stored["stop_reason"], read_outcome(folder) if stored["outcome"] else None)
 
 
 def _folder(job: Job) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -138,3 +139,35 @@ def test_the_same_command_goes_on_where_a_stopped_sweep_was(tmp_path: Path, how:
     ]
     starts = re.findall(r"from epoch (\d+)", (sweep.study / "0" / "output.log").read_text())
     assert len(starts) == 2 and int(starts[1]) > 0
+
+
+def test_no_pickle_in_a_folder_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import submitit
+
+    from hwsweep.sweep.execution.executor import Job
+    from hwsweep.sweep.execution.slurm_cluster import SlurmCluster, SlurmSettings
+
+    class Evil:
+        def __reduce__(self) -> object:
+            return Path.touch, (tmp_path / "executed",)
+
+    folder = tmp_path / "0" / "slurm"
+    folder.mkdir(parents=True)
+    for name in ("job.pkl", "7_submitted.pkl", "7_0_result.pkl"):
+        (folder / name).write_bytes(pickle.dumps(Evil()))
+    (folder / "job.json").write_text('{"id": "7"}')
+    (folder / "7_0_log.err").write_text("Traceback\nno such module\n")
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    settings = SlurmSettings("slurm", None, 1, None, 1, 0, 1, {})
+    cluster = SlurmCluster(settings, None, "mine")
+    assert cluster.reattach(Job(0, "0", str(tmp_path / "0"), [], {})) is None
+    result = cluster.poll(submitit.SlurmJob(folder, "7"))
+    assert result is not None and result.outcome is not None and result.outcome.failure is not None
+    assert result.outcome.failure.message == "Slurm's job failed: no such module"
+    assert not (tmp_path / "executed").exists()
+
+
+def test_only_the_user_can_read_what_submitit_stores(tmp_path: Path) -> None:
+    sweep = Sweep(tmp_path, "x=1", *LOCAL, app=APP)
+    assert sweep.end() == 0, sweep.log.read_text()
+    assert (sweep.study / "0" / "slurm").stat().st_mode & 0o077 == 0
