@@ -36,7 +36,7 @@ def whole(path: Path) -> Iterator[Path]:
         _flush(part)
         part.replace(path)
     finally:
-        _remove(part)
+        remove(part)
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -89,7 +89,7 @@ def make_once(path: Path, make: Callable[[Path], None]) -> Path:
     with FileLock(path.with_name(f".{path.name}.lock")):
         if not path.exists():
             for leftover in path.parent.glob(f".{path.name}.*.tmp*"):  # of a process that was killed here
-                _remove(leftover)
+                remove(leftover)
             with whole(path) as part:
                 make(part)
     return path
@@ -110,7 +110,8 @@ def _flush(path: Path) -> None:
                 os.fsync(opened.fileno())
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove the file or the folder, if it is there; of a link, the link alone."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

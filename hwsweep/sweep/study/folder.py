@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from omegaconf import DictConfig, OmegaConf, flag_override
+from omegaconf import DictConfig, OmegaConf
 
 from hwsweep import files
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.study.locks import FolderLock
+from hwsweep.sweep.disk import disk_errors
+from hwsweep.sweep.study.location import earlier_directories, is_fixed, study_directory, time_name
+from hwsweep.sweep.study.locks import JOIN_LOCK, LOCK, FolderLock
 
 RECORD = "study.json"
 FORMAT = 2
 """Of study.json and the trials; raise it when a study of the version before cannot go on."""
+KEYS = {"name", "status", "question", "grid"}
+"""Of study.json, in each version."""
 ABSENT = "(absent)"
 
 
@@ -29,6 +31,10 @@ class StudyFolder(NamedTuple):
     path: Path
     lock: FolderLock
     is_resumed: bool
+    made: tuple[Path, ...] = ()
+    """This folder and those around it, as far as this process made them; the innermost first."""
+    entries_before: frozenset[str] = frozenset()
+    """What lay in the folder before."""
 
     def read(self) -> dict[str, Any]:
         """The content of study.json."""
@@ -42,14 +48,21 @@ class StudyFolder(NamedTuple):
 
     @contextmanager
     def deleted_if_unused(self) -> Iterator[None]:
-        """Delete the folder of a new study if an exception ends the block before a trial ran."""
+        """Remove what this process has made of a new study if an exception ends the block before a trial ran."""
         try:
             yield
         except BaseException:
             if not self.is_resumed and not any(entry.name.isdigit() for entry in self.path.iterdir()):
-                self.lock.release()
-                shutil.rmtree(self.path)
+                self._remove()
             raise
+
+    def _remove(self) -> None:
+        """Remove what was not there before: the folder may be the user's own."""
+        self.lock.release()
+        for entry in self.path.iterdir():
+            if entry.name not in self.entries_before:
+                files.remove(entry)
+        _remove_empty(self.made)
 
     def mark_over(self) -> None:
         """Store that no trial is left to run; the study's result is still missing."""
@@ -74,22 +87,38 @@ def open_folder(config: DictConfig, record: Mapping[str, Any]) -> StudyFolder:
     """
     name = OmegaConf.select(config, "hydra.sweeper.study_name")
     if name is not None:
-        return _open_named(str(name), study_directory(config, str(name)), record, bool(config.hydra.sweeper.join))
-    if study_directory(config, "a") == study_directory(config, "b"):  # the application's own folder for all studies
+        return _open_named(str(name), named_directory(config, str(name)), record, bool(config.hydra.sweeper.join))
+    if is_fixed(config):
         return _open_named(time_name(), study_directory(config, time_name()), record, join=False)
-    for path in sorted(study_directory(config, "a").parent.glob(f"*/{RECORD}")):
-        if (folder := _open_interrupted(path.parent, record["question"])) is not None:
+    for path in earlier_directories(config, None, RECORD):
+        if (folder := _open_interrupted(path, record["question"])) is not None:
             return folder
     return _create(config, record)
+
+
+def named_directory(config: DictConfig, name: str) -> Path:
+    """Where the study of this name lies, or will lie if there is none."""
+    path = study_directory(config, name)
+    earlier = earlier_directories(config, name, RECORD)
+    if earlier in ([], [path]):
+        return path
+    return next((found for found in earlier if _name(found) == name), path)
+
+
+def _name(path: Path) -> str | None:
+    """The name of the study in the folder; None if that cannot be read."""
+    with suppress(SweepError):
+        return (_read_any_version(path) or {}).get("name")
+    return None
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
     """The content of study.json in a study's folder; None if there is no study.
 
     Raises:
-        SweepError: another version of hwsweep began the study.
+        SweepError: the file is damaged, or another version of hwsweep began the study.
     """
-    record: dict[str, Any] | None = files.read_json(path / RECORD)
+    record = _read_any_version(path)
     if record is not None and (version := record.get("format", 1)) != FORMAT:
         raise SweepError(
             f"study {record['name']!r} was begun by another version of hwsweep (format {version}, this one needs "
@@ -98,22 +127,16 @@ def read_record(path: Path) -> dict[str, Any] | None:
     return record
 
 
-def study_directory(config: DictConfig, name: str) -> Path:
-    """Where a study of this name lies: hydra.sweep.dir; outputs/<name> if the application leaves Hydra's default."""
-    with flag_override(config.hydra, ["readonly", "struct"], False):
-        previous = config.hydra.sweeper.study_name
-        config.hydra.sweeper.study_name = name
-        unresolved = OmegaConf.to_container(config.hydra.sweep, resolve=False)
-        assert isinstance(unresolved, dict)
-        is_default = str(unresolved["dir"]).startswith("multirun/${now:")
-        path = Path("outputs", name) if is_default else Path(str(config.hydra.sweep.dir))
-        config.hydra.sweeper.study_name = previous
-    return path.absolute()
-
-
-def time_name() -> str:
-    """The current time as a study's name."""
-    return datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+def _read_any_version(path: Path) -> dict[str, Any] | None:
+    try:
+        record: dict[str, Any] | None = files.read_json(path / RECORD)
+        if record is None or (record.keys() >= KEYS and "command" in record["question"]):
+            return record
+    except (OSError, ValueError, AttributeError, TypeError):
+        pass
+    raise SweepError(
+        f"{path / RECORD} is damaged: it describes no study; move {path} away, or give another hydra.sweeper.study_name"
+    )
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -138,39 +161,82 @@ def _create(config: DictConfig, record: Mapping[str, Any]) -> StudyFolder:
     stem = time_name()
     for number in itertools.count(1):
         name = stem if number == 1 else f"{stem}_{number}"
-        with suppress(FileExistsError):
-            study_directory(config, name).mkdir(parents=True)
-            return _open_named(name, study_directory(config, name), record, join=False)
+        path = study_directory(config, name)
+        made = _make_folder(path)
+        if path in made or path == study_directory(config, f"{stem}_{number + 1}"):
+            return _open_made(name, path, record, False, made)
     raise AssertionError  # unreachable: the count does not end
 
 
 def _open_named(name: str, path: Path, record: Mapping[str, Any], join: bool) -> StudyFolder:
-    path.mkdir(parents=True, exist_ok=True)
-    lock = FolderLock(path)
-    if not lock.acquire(join):
+    return _open_made(name, path, record, join, _make_folder(path))
+
+
+def _make_folder(path: Path) -> tuple[Path, ...]:
+    """The folders that were made so that this one exists, the innermost first."""
+    made: list[Path] = []
+    with disk_errors(path):
+        for folder in (*reversed(path.parents), path):
+            if not folder.exists():
+                with suppress(FileExistsError):
+                    folder.mkdir()
+                    made.insert(0, folder)
+    return tuple(made)
+
+
+def _open_made(name: str, path: Path, record: Mapping[str, Any], join: bool, made: tuple[Path, ...]) -> StudyFolder:
+    try:
+        with disk_errors(path):
+            entries = frozenset(entry.name for entry in path.iterdir())
+            others = sorted(entry for entry in entries if not _is_ours(entry))
+            if others and RECORD not in entries:
+                raise SweepError(f"{path} holds other files ({others[0]}, ...); give another study_name or sweep.dir")
+            lock = FolderLock(path)
+            if not lock.acquire(join):
+                raise SweepError(
+                    f"study {name!r} is running in another process; wait for it or give another study_name "
+                    "(several processes share a study if each is begun with hydra.sweeper.join=true)"
+                )
+            if (stored := read_record(path)) is not None:
+                _check_question(stored, record, name)
+                return StudyFolder(stored["name"], path, lock, is_resumed=True)
+            folder = StudyFolder(name, path, lock, False, made, entries)
+            with folder.deleted_if_unused():
+                folder.write({"name": name, "format": FORMAT, "status": "open", **record})
+            return folder
+    except BaseException:
+        _remove_empty(made)
+        raise
+
+
+def _check_question(stored: Mapping[str, Any], record: Mapping[str, Any], name: str) -> None:
+    if lines := differences(stored["question"], record["question"]):
+        listed = "\n  ".join(lines)
         raise SweepError(
-            f"study {name!r} is running in another process; wait for it or give another study_name "
-            "(several processes share a study if each is begun with hydra.sweeper.join=true)"
+            f"study {name!r} was begun with another configuration:\n  {listed}\n"
+            "restore it, or give another hydra.sweeper.study_name"
         )
-    if (stored := read_record(path)) is not None:
-        if lines := differences(stored["question"], record["question"]):
-            listed = "\n  ".join(lines)
-            raise SweepError(
-                f"study {name!r} was begun with another configuration:\n  {listed}\n"
-                "restore it, or give another hydra.sweeper.study_name"
-            )
-        return StudyFolder(stored["name"], path, lock, is_resumed=True)
-    others = [entry.name for entry in path.iterdir() if entry.suffix not in (".lock", ".tmp")]
-    if others:
-        raise SweepError(f"{path} holds other files ({others[0]}, ...); give another study_name or sweep.dir")
-    folder = StudyFolder(name, path, lock, is_resumed=False)
-    folder.write({"name": name, "format": FORMAT, "status": "open", **record})
-    return folder
+
+
+def _is_ours(entry: str) -> bool:
+    """Whether a process that was killed at the start of a study may have left a file of this name."""
+    return entry == JOIN_LOCK or entry.startswith((LOCK, f".{RECORD}."))
+
+
+def _remove_empty(made: tuple[Path, ...]) -> None:
+    """Remove the folders, the innermost first, as far as nothing lies in them."""
+    with suppress(OSError):
+        for folder in made:
+            folder.rmdir()
 
 
 def _open_interrupted(path: Path, question: Mapping[str, Any]) -> StudyFolder | None:
     """The folder, locked, if it holds a study with the same question that has not ended and that no process runs."""
-    record = files.read_json(path / RECORD)
+    try:
+        record = _read_any_version(path)
+    except SweepError as error:
+        print(f"note: {error}")
+        return None
     if record is None or record["status"] == "ended" or record["question"]["command"] != question["command"]:
         return None
     try:
@@ -182,5 +248,6 @@ def _open_interrupted(path: Path, question: Mapping[str, Any]) -> StudyFolder | 
         listed = "\n  ".join(lines)
         print(f"{path} has the same command but another configuration; a new study begins\n  {listed}")
         return None
-    lock = FolderLock(path)
-    return StudyFolder(record["name"], path, lock, is_resumed=True) if lock.acquire(join=False) else None
+    with disk_errors(path):
+        lock = FolderLock(path)
+        return StudyFolder(record["name"], path, lock, is_resumed=True) if lock.acquire(join=False) else None

@@ -1,0 +1,55 @@
+"""Disks that are full or cannot be written: the sweep stops with one line, and its trials wait."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hwsweep.sweep import SweepError
+
+FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EIO}
+FULL_TEXTS = ("no space left on device", "disk quota exceeded", "database or disk is full", "unexpected pos")
+"""In the messages of other libraries' errors: MLflow passes SQLite's on, and "unexpected pos" is torch.save's."""
+SMALLEST_SPACE = 2**16
+"""With fewer bytes free on its disk, a process that ended without a word could not write."""
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the error says that the disk has no space left."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return True
+    try:
+        text = str(error).lower()
+    except Exception:  # the class is the program's own
+        return False
+    return any(words in text for words in FULL_TEXTS)
+
+
+def has_space(folder: Path) -> bool:
+    """Whether a small file can be written into the folder."""
+    return shutil.disk_usage(folder).free >= SMALLEST_SPACE
+
+
+def full_message(path: str | Path) -> str:
+    """What the user reads when there is no space at the path."""
+    return f"no space left on the disk of {path}; make room, then the same command goes on"
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn errors about the disk that are raised inside, mostly at this path, into a SweepError of one line."""
+    try:
+        yield
+    except Exception as error:
+        if is_full(error):
+            raise SweepError(full_message(path)) from error
+        if not isinstance(error, OSError) or error.errno not in CLOSED:
+            raise
+        why = os.strerror(error.errno)
+        place = error.filename or path
+        raise SweepError(f"{place} cannot be written: {why}; change that, or give another hydra.sweep.dir") from error
