@@ -107,7 +107,7 @@ def check(settings: Settings) -> None:
             continue
         part = build_sampler(node, 0, 0, 0) if name == "sampler" else build(node)
         if not all(callable(getattr(part, method, None)) for method in methods):
-            rule = f"must be a class with the method {' and '.join(methods)}"
+            rule = f"must be a class with the method{'s' * (len(methods) > 1)} {' and '.join(methods)}"
             raise SweepError(f"`hydra.sweeper.{name}` {rule}, but got {node['_target_']}")
     for name in ("check", "custom_search_space"):
         node = getattr(settings, name)
@@ -145,15 +145,21 @@ def suggest(study: Study, trial: FrozenTrial, space: Space) -> Point:
     """A point that the study's sampler proposes for the trial; nothing is written to the storage.
 
     Raises:
-        SweepError: the sampler needs a package that is not installed.
+        SweepError: the sampler needs a package that is not installed, or is not made for such a study.
     """
+    try:
+        return _suggest(study, trial, space)
+    except ImportError as error:
+        raise SweepError(f"{type(study.sampler).__name__} needs a package that is not installed: {error}") from error
+    except ValueError as error:  # such as several objectives for CMA-ES
+        name = type(study.sampler).__name__
+        raise SweepError(f"{name} cannot propose a point: {error} Choose another hydra/sweeper/sampler") from error
+
+
+def _suggest(study: Study, trial: FrozenTrial, space: Space) -> Point:
     sampler = study.sampler
     sampler.before_trial(study, trial)
-    relative_space = sampler.infer_relative_search_space(study, trial)
-    try:
-        relative = sampler.sample_relative(study, trial, relative_space)
-    except ImportError as error:
-        raise SweepError(f"{type(sampler).__name__} needs a package that is not installed: {error}") from error
+    relative = sampler.sample_relative(study, trial, sampler.infer_relative_search_space(study, trial))
     chosen: Point = {}
     for axis in sorted(space.independent_axes, key=lambda axis: axis.key in space.when):
         if not space.is_swept(axis.key, space.point(chosen)):

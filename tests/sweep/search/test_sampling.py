@@ -8,8 +8,9 @@ from optuna.distributions import FloatDistribution, IntDistribution
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.search.axis import Axis
-from hwsweep.sweep.search.sampling import build_sampler, distribution, suggest
+from hwsweep.sweep.search.sampling import build_sampler, check, distribution, suggest
 from hwsweep.sweep.search.space import Space
+from hwsweep.sweep.settings import Settings
 
 RANDOM = {"_target_": "optuna.samplers.RandomSampler"}
 SPACE = Space([Axis("x", None, 0, 1)], [], [], [], {}, {})
@@ -43,3 +44,31 @@ def test_a_sampler_whose_package_is_missing_is_named() -> None:
     study.ask()
     with pytest.raises(SweepError, match="Lacking needs a package that is not installed: No module named 'cmaes'"):
         suggest(study, study.trials[0], SPACE)
+
+
+def test_a_sampler_that_does_not_fit_the_study_is_named() -> None:
+    study = optuna.create_study(sampler=optuna.samplers.CmaEsSampler(), directions=["minimize", "maximize"])
+    study.ask()
+    with pytest.raises(SweepError, match=r"CmaEsSampler cannot propose a point: .*multi-objective.*Choose another"):
+        suggest(study, study.trials[0], SPACE)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("pruner", {"_target_": "os.getpid"}, "must be a class with the method prune, but got os.getpid"),
+        ("pruner", {"_target_": "optuna.pruners.MedianPruner", "n": 1}, "cannot be built: .*unexpected keyword"),
+        ("pruner", {"_target_": "optuna.pruners.MedianPruner", "n_warmup_steps": -1}, "cannot be built: "),
+        ("pruner", {"_target_": "optuna.pruners.Best"}, "`optuna.pruners.Best` cannot be found"),
+        ("sampler", {"_target_": "optuna.pruners.NopPruner"}, "with the methods? sample_relative and"),
+        ("sampler", {"_target_": "nothing.here"}, "`nothing.here` cannot be found: No module"),
+        ("observer", {"_target_": "builtins.list"}, "with the methods? started and finished, but got builtins.list"),
+        ("check", "os.name", "`hydra.sweeper.check` must be a function, but got os.name"),
+        ("check", {"_target_": "os.nothing"}, "`os.nothing` cannot be found"),
+        ("custom_search_space", "os.name", "`hydra.sweeper.custom_search_space` must be a function"),
+    ],
+)
+def test_a_part_that_cannot_be_is_refused_before_the_study(setting: str, value: Any, message: str) -> None:
+    settings: dict[str, Any] = {**dict.fromkeys(Settings._fields), setting: value}
+    with pytest.raises(SweepError, match=message):
+        check(Settings(**settings))
