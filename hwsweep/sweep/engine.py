@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from pathlib import Path
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from hwsweep import files, run_folder
 from hwsweep.sweep import SweepError, planning
 from hwsweep.sweep.config_snapshot import Snapshot, hydra_overrides, take_snapshot
+from hwsweep.sweep.disk import disk_errors
 from hwsweep.sweep.execution import devices
 from hwsweep.sweep.execution.choice import Kind, executor_kind, make_executor
 from hwsweep.sweep.execution.fork_server import start_server
 from hwsweep.sweep.execution.job_process import ProcessSettings
 from hwsweep.sweep.execution.trial_process import TrialProgram
 from hwsweep.sweep.open_study import OpenStudy
+from hwsweep.sweep.outcome import read_outcome
 from hwsweep.sweep.proposals import Proposals
 from hwsweep.sweep.queue import Queue
 from hwsweep.sweep.runner import Runner
@@ -28,7 +32,7 @@ from hwsweep.sweep.search.point_check import PointChecker, refusal_lines
 from hwsweep.sweep.search.space import Space
 from hwsweep.sweep.settings import Settings, question, read_settings
 from hwsweep.sweep.study import view
-from hwsweep.sweep.study.folder import StudyFolder, open_folder, read_record, study_directory
+from hwsweep.sweep.study.folder import StudyFolder, named_directory, open_folder, read_record
 from hwsweep.sweep.study.ownership import Ownership, SoleOwner
 from hwsweep.sweep.study.shared_ownership import SharedOwner
 from hwsweep.sweep.study.storage import open_storage
@@ -37,8 +41,8 @@ from hwsweep.sweep.study.view import Observer
 from hwsweep.sweep.table import Table
 
 
-def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, arguments: list[str]) -> None:
-    """Run the study that the command describes to its total.
+def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, arguments: list[str]) -> list[JobReturn]:
+    """Hydra's records of the jobs of the study that the command describes, once it has reached its total.
 
     Raises:
         SweepError: the command cannot be run; nothing was written.
@@ -70,7 +74,7 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
         "program": view.program(),
     }
     folder = open_folder(config, record)
-    with nullcontext() if settings.join else folder.deleted_if_unused():
+    with disk_errors(folder.path), nullcontext() if settings.join else folder.deleted_if_unused():
         if folder.is_resumed:
             plan = planning.make_plan(settings, space, base, folder.read())
         snapshot = take_snapshot(loader, config, folder.name, folder.path)
@@ -85,6 +89,7 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
         print("\n".join([planning.headline(plan, settings, store.counts().finished), *refusals]), flush=True)
         study = OpenStudy(settings, folder, proposals, _ownership(settings, proposals, folder))
         Runner(study, Queue(study, checker), executor, observer).run()
+    return _job_returns(folder.path, config.hydra.job.name)
 
 
 def _complete_command(config: DictConfig, arguments: list[str], loader: ConfigLoader) -> tuple[DictConfig, list[str]]:
@@ -92,7 +97,7 @@ def _complete_command(config: DictConfig, arguments: list[str], loader: ConfigLo
     settings = read_settings(config)
     if arguments or settings.params or settings.study_name is None:
         return config, arguments
-    record = read_record(study_directory(config, settings.study_name))
+    record = read_record(named_directory(config, settings.study_name))
     if record is None:
         return config, arguments
     lines = [*record["hydra_overrides"], *hydra_overrides(config)]
@@ -156,3 +161,27 @@ def _program(
         cache=OmegaConf.get_cache(config),
         n_objectives=n_objectives,
     )
+
+
+def _job_returns(study: Path, task: str) -> list[JobReturn]:
+    """Hydra's record of each job of the study that has an outcome, in the order of the trials."""
+    numbered = sorted((entry for entry in study.iterdir() if entry.name.isdigit()), key=lambda entry: int(entry.name))
+    returns = []
+    for directory in (job for folder in numbered for job in (folder, *sorted(folder.glob("seed_*")))):
+        if (result := read_outcome(directory)) is None:
+            continue
+        overrides = directory / ".hydra" / "overrides.yaml"  # absent with hydra.output_subdir=null
+        lines = OmegaConf.to_container(OmegaConf.load(overrides), resolve=False) if overrides.exists() else []
+        assert isinstance(lines, list)
+        failure = result.failure.message if result.failure else result.state
+        values = result.values if len(result.values) > 1 else sum(result.values)
+        returns.append(
+            JobReturn(
+                overrides=lines,
+                working_dir=str(directory),
+                task_name=task,
+                status=JobStatus.COMPLETED if result.state == "complete" else JobStatus.FAILED,
+                _return_value=values if result.state == "complete" else RuntimeError(failure),
+            )
+        )
+    return returns

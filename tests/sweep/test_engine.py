@@ -359,3 +359,35 @@ def test_an_observer_hears_the_beginning_and_the_end(
         [0, {"how": "well"}, "complete", [16.0], None],
         [1, {"how": "raise"}, "failed", [], "error"],
     ]
+
+
+RETURNS = """
+import hydra
+from hydra._internal.hydra import Hydra
+
+multirun = Hydra.multirun
+
+def shown(*args, **settings):
+    [jobs] = multirun(*args, **settings)
+    for job in jobs:
+        value = job.return_value if job.status.name == "COMPLETED" else job._return_value
+        print(job.overrides, job.task_name, job.status.name, repr(value))
+
+@hydra.main(version_base="1.3", config_path=None)
+def main(cfg):
+    return 12 / cfg.x
+
+Hydra.multirun = shown
+main()
+"""
+
+
+@pytest.mark.slow
+def test_hydra_gets_the_results_of_the_jobs_as_from_its_own_sweeper(sweep: Sweep, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(RETURNS)
+    ran = sweep("hydra/sweeper=hwsweep", "+x=3,0,4", app=tmp_path / "own.py")
+    assert ran.out.splitlines()[-3:] == [
+        "['+x=3'] own COMPLETED 4.0",
+        "['+x=0'] own FAILED RuntimeError('ZeroDivisionError: division by zero')",
+        "['+x=4'] own COMPLETED 3.0",
+    ]

@@ -11,6 +11,7 @@ from hydra.plugins.sweeper import Sweeper
 
 if TYPE_CHECKING:
     from hydra.core.config_search_path import ConfigSearchPath
+    from hydra.core.utils import JobReturn
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
 
@@ -44,8 +45,8 @@ class HwsweepSweeper(Sweeper):
         self.config = config
         self.task_function = task_function
 
-    def sweep(self, arguments: list[str]) -> None:
-        """Run the study to its total.
+    def sweep(self, arguments: list[str]) -> list[list[JobReturn]]:
+        """Hydra's records of the jobs of the study, in one batch, once it has reached its total.
 
         Raises:
             SystemExit: the command cannot be run (1), too many trials failed (1), or a signal ended the sweep (128 +
@@ -56,9 +57,9 @@ class HwsweepSweeper(Sweeper):
 
         ensure_output()
         with exit_on_signals():
-            self._sweep(arguments)
+            return [self._sweep(arguments)]
 
-    def _sweep(self, arguments: list[str]) -> None:
+    def _sweep(self, arguments: list[str]) -> list[JobReturn]:
         from hydra.errors import ConfigCompositionException
         from omegaconf.errors import InterpolationResolutionError
 
@@ -68,7 +69,7 @@ class HwsweepSweeper(Sweeper):
 
         assert self.hydra_context is not None and self.config is not None
         try:
-            sweep(self.hydra_context, self.task_function, self.config, list(arguments))
+            return sweep(self.hydra_context, self.task_function, self.config, list(arguments))
         except SweepError as error:
             raise SystemExit(str(error)) from error
         except InterpolationResolutionError as error:
