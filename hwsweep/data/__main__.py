@@ -14,6 +14,7 @@ from hwsweep import conf_path
 from hwsweep.data import DataError
 from hwsweep.data.data_files import VARIABLE, DatasetInFiles, MissingDataError, data_folder, not_downloadable
 from hwsweep.files import cache_folder
+from hwsweep.signals import exit_on_signals
 
 if TYPE_CHECKING:
     from hwsweep.data.vectors import WordVectors
@@ -181,4 +182,5 @@ def _load(name: str) -> DatasetInFiles | WordVectors | str | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with exit_on_signals():
+        sys.exit(main())

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from hwsweep.signals import exit_on_signals
 from hwsweep.sweep import SweepError
 
 OUTPUTS = Path("outputs")
@@ -66,4 +67,5 @@ def folder_of(name: str) -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    with exit_on_signals():
+        main()

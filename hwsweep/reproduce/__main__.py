@@ -6,6 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
+from hwsweep.signals import exit_on_signals
 from hwsweep.tracking.store_option import parser_with_store
 
 EXAMPLES = """\
@@ -50,4 +51,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with exit_on_signals():
+        sys.exit(main())

@@ -32,6 +32,7 @@ class HwsweepLauncher(Launcher):
         """
         from hydra.core.singleton import Singleton
 
+        from hwsweep.signals import exit_on_signals
         from hwsweep.sweep import SweepError, hydra_launcher
         from hwsweep.sweep.execution import devices
         from hwsweep.sweep.execution.job_process import ProcessSettings
@@ -47,4 +48,5 @@ class HwsweepLauncher(Launcher):
         state = Singleton.get_state()
         program = hydra_launcher.LauncherProgram(self.task_function, self.hydra_context, self.config, state)
         processes = ProcessSettings(slots, threads, settings["timeout"], settings["preload"], output=None)
-        return hydra_launcher.launch(program, processes, job_overrides, initial_job_idx)
+        with exit_on_signals():
+            return hydra_launcher.launch(program, processes, job_overrides, initial_job_idx)
