@@ -42,9 +42,15 @@ def _is_yes_or_no(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _are_modules(value: Any) -> bool:
-    """Whether it is a list of modules that can be found; none of them is imported."""
-    return _are_texts(value) and all(map(_is_module, value))
+def _check_modules(key: str, value: Any) -> None:
+    """Check that it is a list of modules that can be found; none of them is imported.
+
+    Raises:
+        ValueError: it is not.
+    """
+    _must_be("a list of modules, as in [torch, mlflow]", _are_texts)(key, value)
+    if missing := [name for name in value if not _is_module(name)]:
+        raise ValueError(f"`{key}` names {', '.join(missing)}, but there is no such module; install it, or correct it")
 
 
 def _is_module(name: str) -> bool:
@@ -128,7 +134,7 @@ SWEEPER_CHECKS: dict[str, Check] = {
     "gpus_per_trial": partial(check_number, interval="(0, inf)", or_null=True),
     "max_failure_rate": partial(check_number, interval="[0, 1]"),
     "retries": partial(check_count, least=0),
-    "preload": _must_be("a list of modules that can be imported", _are_modules),
+    "preload": _check_modules,
     "study_name": _must_be("the name of a folder, without /, of at most 200 bytes", _is_folder_name, or_null=True),
     "storage": check_url,
     "join": _must_be("true or false", _is_yes_or_no),
@@ -141,7 +147,7 @@ LAUNCHER_CHECKS: dict[str, Check] = {
     "n_jobs": check_count,
     "timeout": partial(check_number, interval="(0, inf)", unit="seconds", or_null=True),
     "gpus_per_job": partial(check_number, interval="(0, inf)", or_null=True),
-    "preload": _must_be("a list of modules that can be imported", _are_modules),
+    "preload": _check_modules,
 }
 """What each setting of hydra/launcher=hwsweep can be."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from hydra import compose, initialize
+from hydra.core.plugins import Plugins
 from hydra_plugins.hwsweep.launcher import HwsweepLauncher
 from hydra_plugins.hwsweep.sweeper import OTHER_SWEEPERS
 from omegaconf import DictConfig, OmegaConf
@@ -112,11 +113,9 @@ NODE = {"_target_": "optuna.samplers.TPESampler"}
         ("gpus_per_trial", [0, -1, "all"], "must be a finite number > 0, or null"),
         ("max_failure_rate", ["some", 2, math.nan, -0.1, None], r"must be a number in \[0, 1\]"),
         ("retries", ["x", -1, None], "must be a whole number, at least 0"),
-        (
-            "preload",
-            ["torch", ["torhc"], ["json.nothing"], [3], None],
-            "must be a list of modules that can be imported",
-        ),
+        ("preload", ["torch", [3], None], r"must be a list of modules, as in \[torch, mlflow\]"),
+        ("preload", [["json", "torhc"], ["torhc"], ["torhc.nn"]], "names torhc.*, but there is no such module"),
+        ("preload", [["json.nothing", "json.decoder"], ["json.nothing"]], "names json.nothing, but there is"),
         (
             "study_name",
             ["n" * 300, ".", "..", "", "../../x", "/tmp/x", "a/b", " a", "a\n", True],
@@ -157,7 +156,7 @@ def test_each_setting_is_checked() -> None:
         ("hwsweep", "n_jobs=0", "must be a whole number, at least 1"),
         ("hwsweep", "timeout=soon", "must be a finite number > 0"),
         ("hwsweep", "gpus_per_job=0", "must be a finite number > 0"),
-        ("hwsweep", "preload=[torhc]", "must be a list of modules that can be imported"),
+        ("hwsweep", "preload=[torhc]", "names torhc, but there is no such module"),
         ("hwsweep_ray", "cpus_per_trial=many", "must be a whole number, at least 1"),
         ("hwsweep_slurm", "minutes=1:00:00", "must be a whole number of minutes"),
         ("hwsweep_slurm", "options=3", "must be options of sbatch"),
@@ -213,12 +212,18 @@ def test_a_subdir_with_the_jobs_number_runs(sweep: Callable[..., Ran]) -> None:
     assert (ran.code, [trial.value for trial in ran.trials()]) == (0, [0, 1]), ran.err
 
 
+@pytest.mark.parametrize("name", OTHER_SWEEPERS)
+def test_the_class_of_another_sweeper_says_what_to_write(composed: Callable[..., DictConfig], name: str) -> None:
+    config = composed(f"hydra.sweeper._target_={name}")
+    with pytest.raises(SystemExit, match="remove the line with _target_ and write `override hydra/sweeper: hwsweep`"):
+        Plugins.instance().instantiate_sweeper(config=config, hydra_context=None, task_function=None)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
         ("hydra.sweep.dir=${hydra:runtime.cwd}/o", "hydra.sweep.dir: .* may use"),
         ("hydra.sweep.dir=${hydra.job.id}/o", "hydra.sweep.dir: Missing"),
-        ("hydra.sweeper._target_=" + OTHER_SWEEPERS[0], "remove the line with _target_ and write"),
         ("hydra.sweeper.pruner={_target_:os.getpid}", "must be a class with the method prune, but got os.getpid"),
     ],
 )
