@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -63,10 +64,12 @@ def main(
     signals, number = SignalRecord(), int(signal.SIGINT)
     with suppress(KeyboardInterrupt):
         become_independent()
+        atexit._clear()  # those of the fork server
         loaded = _load(program, job, slot, settings)
         result = loaded.run(job, config, connection)
         if (number := signals.first() or 0) == 0:
             loaded.store(job, result)
+            _run_exit_handlers()
             sys.stdout.flush()
             connection.send(Done())
             return
@@ -85,6 +88,12 @@ def _load(program: bytes, job: Job, slot: int, settings: ProcessSettings) -> Job
     if "torch" in sys.modules:  # the fork server has loaded it, with its own number of threads
         sys.modules["torch"].set_num_threads(settings.threads)
     return loaded
+
+
+def _run_exit_handlers() -> None:
+    """Run what the task has registered with `atexit`: before Python 3.14 multiprocessing ends without it."""
+    with suppress(Exception):  # the handler's traceback is printed
+        atexit._run_exitfuncs()
 
 
 def become_independent() -> None:

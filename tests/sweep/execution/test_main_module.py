@@ -11,7 +11,7 @@ import pytest
 from stub_sweeps import Ran
 
 SCRIPT = """
-import multiprocessing, pickle, sys, threading
+import atexit, multiprocessing, pickle, sys, threading
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -46,6 +46,7 @@ def double(value):
 def main(cfg):
     global N_CALLS
     N_CALLS += 1
+    atexit.register(Path("exit handler").touch)
     return sum(checks(cfg))
 
 def checks(cfg):
@@ -105,6 +106,7 @@ def test_a_trial_has_the_classes_functions_and_names_of_its_script_once(
 ) -> None:
     ran = sweep("hydra/sweeper=hwsweep", "x=5", app=write(tmp_path, guard, "main()"))
     assert values(ran) == [[9.0 if guard == GUARD else 8.0]], ran.out
+    assert (tmp_path / "exit handler").exists()
 
 
 @pytest.mark.slow
