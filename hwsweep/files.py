@@ -77,6 +77,15 @@ def read_json(path: Path) -> Any:
         return None
 
 
+def read_json_object(path: Path) -> dict[str, Any] | None:
+    """The JSON object that the file holds; None if there is no such file, or it is damaged and can be made again."""
+    try:
+        value = read_json(path)
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def make_once(path: Path, make: Callable[[Path], None]) -> Path:
     """`path`, made by the first process that asks for it; others that ask meanwhile wait.
 

@@ -41,11 +41,7 @@ def write_result(folder: Path, run_id: str, metrics: Mapping[str, float], tags: 
 
 def read_result(folder: Path) -> dict[str, Any]:
     """What the program stored of the run; empty without it."""
-    try:
-        result = files.read_json(folder / RESULT)
-    except (OSError, ValueError):
-        return {}
-    return result if isinstance(result, dict) else {}
+    return files.read_json_object(folder / RESULT) or {}
 
 
 def run_id(folder: Path) -> str | None:
@@ -66,7 +62,7 @@ def write_origin(folder: Path, origin: Mapping[str, object]) -> None:
 
 def read_origin(folder: Path) -> dict[str, Any]:
     """What `write_origin` stored; empty without it."""
-    return dict(files.read_json(folder / ORIGIN) or {})
+    return files.read_json_object(folder / ORIGIN) or {}
 
 
 def write_lexicon(folder: Path, lexicon: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hwsweep.files import read_json, write_json
+from hwsweep.files import read_json_object, write_json
 from hwsweep.processes import find, kill_tree, this_process
 from hwsweep.run_folder import PROCESS
 
@@ -18,8 +18,8 @@ def kill_orphans(trial_folder: Path) -> None:
     """End the processes that a dead sweep left running for this trial, with their children, and wait for their end."""
     for directory in (trial_folder, *trial_folder.glob("seed_*")):
         path = directory / PROCESS
-        record = read_json(path)
-        if record is not None and (process := find(record["process"])) is not None:
+        record = read_json_object(path) or {}
+        if (process := find(str(record.get("process")))) is not None:
             kill_tree(process.pid)
             process.wait(timeout=30)
         path.unlink(missing_ok=True)

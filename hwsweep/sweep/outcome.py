@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from hwsweep import files, run_folder
 
 REASONS = ("diverged", "out-of-memory", "timeout", "invalid-config", "error", "killed")
+STATES = ("complete", "pruned", "failed")
 INVALID = {"ConfigCompositionException", "MissingConfigException", "OmegaConfBaseException"}
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "unable to allocate")
 """In the messages of torch's RuntimeErrors; without them a trial that lacks memory fails with reason "error".
@@ -146,9 +147,14 @@ def write_outcome(directory: Path, outcome: Outcome) -> None:
 
 
 def read_outcome(directory: Path) -> Outcome | None:
-    """The outcome stored in the run's folder; None while there is none."""
-    fields = files.read_json(directory / run_folder.OUTCOME)
+    """The outcome stored in the run's folder; None while there is none, and where the file is damaged."""
+    fields = files.read_json_object(directory / run_folder.OUTCOME)
     if fields is None:
         return None
-    failure = fields["failure"]
-    return Outcome(**{**fields, "failure": failure and Failure(**failure)})
+    try:
+        failure = fields["failure"]
+        stored = Outcome(**{**fields, "failure": None if failure is None else Failure(**failure)})
+        is_whole = stored.state in STATES and all(map(math.isfinite, [*stored.values, stored.seconds]))
+    except (KeyError, TypeError):
+        return None
+    return stored if is_whole else None

@@ -47,6 +47,20 @@ class Ownership(Protocol):
         """
 
 
+def begin_new(proposals: Proposals, directory: Path, attributes: dict[str, str]) -> NumberedPoint | None:
+    """The next new trial, running in the storage from now on; None if none is left.
+
+    Raises:
+        SweepError: its folder exists already; nothing was written, so that its outcome never becomes the trial's.
+    """
+    number = proposals.next_number()
+    if number is not None and (folder := directory / str(number)).exists():
+        raise SweepError(
+            f"{folder} exists, but the storage knows no such trial; move it away, or give another study_name"
+        )
+    return proposals.begin_new(attributes)
+
+
 class SoleOwner:
     """Owns all trials: no other process works on the study."""
 
@@ -76,10 +90,7 @@ class SoleOwner:
             number = self.interrupted.pop(0)
             self.store.start(number)
             return NumberedPoint(number, self.proposals.point_of(number))
-        new = self.proposals.begin_new({})
-        if new is not None and (folder := self.directory / str(new.number)).exists():
-            raise SweepError(f"{folder} exists, but the storage knows no such trial; give another study_name")
-        return new
+        return begin_new(self.proposals, self.directory, {})
 
     def turn(self) -> AbstractContextManager[object]:
         return nullcontext()

@@ -15,6 +15,7 @@ from hwsweep.sweep.orphans import kill_orphans
 from hwsweep.sweep.proposals import NumberedPoint, Proposals
 from hwsweep.sweep.study.folder import differences
 from hwsweep.sweep.study.heartbeat import Heartbeat
+from hwsweep.sweep.study.ownership import begin_new
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -92,7 +93,7 @@ class SharedOwner:
                 self.store.set_attribute(trial.number, OWNER, self.heartbeat.me)
                 if self.store.start(trial.number):
                     return NumberedPoint(trial.number, self.proposals.point_of(trial.number))
-            return self.proposals.begin_new({OWNER: self.heartbeat.me})
+            return begin_new(self.proposals, self.directory, {OWNER: self.heartbeat.me})
 
     def owns(self, number: int) -> bool:
         return number in self._own()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from hwsweep.postgresql import exclusive_connection, has_table, is_postgresql
 from hwsweep.sweep import SweepError
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
+    from optuna.storages import BaseStorage, JournalStorage
 
 DRIVERS = {"MySQLdb": "mysqlclient", "psycopg2": "psycopg2-binary"}
 """The package of each module that has another name."""
@@ -44,8 +45,7 @@ def open_storage(url: str | None, directory: Path) -> BaseStorage:
     Raises:
         SweepError: the database cannot be opened, or is MLflow's.
     """
-    from optuna.storages import JournalStorage, get_storage
-    from optuna.storages.journal import JournalFileBackend
+    from optuna.storages import get_storage
 
     if url is not None:
         try:
@@ -59,8 +59,30 @@ def open_storage(url: str | None, directory: Path) -> BaseStorage:
     path = directory / JOURNAL
     lock = JournalLock(directory / f"{JOURNAL}.lock")
     with lock.lock:  # under it, no other process is in the middle of a line
-        _cut_incomplete_line(path)
-    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))  # type: ignore[arg-type]
+        _cut_damaged_end(path)
+    return open_journal(path, lock)
+
+
+def open_journal(path: Path, lock: JournalLock | None = None) -> JournalStorage:
+    """Optuna's storage in the journal.
+
+    Raises:
+        SweepError: the journal is damaged.
+    """
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    try:
+        return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))  # type: ignore[arg-type]
+    except OSError:
+        raise
+    except Exception as error:  # Optuna checks nothing that it reads
+        lines = path.read_bytes().splitlines()
+        number = next((n for n, line in enumerate(lines, 1) if not _is_record(line)), len(lines))
+        raise SweepError(
+            f"{path} is damaged in line {number}; put a copy of the file in its place, or give another "
+            "hydra.sweeper.study_name"
+        ) from error
 
 
 def check_url(key: str, url: Any) -> None:
@@ -132,13 +154,23 @@ def _one_creates_tables(url: str) -> Iterator[None]:
         raise SweepError(f"hydra.sweeper.storage: {error}") from error
 
 
-def _cut_incomplete_line(path: Path) -> None:
-    """Remove a last line whose writer died in the middle: its record never took effect."""
+def _cut_damaged_end(path: Path) -> None:
+    """Remove a last line whose writer died in the middle, or that the disk lost: its record never took effect."""
     if not path.exists():
         return
     with path.open("r+b") as file:
         content = file.read()
         complete = content.rfind(b"\n") + 1
-        if complete < len(content):
-            file.truncate(complete)
+        last = content.rfind(b"\n", 0, max(0, complete - 1)) + 1
+        length = complete if _is_record(content[last:complete]) else last
+        if length < len(content):
+            file.truncate(length)
             os.fsync(file.fileno())
+
+
+def _is_record(line: bytes) -> bool:
+    """Whether the line of a journal is one that Optuna wrote."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False

@@ -15,6 +15,7 @@ from hwsweep.sweep.planning import read_space
 from hwsweep.sweep.settings import stored_settings
 from hwsweep.sweep.study.folder import flatten, read_record
 from hwsweep.sweep.study.locks import is_running
+from hwsweep.sweep.study.storage import JOURNAL, open_journal
 from hwsweep.sweep.study.view import StudyView, TrialView, log_keys, trial_view
 
 if TYPE_CHECKING:
@@ -55,8 +56,13 @@ def stored_view(directory: Path) -> StudyView:
 
 def stored_config(directory: Path) -> DictConfig:
     """The configuration that the study began with, Hydra's section included."""
-    config = OmegaConf.load(directory / "multirun.yaml")
-    assert isinstance(config, DictConfig)
+    path = directory / "multirun.yaml"
+    try:
+        config = OmegaConf.load(path)
+    except Exception:  # YAML has errors of its own
+        config = None
+    if not isinstance(config, DictConfig) or "hydra" not in config:
+        raise SweepError(f"{path} is damaged; the study's command writes it again")
     return config
 
 
@@ -71,9 +77,7 @@ def changes(view: StudyView) -> list[tuple[str, str, str]]:
     if groups:
         lines = OmegaConf.to_container(view.config.hydra.overrides.task, resolve=False) or []
         added = {str(line).partition("=")[0] for line in lines if str(line).startswith("+")}
-        choices = [
-            f"{'+' * (f'+{group}' in added)}{group}={choice}" for group, _, choice in groups if choice != ABSENT
-        ]
+        choices = [f"{'+' * (f'+{group}' in added)}{group}={choice}" for group, _, choice in groups if choice != ABSENT]
         default = loader.load_configuration(name, choices, RunMode.RUN)
     return [*groups, *_differences(flatten(plain_config(default)), flatten(plain_config(view.config)))]
 
@@ -107,15 +111,17 @@ def _interrupted(trial: TrialView) -> TrialView:
 def _load(name: str, url: str | None, directory: Path, launched_in: str) -> Study:
     """Optuna's study; unlike the sweep, this reader mends nothing."""
     import optuna
-    from optuna.storages import JournalStorage, get_storage
-    from optuna.storages.journal import JournalFileBackend
+    from optuna.storages import get_storage
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if url is None:
-        journal = directory / "journal.log"
+        journal = directory / JOURNAL
         if not journal.exists():
             raise SweepError(f"{journal} is gone: the trials of study {name!r} stood there")
-        return optuna.load_study(study_name=name, storage=JournalStorage(JournalFileBackend(str(journal))))
+        try:
+            return optuna.load_study(study_name=name, storage=open_journal(journal))
+        except KeyError as error:
+            raise SweepError(f"{journal} is damaged: it does not hold study {name!r}") from error
     file = url.removeprefix("sqlite:///")
     if file != url:
         path = Path(launched_in, file)
