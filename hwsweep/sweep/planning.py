@@ -38,7 +38,7 @@ def read_space(settings: Settings, arguments: list[str], loader: ConfigLoader, c
         [*lines, *arguments], loader, settings.zip, settings.exclude, settings.when, config, seed, limit
     )
     is_grid = space.is_finite and settings.custom_search_space is None and settings.n_trials is None
-    if is_grid and limit is not None and space.n_combinations > limit:
+    if is_grid and not space.can_be_listed(limit):
         raise SweepError(
             f"the grid has {space.n_combinations:,} points, more than hydra.sweeper.max_points={limit}; "
             "set hydra.sweeper.n_trials for a part of it, or a larger max_points"
@@ -114,10 +114,7 @@ def make_plan(settings: Settings, space: Space, config: DictConfig, earlier: Map
     Raises:
         SweepError: a continuous axis without n_trials, or no point at all.
     """
-    limit = settings.max_points
-    is_listed = (
-        space.is_finite and not settings.custom_search_space and (limit is None or space.n_combinations <= limit)
-    )
+    is_listed = space.can_be_listed(settings.max_points) and settings.custom_search_space is None
     points = space.points() if is_listed else None
     if points is not None and not points:
         raise SweepError("`exclude` leaves no point of the grid; loosen it")
@@ -144,7 +141,7 @@ def make_plan(settings: Settings, space: Space, config: DictConfig, earlier: Map
         directions=settings.directions,
         custom_search_space=settings.custom_search_space,
         history=settings.history,
-        max_points=limit,
+        max_points=settings.max_points,
     )
 
 

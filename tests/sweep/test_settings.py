@@ -19,6 +19,7 @@ from stub_sweeps import Ran
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.config_snapshot import hydra_overrides
+from hwsweep.sweep.execution import choice
 from hwsweep.sweep.setting_checks import LAUNCHER_CHECKS, RAY_CHECKS, SLURM_CHECKS, SWEEPER_CHECKS
 from hwsweep.sweep.settings import Settings, question, read_settings, section_values
 
@@ -168,6 +169,14 @@ def test_a_value_of_a_launcher_that_cannot_be_is_reported(
     config = composed(f"hydra/launcher={launcher}", f"hydra.launcher.{setting}")
     with pytest.raises(SweepError, match=rf"hydra\.launcher\.{setting.partition('=')[0]}` {message}"):
         section_values(config, "hydra.launcher", LAUNCHERS[launcher])
+
+
+def test_a_cluster_with_a_wrong_setting_is_refused_before_a_folder_is_made(
+    composed: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "find_spec", lambda name: True)  # its library need not be installed
+    with pytest.raises(SweepError, match="minutes` must be a whole number of minutes"):
+        choice.executor_kind(composed("hydra/launcher=hwsweep_slurm", "hydra.launcher.minutes=0"))
 
 
 def test_our_launcher_refuses_a_wrong_setting_before_the_first_job(composed: Callable[..., DictConfig]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Literal, TypeAlias
 
@@ -16,7 +17,7 @@ from hwsweep.sweep.execution.job_process import ProcessSettings
 from hwsweep.sweep.execution.launcher_executor import LauncherExecutor
 from hwsweep.sweep.execution.process_pool import ProcessPool
 from hwsweep.sweep.execution.trial_process import TrialProgram
-from hwsweep.sweep.setting_checks import RAY_CHECKS, SLURM_CHECKS
+from hwsweep.sweep.setting_checks import RAY_CHECKS, SLURM_CHECKS, Check
 from hwsweep.sweep.settings import Settings, section_values
 
 Kind: TypeAlias = Literal["processes", "launcher", "ray", "slurm"]
@@ -24,12 +25,15 @@ Kind: TypeAlias = Literal["processes", "launcher", "ray", "slurm"]
 LIBRARIES: dict[Kind, str] = {"ray": "ray", "slurm": "submitit"}
 """The library that each cluster needs. The cluster's name is also that of the extra that installs it."""
 
+CHECKS: dict[Kind, Mapping[str, Check]] = {"ray": RAY_CHECKS, "slurm": SLURM_CHECKS}
+"""What the settings of each cluster can be."""
+
 
 def executor_kind(config: DictConfig) -> Kind:
     """What runs the trials. Hydra's default launcher, basic, counts only if the command line names it.
 
     Raises:
-        SweepError: our own launcher is given settings, or the library of a cluster is not installed.
+        SweepError: our own launcher is given settings, or a cluster lacks its library or has a wrong setting.
     """
     launcher = config.hydra.runtime.choices.get("hydra/launcher")
     overrides = hydra_overrides(config)
@@ -41,6 +45,7 @@ def executor_kind(config: DictConfig) -> Kind:
         if launcher == f"hwsweep_{kind}":
             if find_spec(library) is None:
                 raise SweepError(f"hydra/launcher={launcher} needs {library}: pip install 'hwsweep[{kind}]'")
+            section_values(config, "hydra.launcher", CHECKS[kind])  # before a folder is made
             return kind
     named = any(line.startswith("hydra/launcher=") for line in overrides)
     return "launcher" if named or launcher not in (None, "basic") else "processes"
@@ -66,9 +71,9 @@ def _cluster(kind: Kind, config: DictConfig, gpus_per_trial: float | None, study
     if kind == "ray":
         from hwsweep.sweep.execution.ray_cluster import RayCluster, RaySettings
 
-        ray_settings = RaySettings(**section_values(config, "hydra.launcher", RAY_CHECKS))
+        ray_settings = RaySettings(**section_values(config, "hydra.launcher", CHECKS[kind]))
         return RayCluster(ray_settings, gpus_per_trial)
     from hwsweep.sweep.execution.slurm_cluster import SlurmCluster, SlurmSettings
 
-    slurm_settings = SlurmSettings(**section_values(config, "hydra.launcher", SLURM_CHECKS))
+    slurm_settings = SlurmSettings(**section_values(config, "hydra.launcher", CHECKS[kind]))
     return SlurmCluster(slurm_settings, gpus_per_trial, study)

@@ -36,8 +36,7 @@ class SearchPlan(NamedTuple):
         """Every point of the search; None if there are infinitely many, or too many to be listed."""
         if self.points is not None:
             return self.points
-        is_short = self.max_points is None or self.space.n_combinations <= self.max_points
-        return self.space.points() if self.is_finite and is_short else None
+        return self.space.points() if self.is_finite and self.space.can_be_listed(self.max_points) else None
 
     def best(self, values: Iterable[float]) -> float | None:
         """The best of these values of the one objective; None without values and for several objectives."""

@@ -52,6 +52,10 @@ class Space(NamedTuple):
         """How many points a finite space has, those that `exclude` leaves out and repeated ones included."""
         return math.prod(len(axis.values or ()) for axis in self.independent_axes)
 
+    def can_be_listed(self, max_points: int | None) -> bool:
+        """Whether the space is finite and has at most so many points."""
+        return self.is_finite and (max_points is None or self.n_combinations <= max_points)
+
     def is_swept(self, key: str, point: Point) -> bool:
         """Whether the key is swept at this (perhaps still incomplete) point."""
         return key not in self.when or self._is_true(self.when[key], point)
