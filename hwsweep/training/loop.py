@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hwsweep.data import Examples, Splits
 from hwsweep.argument_checks import check_choice, check_count, check_number
+from hwsweep.data import Examples, Splits
 from hwsweep.models import Batch, Model
 from hwsweep.training import checkpoint
 from hwsweep.training.batches import evaluation_batches, n_examples, training_batches
@@ -209,6 +209,6 @@ def _require_bounded(metrics: EpochMetrics, untrained_loss: float) -> None:
         if name.startswith("valid/") and not abs(value) <= limit:
             raise Diverged(
                 f"every validation loss must stay below {DIVERGED_FACTOR:g} times the largest loss of the untrained "
-                f"model ({untrained_loss:.4g}), but {name} was {value:.4g} after epoch {metrics['epoch']:.0f}, learning "
-                f"rate {metrics['train/lr']:g}; try a smaller `optimizer.lr` or set `clip_norm`"
+                f"model ({untrained_loss:.4g}), but {name} was {value:.4g} after epoch {metrics['epoch']:.0f}, "
+                f"learning rate {metrics['train/lr']:g}; try a smaller `optimizer.lr` or set `clip_norm`"
             )
