@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from hwsweep import conf_path
-from hwsweep.signals import Interrupted, exit_on_signals
+from hwsweep.signals import Interrupted, end_on_signals, exit_on_signals
 from hwsweep.startup import quick_exit, raise_gc_threshold, restore_gc_threshold
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def train(cfg: DictConfig) -> float | tuple[float, ...]:
 
     restore_gc_threshold()
     try:
-        return run(cfg)
+        with exit_on_signals() if current_trial() is None else nullcontext():
+            return run(cfg)
     except (InvalidConfig, DataError, UnusableStore, IncompatibleCheckpoint, Diverged) as error:
         if current_trial() is not None:
             raise
@@ -44,7 +46,7 @@ def train(cfg: DictConfig) -> float | tuple[float, ...]:
 
 def program() -> None:
     """The command line as a process of its own."""
-    with quick_exit(), exit_on_signals():
+    with quick_exit(), end_on_signals():
         from hwsweep.processes import ensure_output  # a signal that comes meanwhile is handled already
 
         ensure_output()
@@ -62,7 +64,8 @@ def _did_you_mean(error: BaseException | None) -> str:
     """A line with the key that the user meant, if this is Hydra's error about one that a single run does not have."""
     from hydra.errors import ConfigCompositionException
 
-    if not isinstance(error, ConfigCompositionException) or "did you mean" in str(error):
+    said = str(error)
+    if not (isinstance(error, ConfigCompositionException) and said.startswith("Could not")) or "did you mean" in said:
         return ""
     from hydra import compose, initialize_config_dir
 

@@ -78,7 +78,7 @@ def build(cfg: DictConfig, splits: Splits | None = None) -> Components:
 
 
 def check(cfg: DictConfig) -> None:
-    """Check a point of a sweep as `build` does, and the checkpoint that it goes on from.
+    """Check a point of a sweep as `build` does.
 
     Makes none of our optimizers, which have checked their settings: for the first one torch imports its compiler, 2 s.
 
@@ -89,8 +89,6 @@ def check(cfg: DictConfig) -> None:
         _, model, make_optimizer, *_ = _prepare(cfg, None)
         if isinstance(make_optimizer, functools.partial):
             make_optimizer(model.parameters())
-        if cfg.resume is not None:
-            checkpoint.find(str(cfg.resume))
 
 
 def _prepare(
@@ -131,6 +129,8 @@ def _check_values(cfg: DictConfig) -> None:
         value = OmegaConf.select(cfg, key)
         if not isinstance(value, str) or not value:
             raise ValueError(f"`{key}` must be a text, but got {value!r}")
+    if cfg.resume is not None:
+        checkpoint.find(str(cfg.resume))
 
 
 def _component(cfg: DictConfig, key: str) -> Any:

@@ -155,7 +155,7 @@ class Run:
             mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(Path(__file__).with_name("served_model.py")),
-                artifacts={name: str(path) for name, path in files.items()},
+                artifacts={name: path.absolute().as_uri() for name, path in files.items()},
                 signature=infer_signature(example, prediction),
                 input_example=example,
                 pip_requirements=[f"{name}=={installed_version(name)}" for name in ("hwsweep", "torch", "mlflow")],
