@@ -19,8 +19,19 @@ SMALLEST_SPACE = 2**16
 """With fewer bytes free on its disk, a process that ended without a word could not write."""
 
 
-def is_full(error: BaseException) -> bool:
-    """Whether the error says that the disk has no space left."""
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and its chain of causes: Hydra's instantiate wraps the error of a constructor."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def full_error(error: BaseException) -> BaseException | None:
+    """The first in the chain of causes that says that a disk has no space left."""
+    return next(filter(_is_full, causes(error)), None)
+
+
+def _is_full(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in FULL:
         return True
     try:
@@ -35,9 +46,9 @@ def has_space(folder: Path) -> bool:
     return shutil.disk_usage(folder).free >= SMALLEST_SPACE
 
 
-def full_message(path: str | Path) -> str:
+def full_message(path: Path, why: str = "") -> str:
     """What the user reads when there is no space at the path."""
-    return f"no space left on the disk of {path}; make room, then the same command goes on"
+    return f"no space left on the disk of {path}{why and f' ({why})'}; make room, then the same command goes on"
 
 
 @contextmanager
@@ -45,8 +56,10 @@ def disk_errors(path: Path) -> Iterator[None]:
     """Turn errors about the disk that are raised inside, mostly at this path, into a SweepError of one line."""
     try:
         yield
+    except SweepError:
+        raise
     except Exception as error:
-        if is_full(error):
+        if full_error(error) is not None:
             raise SweepError(full_message(path)) from error
         if not isinstance(error, OSError) or error.errno not in CLOSED:
             raise

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from hwsweep import files, run_folder
+from hwsweep.sweep import disk
 
 REASONS = ("diverged", "out-of-memory", "timeout", "invalid-config", "error", "killed")
+NO_SPACE = "no-space"
+"""The reason of a failure that is none of the trial: it waits until there is room on the disk."""
 STATES = ("complete", "pruned", "failed")
 INVALID = {"ConfigCompositionException", "MissingConfigException", "OmegaConfBaseException"}
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "unable to allocate")
@@ -78,10 +81,15 @@ def from_value(value: Any, n_objectives: int, seconds: float) -> Outcome:
 
 
 def from_error(error: BaseException, seconds: float) -> Outcome:
-    """The outcome of a run that raised this error: pruned, or failed for a reason that the error or its cause has."""
+    """The outcome of a run that raised this error: pruned, or failed for a reason that the error or its cause has.
+
+    The disk comes first: a library may say that its database cannot be used because there is no space.
+    """
     trace = "".join(traceback.format_exception(error))
     reason = "error"
-    for cause in _causes(error):
+    if (full := disk.full_error(error)) is not None:
+        return from_failure(NO_SPACE, error_message(full), seconds, trace)
+    for cause in disk.causes(error):
         if type(cause).__name__ == "TrialPruned":
             return Outcome("pruned", [], None, seconds)
         if (known := _failure_reason(cause)) is not None:
@@ -117,13 +125,6 @@ def one_line(text: str, length: int = 500) -> str:
     """The text in one line of at most this length."""
     line = " ".join(text.split())
     return line if len(line) <= length else f"{line[: length - 3]}..."
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and its chain of causes: Hydra's instantiate wraps the error of a constructor."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _failure_reason(error: BaseException) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hwsweep import run_folder
 from hwsweep.signals import TO_STOP, Interrupted, StopRequest
-from hwsweep.sweep import outcome
+from hwsweep.sweep import SweepError, disk, outcome
 from hwsweep.sweep.execution.executor import AskedToPrune, Executor, Job, JobEnd, Message, missing_outcome
 from hwsweep.sweep.live_display import LiveDisplay
 from hwsweep.sweep.open_study import OpenStudy
@@ -34,12 +34,15 @@ class Runner:
         self.n_killed: Counter[str] = Counter()
         """How often each run was killed from outside, by its folder."""
         self.stop_request = StopRequest(GO_ON)
+        self.no_space: str | None = None
+        """What to say once a disk is full; all trials that have not ended then wait."""
 
     def run(self) -> None:
         """Run until the total is reached, the user stops the sweep, or too many trials have failed.
 
         Raises:
             SystemExit: too many trials failed (1), or a signal stopped the sweep (128 + its number).
+            SweepError: a disk is full.
         """
         self.study.ownership.begin()
         with self.study.ownership.deleted_if_unused():
@@ -80,7 +83,7 @@ class Runner:
 
     @property
     def _is_stopping(self) -> bool:
-        return self.stop_request.signal is not None or self._has_too_many_failures
+        return self.stop_request.signal is not None or self.no_space is not None or self._has_too_many_failures
 
     @property
     def _has_too_many_failures(self) -> bool:
@@ -103,9 +106,16 @@ class Runner:
         job, directory = end.job, Path(end.job.directory)
         (directory / run_folder.PROCESS).unlink(missing_ok=True)
         result = outcome.read_outcome(directory)
+        if result is not None and result.failure is not None and result.failure.reason == outcome.NO_SPACE:
+            (directory / run_folder.OUTCOME).unlink()
+            self.no_space = disk.full_message(directory, result.failure.message)
+            return
         if result is None:
             if self._is_stopping:
                 return  # its trial waits for the next sweep
+            if not disk.has_space(directory):
+                self.no_space = disk.full_message(directory)
+                return
             if end.stop_reason is None and self._may_retry(end):
                 self.queue.retry(job)
                 return
@@ -141,6 +151,8 @@ class Runner:
         """Exit with a code and a message if the sweep did not reach its total."""
         if self.stop_request.signal is not None:
             raise Interrupted(self.stop_request.signal, GO_ON)
+        if self.no_space is not None:
+            raise SweepError(self.no_space)
         if self._has_too_many_failures:
             rate, total, failed = (
                 self.study.settings.max_failure_rate,

@@ -47,6 +47,9 @@ def main(cfg: DictConfig) -> object:
             return child()
         case "server killed once":
             return server_killed_once(Path("killed"))
+        case "full":
+            if not Path("room").exists():
+                Path("/dev/full").write_text("long")
         case "asks":
             return asks()
         case "says why":

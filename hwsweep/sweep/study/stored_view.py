@@ -61,7 +61,8 @@ def stored_config(directory: Path) -> DictConfig:
         config = OmegaConf.load(path)
     except Exception:  # YAML has errors of its own
         config = None
-    if not isinstance(config, DictConfig) or "hydra" not in config:
+    needed = ("hydra.sweeper", "hydra.job.name", "hydra.runtime.choices")
+    if not isinstance(config, DictConfig) or any(OmegaConf.select(config, key) is None for key in needed):
         raise SweepError(f"{path} is damaged; the study's command writes it again")
     return config
 
