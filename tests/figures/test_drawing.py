@@ -120,6 +120,24 @@ def test_a_title_wider_than_the_page_is_drawn_whole(tmp_path):
     assert widths[1] > 1.8 * widths[0]  # twice the words, one margin
 
 
+def test_dollars_of_a_user_are_no_formula_and_powers_of_ten_are(tmp_path):
+    def draw(info: str, axes):
+        axis = axes[0]
+        axis.set(title=info, xlabel=info, ylabel=info, yscale="log", ylim=(1, 1e4))
+        axis.set_xticks([0, 1], [info, info])
+        axis.plot([0, 1], [1, 1e4], label=info)
+        axis.annotate(info, (0, 1))
+        axis.legend()
+        draws.append(axis)
+
+    draws = []
+    for number, text in enumerate(["$x^", "from $5_ to $6", "$\\frac$"]):
+        drawing.save(SimpleNamespace(PANELS=1, draw=draw), text, tmp_path / f"{number}.png")
+    axis = draws[0]
+    powers, texts = axis.yaxis.get_majorticklabels(), [axis.title, axis.xaxis.label, *axis.get_xticklabels()]
+    assert all(label.get_parse_math() for label in powers) and not any(text.get_parse_math() for text in texts)
+
+
 def test_a_figure_that_cannot_be_drawn_leaves_the_old_file_alone(tmp_path):
     def draw(info, axes):
         raise RuntimeError("no ink")
