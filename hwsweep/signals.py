@@ -25,6 +25,12 @@ class Interrupted(SystemExit):
         self.message = message
 
 
+LAST_STEPS: list[Callable[[], object]] = []
+"""They end what this process has started, where a signal ends it at once."""
+_raised: int | None = None
+"""The last signal that was turned into an exception. Some libraries lose exceptions that come at the wrong moment."""
+
+
 class StopRequest:
     """A context in which the first signal asks for a clean stop; a second one raises Interrupted at once.
 
@@ -40,6 +46,7 @@ class StopRequest:
         self._handled = _handled(self._note)
 
     def __enter__(self) -> StopRequest:
+        self.signal = _raised
         self._handled.__enter__()
         return self
 
@@ -55,13 +62,32 @@ class StopRequest:
 
 
 @contextmanager
+def end_on_signals() -> Iterator[None]:
+    """End the program at once when a signal comes inside, with one line: nothing is there yet that has to be left well.
+
+    No exception does that: imports and callbacks lose one, and the program goes on.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        os.write(2, b"interrupted\n")
+        for step in LAST_STEPS:
+            step()
+        os._exit(128 + number)
+
+    with _handled(end):
+        yield
+
+
+@contextmanager
 def exit_on_signals() -> Iterator[None]:
     """Turn signals into Interrupted inside, and print its message; after the block they still cause no traceback.
 
     Inside another such block, that one prints. A closed pipe (`| head`) counts as the signal that it is elsewhere.
     """
+    global _raised
     is_inner = signal.getsignal(signal.SIGTERM) is _raise
     if not is_inner:
+        _raised = None
         atexit.register(_at_exit, signal.SIG_IGN, os.getpid())  # called last: Python itself would restore SIG_DFL next
     try:
         with _handled(_raise, () if is_inner else TO_STOP), _closed_pipe_as_signal():
@@ -127,6 +153,8 @@ def die_of(number: int) -> NoReturn:
 
 
 def _raise(number: int, frame: FrameType | None) -> NoReturn:
+    global _raised
+    _raised = number
     raise Interrupted(number)
 
 

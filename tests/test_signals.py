@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
-from hwsweep.signals import Interrupted, StopRequest
+from hwsweep.signals import Interrupted, StopRequest, exit_on_signals
 
 NUMBERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
@@ -87,3 +88,22 @@ os.kill(child, signal.SIGKILL)
 def test_a_record_has_the_signals_of_this_process_whatever_its_handlers_do() -> None:
     done = subprocess.run([sys.executable, "-c", RECORD], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["None", "True"]
+
+
+def test_a_signal_that_a_library_swallows_while_a_program_starts_still_ends_it() -> None:
+    program = (
+        "import os, signal\nfrom hwsweep.signals import end_on_signals\n"
+        "class Lost:\n    def __del__(self): os.kill(os.getpid(), signal.SIGTERM); [None for _ in range(9)]\n"
+        "with end_on_signals():\n    Lost()\nprint('goes on')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (143, "", "interrupted\n")
+
+
+def test_a_sweep_stops_for_a_signal_whose_exception_was_lost() -> None:
+    with pytest.raises(Interrupted), exit_on_signals():
+        with suppress(Interrupted):
+            os.kill(os.getpid(), signal.SIGTERM)
+        with StopRequest("why") as request:
+            assert request.signal == signal.SIGTERM
+        raise Interrupted(signal.SIGTERM)

@@ -13,6 +13,7 @@ from hydra.types import HydraContext, RunMode, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from hwsweep import files, run_folder
+from hwsweep.signals import exit_on_signals
 from hwsweep.sweep import SweepError, planning
 from hwsweep.sweep.config_snapshot import Snapshot, hydra_overrides, take_snapshot
 from hwsweep.sweep.disk import disk_errors
@@ -74,7 +75,8 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
         "program": view.program(),
     }
     folder = open_folder(config, record)
-    with disk_errors(folder.path), nullcontext() if settings.join else folder.deleted_if_unused():
+    unused = nullcontext() if settings.join else folder.deleted_if_unused()
+    with exit_on_signals(), disk_errors(folder.path), unused:
         if folder.is_resumed:
             plan = planning.make_plan(settings, space, base, folder.read())
         snapshot = take_snapshot(loader, config, folder.name, folder.path)

@@ -7,9 +7,11 @@ import os
 import random
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from stub_sweeps import command, trials
 
@@ -32,12 +34,22 @@ def start(folder: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
 
 
 def strike(running: subprocess.Popen[bytes], folder: Path, rng: random.Random) -> None:
-    """SIGKILL the sweep, a trial's process, or both; then the sweep anyway."""
-    victims = rng.choice(["sweep", "worker", "both"])
-    if victims != "sweep":
+    """SIGKILL the sweep, its fork server, a trial's process, or sweep and process; then the sweep anyway.
+
+    At times the sweep is killed as soon as its last trial has ended.
+    """
+    victims = rng.choice(["sweep", "server", "worker", "both", "end"])
+    if victims in ("worker", "both"):
         for path in folder.glob("outputs/kept/*/process.json"):
             kill_worker(path)
-    if victims == "worker":
+    if victims == "server":
+        kill_server(running.pid)
+    if victims == "end":
+        results = folder / "outputs" / "kept" / "optimization_results.yaml"
+        results.unlink(missing_ok=True)
+        while running.poll() is None and not results.exists():
+            time.sleep(0.001)
+    if victims in ("server", "worker"):
         with suppress(subprocess.TimeoutExpired):
             running.wait(rng.uniform(0.1, 0.6))
     running.kill()
@@ -47,6 +59,13 @@ def strike(running: subprocess.Popen[bytes], folder: Path, rng: random.Random) -
 def kill_worker(path: Path) -> None:
     with suppress(ProcessLookupError, FileNotFoundError):
         os.kill(int(json.loads(path.read_text())["process"].split()[-2]), signal.SIGKILL)
+
+
+def kill_server(sweep: int) -> None:
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(sweep).children():
+            if "forkserver" in " ".join(child.cmdline()):
+                child.kill()
 
 
 @pytest.mark.parametrize(

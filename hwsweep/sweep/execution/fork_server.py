@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import psutil
 
 from hwsweep.processes import end_with_parent
-from hwsweep.signals import held_back
+from hwsweep.signals import LAST_STEPS, held_back
 from hwsweep.sweep.execution.job_process import become_independent
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -35,7 +36,9 @@ def start_server(preload: list[str], threads: int) -> Any:
     from multiprocessing import forkserver, resource_tracker
 
     if _server is None:
-        atexit.register(_kill_server, os.getpid())
+        end = partial(_kill_server, os.getpid())
+        atexit.register(end)
+        LAST_STEPS.append(end)
     _server = multiprocessing.get_context("forkserver")
     _server.set_forkserver_preload(["hwsweep.sweep.execution.fork_server_preload", *preload])
     unset = [name for name in THREADS if name not in os.environ]  # the user's own numbers stay

@@ -53,10 +53,10 @@ class HwsweepSweeper(Sweeper):
                 its number; 141 if nobody reads its output any more).
         """
         from hwsweep.processes import ensure_output
-        from hwsweep.signals import exit_on_signals
+        from hwsweep.signals import end_on_signals
 
         ensure_output()
-        with exit_on_signals():
+        with end_on_signals():
             return [self._sweep(arguments)]
 
     def _sweep(self, arguments: list[str]) -> list[JobReturn]:
