@@ -49,6 +49,17 @@ def config_with(name: str, overrides: str) -> DictConfig:
 @pytest.mark.parametrize(
     ("name", "overrides", "message"),
     [
+        ("vae", "vae.lambda=-1", "`vae.lambda` must be a finite number >= 0, but got -1"),
+        ("vae", "vae.hidden=0", "`vae.hidden` must be a whole number, at least 1, or a list"),
+        ("vae", "seed=-1", "`seed` must be a whole number from 0"),
+        ("vae", "device=tpu", "`device` must be auto, cpu, cuda, cuda:N or mps, but got 'tpu'"),
+        ("vae", "device=cuda:7", "`device=cuda:7` is not on this machine"),
+        ("vae", "optimizer.lr=-1", "`optimizer.lr` must be a finite number >= 0, but got -1"),
+        (
+            "vae",
+            "objective=[valid/rate,valid/distortion]",
+            "`direction` must name minimize or maximize for each objective",
+        ),
         ("vae", "epochs=true", f"`epochs` {WHOLE}, at least 1, but got True"),
         ("vae", "epochs=1e3", f"`epochs` {WHOLE}, at least 1, but got 1000.0"),
         ("vae", "batch_size=null", f"`batch_size` {WHOLE}, at least 1, but got None"),
