@@ -7,6 +7,8 @@ import inspect
 import sys
 from collections.abc import Sequence
 
+import psutil
+
 
 def check_count(
     key: str, value: object, *, least: int = 1, most: int | None = None, unit: str = "", or_null: bool = False
@@ -58,6 +60,11 @@ def check_numbers(key: str, values: object, n: int, interval: str) -> None:
         if len(shown) == n and all(_is_in(value, interval) for value in shown):
             return
     raise ValueError(f"`{key}` must be a list of {n} numbers in {interval}, but got {shown!r}")
+
+
+def most_in_memory(n_bytes: int) -> int:
+    """How many things of so many bytes fit in this machine's memory."""
+    return int(psutil.virtual_memory().total) // n_bytes
 
 
 def check_choice(key: str, value: object, choices: Sequence[object]) -> None:

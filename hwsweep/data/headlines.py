@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from hwsweep.argument_checks import check_count, check_number
+from hwsweep.argument_checks import check_count, check_number, most_in_memory
 from hwsweep.data import Shapes, Splits
 from hwsweep.data.headline_grammar import PHRASES, TOPICS, WORDS
 
@@ -23,6 +23,10 @@ RULES: Final = {  # phrases by name; each is cut into literal text (even positio
     name: [re.split("<(.+?)>", phrase) for phrase in phrases]
     for name, phrases in [*PHRASES.items(), *((name, words.split()) for name, words in WORDS.items())]
 }
+
+
+BYTES_PER_HEADLINE: Final = 500
+"""Of a text with its key words while it is drawn."""
 
 
 class Headline(NamedTuple):
@@ -48,7 +52,8 @@ class Headlines:
     ) -> None:
         self.sizes = {"test": n_test, "valid": n_valid, "train": n_train}
         for split, n in self.sizes.items():
-            check_count(f"dataset.n_{split}", n, least=len(CLASSES), unit="headlines")
+            most = most_in_memory(BYTES_PER_HEADLINE)
+            check_count(f"dataset.n_{split}", n, least=len(CLASSES), most=most, unit="headlines that fit in memory")
         check_number("dataset.decoys", decoys, "[0, 1]", unit="share of headlines")
         self.decoys, self.tokenizer, self.plan = decoys, tokenizer, plan
 

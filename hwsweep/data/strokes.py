@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.random import SeedSequence
 
-from hwsweep.argument_checks import check_count, check_number
+from hwsweep.argument_checks import check_count, check_number, most_in_memory
 from hwsweep.data import Examples, Shapes, Splits
 from hwsweep.data.digit_skeletons import BOX
 from hwsweep.data.stroke_drawing import FRAME, LIMIT, Factors, Hand, draw_digits, normal
@@ -61,7 +61,8 @@ class TibetanStrokes:
         arguments = locals()
         for name in ("n_train", "n_valid", "n_test"):
             least = 1 if name == "n_valid" else 2  # training and testing measure variances
-            check_count(f"dataset.{name}", arguments[name], least=least, unit="images")
+            most = most_in_memory(FRAME * FRAME)
+            check_count(f"dataset.{name}", arguments[name], least=least, most=most, unit="images that fit in memory")
         for name, (low, high, unit) in RANGES.items():
             check_number(f"dataset.{name}", arguments[name], f"[{low}, {high}]", unit=unit)
         if thickness - LIMIT * thickness_std < 1:

@@ -116,7 +116,7 @@ def test_key_tokens_are_the_key_words_whatever_the_tokenizer(tokenizer) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"n_train": 3}, "`dataset.n_train` must be a whole number of headlines, at least 4"),
+        ({"n_train": 3}, "`dataset.n_train` must be a whole number of headlines .* from 4 to"),
         ({"n_test": 10.5}, "`dataset.n_test` must be"),
         ({"n_valid": True}, "`dataset.n_valid` must be"),
         ({"decoys": 1.01}, r"`dataset.decoys` must be a number in \[0, 1\] \(share of headlines\), but got 1.01"),
