@@ -104,9 +104,15 @@ def _read_data(cfg: DictConfig, components: Components) -> tuple[Components, Spl
 
 
 def _own_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint of this trial from when it was interrupted."""
-    own = folder / run_folder.LAST_CHECKPOINT
-    return own if own.exists() else None
+    """The checkpoint of this trial from when it was interrupted; None if there is none, or it cannot be read."""
+    if not (folder / run_folder.LAST_CHECKPOINT).exists():
+        return None
+    try:
+        return checkpoint.find(str(folder))
+    except checkpoint.IncompatibleCheckpoint as error:
+        log.warning("the trial begins anew, in a new MLflow run: %s", error)
+        run_folder.remove_progress(folder)
+        return None
 
 
 def _check_metric_names(cfg: DictConfig, model: Model, splits: Splits) -> None:

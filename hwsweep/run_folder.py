@@ -55,6 +55,12 @@ def read_tag(folder: Path, name: str) -> str | None:
     return None if word is None else str(word)
 
 
+def remove_progress(folder: Path) -> None:
+    """Remove the checkpoints and the result, so that a run in this folder begins anew."""
+    for name in (LAST_CHECKPOINT, BEST_CHECKPOINT, RESULT):
+        files.remove(folder / name)
+
+
 def write_origin(folder: Path, origin: Mapping[str, object]) -> None:
     """Store what the run was made with: versions, commit, data, seed."""
     files.write_json(folder / ORIGIN, dict(origin))

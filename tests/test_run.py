@@ -172,10 +172,10 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "the database is gone": lambda folder: (folder.parent / "mlruns" / "mlflow.db").unlink(),
     "the run was deleted": delete_runs,
 }
-QUICK = "last.pt is cut"
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n != QUICK)) for n in DAMAGES])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DAMAGES)
 def test_an_interrupted_trial_that_lost_a_file_ends_with_the_same_numbers_in_a_new_mlflow_run(
     workplace: Path, name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -176,18 +176,22 @@ def open_run(
     Args:
         run_id: an earlier run to go on with; its params stay as they are.
     """
-    client = store.client()
-    owner = {"hwsweep.process": this_process()}
+    client, experiment_id = store.client(), store.experiment(experiment)
+    own_tags: dict[str, str] = masked({**tags, "hwsweep.process": this_process()})
+    if run_id is not None and not _is_active(client, run_id):
+        log.warning("MLflow's run %s of this trial is gone; a new one gets all its epochs", run_id)
+        run_id = None
     new_params: list[Param] = []
     if run_id is None:
-        # created with its owner: `end_orphaned_runs` finds it whenever this process is killed
-        name = without_passwords(name)
-        run_id = client.create_run(store.experiment(experiment), run_name=name, tags=owner).info.run_id
         keys, shown = limits.keys(params), masked(params)
         new_params = [Param(keys[name], limits.param_value(value)) for name, value in shown.items()]
+        run_id = _unnoted_run(client, experiment_id, own_tags)
+    if run_id is None:
+        # created with its tags: the next start finds it whenever this process is killed
+        run_id = str(client.create_run(experiment_id, run_name=without_passwords(name), tags=own_tags).info.run_id)
     else:
         client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
-    all_tags = masked({**tags, **environment(), **owner})
+    all_tags = {**own_tags, **masked(environment())}
     client.log_batch(run_id, params=new_params, tags=[RunTag(key, value) for key, value in all_tags.items()])
     run, status = Run(store, run_id), "KILLED"
     try:
@@ -201,6 +205,28 @@ def open_run(
         raise
     finally:
         client.set_terminated(run_id, status)
+
+
+def _is_active(client: MlflowClient, run_id: str) -> bool:
+    """Whether the store has the run, and nobody has deleted it."""
+    try:
+        return bool(client.get_run(run_id).info.lifecycle_stage == LifecycleStage.ACTIVE)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
+
+
+def _unnoted_run(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> str | None:
+    """The run of the trial with these tags whose process was killed before it noted the run's id, if there is one."""
+    if "hwsweep.trial" not in tags:
+        return None
+    of_trial = f"attributes.status != 'FINISHED' and tags.`hwsweep.trial` = '{tags['hwsweep.trial']}'"
+    for run in client.search_runs([experiment_id], of_trial):
+        is_same = run.data.tags.get("hwsweep.folder") == tags["hwsweep.folder"]
+        if is_same and not run.data.metrics and is_gone(run.data.tags.get("hwsweep.process", "")):
+            return str(run.info.run_id)
+    return None
 
 
 def end_orphaned_runs(store: Store) -> int:

@@ -106,6 +106,30 @@ def test_a_run_has_its_owner_before_anything_else(workplace: Path, monkeypatch: 
     assert runs.end_orphaned_runs(store) == 1
 
 
+def test_a_run_that_was_created_but_not_noted_is_adopted_by_its_trial(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    store = runs.open_store(URI, ARTIFACTS)
+    tags = {"hwsweep.trial": "3", "hwsweep.folder": "/some/'where'/3", "hwsweep.role": "trial"}
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr("mlflow.tracking.MlflowClient.log_batch", killed)
+        with runs.open_run(store, "test", "run", {"a": "1"}, tags):
+            pass
+    assert only_run(store).data.tags.items() >= tags.items()
+    monkeypatch.setattr(runs, "is_gone", lambda process: process == this_process())
+    with runs.open_run(store, "test", "run", {"a": "1"}, tags) as run:
+        run.log_metrics({"loss": 1.0}, 1)
+        assert only_run(store).info.status == "RUNNING"
+    found = only_run(store)
+    assert (found.info.status, found.data.params) == ("FINISHED", {"a": "1"})
+    for other in ({**tags, "hwsweep.folder": "/else/3"}, {**tags, "hwsweep.trial": "4"}, tags):
+        with runs.open_run(store, "test", "run", {}, other) as another:
+            assert another.id != run.id
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_run_does_not_stay_running(workplace: Path, number: signal.Signals) -> None:
     process = subprocess.Popen([sys.executable, "-c", OPEN_AND_WAIT], stdout=subprocess.PIPE, text=True)
