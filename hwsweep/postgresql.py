@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 MAX_SECONDS = 300
 """Seconds that a block with the lock may last."""
+CONNECT_SECONDS = "20"
+"""Seconds that a server has to answer, unless the user sets PGCONNECT_TIMEOUT; by default minutes."""
 
 
 def is_postgresql(url: str | None) -> bool:
@@ -51,6 +54,7 @@ def _engine(url: str) -> Engine:
     """An engine that opens a new connection for each use: an old one may have died unnoticed."""
     from sqlalchemy import NullPool, create_engine
 
+    os.environ.setdefault("PGCONNECT_TIMEOUT", CONNECT_SECONDS)  # of libpq, for MLflow's and Optuna's connections too
     try:
         return create_engine(url, poolclass=NullPool)
     except ModuleNotFoundError as error:

@@ -27,7 +27,7 @@ from hwsweep.tracking.mlflow_internals import create_tables, find_artifact_repos
 
 SERVERS = ("http", "https", "databricks", "uc")
 """Schemes of the URIs of servers; any other URI is one of a database."""
-TIMEOUT = 10
+TIMEOUT = 20
 """Seconds that a server has to answer when a run or a study starts."""
 
 
