@@ -6,8 +6,9 @@ import json
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -105,10 +106,19 @@ def make_once(path: Path, make: Callable[[Path], None]) -> Path:
 
 
 def cache_folder(name: str) -> Path:
-    """The folder of this name in the user's cache: everything in it can be made again."""
+    """The folder of this name in the user's cache, or where that cannot be written, in the temporary folder.
+
+    Everything in it can be made again.
+    """
     import platformdirs
 
-    return platformdirs.user_cache_path("hwsweep", appauthor=False) / name
+    cache = platformdirs.user_cache_path("hwsweep", appauthor=False)
+    if "XDG_CACHE_HOME" not in os.environ:  # what the user names must be right
+        with suppress(OSError):
+            cache.mkdir(parents=True, exist_ok=True)
+        if not os.access(cache, os.W_OK):
+            cache = Path(tempfile.gettempdir(), f"hwsweep-{getattr(os, 'getuid', os.getpid)()}")
+    return cache / name
 
 
 def _flush(path: Path) -> None:

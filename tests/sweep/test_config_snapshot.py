@@ -61,6 +61,22 @@ class Typed:
     same: Any = "${kind}"
 
 
+def test_an_editors_lock_files_are_not_copied(tmp_path: Path) -> None:
+    """Emacs makes a dangling link .#config.yaml beside a file that is changed and not saved."""
+    source = tmp_path / "conf"
+    source.mkdir()
+    (source / "config.yaml").write_text("x: 1\n")
+    (source / ".#config.yaml").symlink_to("user@machine.123:456")
+    (source / "gone.yaml").symlink_to("nowhere")
+    with initialize_config_dir(str(source), version_base="1.3"):
+        config = compose("config", return_hydra_config=True)
+        loader = GlobalHydra.instance().config_loader()
+        snapshot = take_snapshot(loader, config, "night", tmp_path / "study")
+    copied = [path.name for path in (tmp_path / "study").rglob("*.yaml")]
+    assert copied == ["config.yaml"]
+    assert snapshot.compose(["x=2"]).x == 2
+
+
 def test_a_structured_config_is_the_same_after_it_was_stored_as_json(tmp_path: Path) -> None:
     config = OmegaConf.create({"typed": OmegaConf.structured(Typed), "hydra": {"verbose": False}})
     plain = plain_config(config)
