@@ -98,7 +98,12 @@ def mask_run_config() -> None:
     hydra = HydraConfig.get()
     if hydra.output_subdir is None:
         return
-    for path in Path(hydra.runtime.output_dir, hydra.output_subdir).glob("*.yaml"):
+    mask_files(Path(hydra.runtime.output_dir, hydra.output_subdir))
+
+
+def mask_files(folder: Path) -> None:
+    """Replace the passwords in the YAML files of this folder."""
+    for path in folder.glob("*.yaml"):
         text = path.read_text(encoding="utf-8")
         if (masked := files.without_passwords(text)) != text:
             files.write_text(path, masked)

@@ -17,6 +17,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from hwsweep import files
+from hwsweep.sweep.config_snapshot import mask_files, mask_run_config
 from hwsweep.sweep.execution import pickling
 from hwsweep.sweep.execution.executor import Job, JobEnd, describe
 from hwsweep.sweep.execution.job_process import ProcessSettings
@@ -59,11 +60,15 @@ class LauncherProgram(NamedTuple):
             with open_dict(config.hydra.job):
                 config.hydra.job.id = f"{config.hydra.job.name}_{job.trial}"
                 config.hydra.job.num = job.trial
-            return run_job(self.task, config, "hydra.sweep.dir", "hydra.sweep.subdir", hydra_context=self.context)
+            return run_job(self._task, config, "hydra.sweep.dir", "hydra.sweep.subdir", hydra_context=self.context)
         except Exception as error:  # an override that does not compose; run_job itself stores what the task raises
             return _failed(job.overrides, error)
         except SystemExit as error:
             return _failed(job.overrides, JobError(f"job {job.trial}: {exit_message(error)}"))
+
+    def _task(self, config: DictConfig) -> Any:
+        mask_run_config()
+        return self.task(config)
 
 
 def launch(
@@ -75,7 +80,9 @@ def launch(
         first: the number of the first job.
     """
     configure_log(program.config.hydra.hydra_logging, program.config.hydra.verbose)
-    Path(str(program.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
+    folder_of_sweep = Path(str(program.config.hydra.sweep.dir))
+    folder_of_sweep.mkdir(parents=True, exist_ok=True)
+    mask_files(folder_of_sweep)  # Hydra's sweeper has written multirun.yaml
     log.info("Launching %d jobs in %d processes", len(job_overrides), len(processes.slots))
     with TemporaryDirectory(prefix="hwsweep-") as folder:
         jobs = [Job(n, str(n), f"{folder}/{n}", list(lines), {}) for n, lines in enumerate(job_overrides, first)]
@@ -93,7 +100,7 @@ def _run(pool: ProcessPool, jobs: list[Job]) -> Iterator[JobEnd]:
     while waiting or pool.jobs:
         while waiting and pool.free:
             job = waiting.popleft()
-            log.info("\t#%d : %s", job.trial, " ".join(filter_overrides(job.overrides)))
+            log.info("\t#%d : %s", job.trial, files.without_passwords(" ".join(filter_overrides(job.overrides))))
             Path(job.directory).mkdir()
             pool.submit(job)
         if waiting:

@@ -102,3 +102,18 @@ def test_the_files_that_hydra_has_written_for_a_single_run_lose_their_passwords(
     for name in ("config.yaml", "overrides.yaml"):
         text = (tmp_path / "config" / name).read_text()
         assert "hunter2" not in text and "postgresql://me:***@nowhere/db" in text
+
+
+@pytest.mark.slow
+def test_our_launcher_masks_what_hydras_own_sweeper_stores(
+    tmp_path: Path, sweep: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HWSWEEP_TEST_KEY", "hunter3")
+    app = tmp_path / "app.py"
+    app.write_text(PROGRAM)
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "config.yaml").write_text("x: 1\ndb: null\nkey: ${oc.env:HWSWEEP_TEST_KEY}\n")
+    ran = sweep("x=1,2", f"db={URL}", "hydra/launcher=hwsweep", app=app)
+    assert ran.code == 0 and "hunter" not in ran.out + ran.err, ran.err
+    stored = [path for path in (tmp_path / "multirun").rglob("*") if path.is_file()]
+    assert len(stored) > 6 and not [path for path in stored if b"hunter" in path.read_bytes()]
