@@ -72,7 +72,7 @@ def test_an_editors_lock_files_are_not_copied(tmp_path: Path) -> None:
         config = compose("config", return_hydra_config=True)
         loader = GlobalHydra.instance().config_loader()
         snapshot = take_snapshot(loader, config, "night", tmp_path / "study")
-    copied = [path.name for path in (tmp_path / "study").rglob("*.yaml")]
+    copied = [path.name for path in (tmp_path / "study" / "conf").glob("*_main/*")]
     assert copied == ["config.yaml"]
     assert snapshot.compose(["x=2"]).x == 2
 
