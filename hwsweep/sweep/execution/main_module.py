@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import inspect
+import multiprocessing
 import sys
 import threading
 from collections.abc import Iterator
@@ -75,7 +76,7 @@ def execute(main: MainModule) -> ModuleType:
             node.test = _Renamed().visit(node.test)  # type: ignore[attr-defined]
         code = compile(tree, main.path or "<main>", "exec", dont_inherit=True)
         # a script without a guard ends here: what follows belongs to the sweep's own process
-        with suppress(_Started), runs_replaced(_Started()):
+        with suppress(_Started), runs_replaced(_Started()), _start_method_unset():
             exec(code, vars(module))
     return module
 
@@ -90,6 +91,18 @@ def hidden() -> Iterator[None]:
             yield
         finally:
             sys.modules["__main__"] = main
+
+
+@contextmanager
+def _start_method_unset() -> Iterator[None]:
+    """Let the program choose a start method inside, which it may do once; else that of the sweep's process stays."""
+    inherited = multiprocessing.get_start_method(allow_none=True)
+    multiprocessing.set_start_method(None, force=True)
+    try:
+        yield
+    finally:
+        if multiprocessing.get_start_method(allow_none=True) is None:
+            multiprocessing.set_start_method(inherited, force=True)
 
 
 def _is_of_main(value: Any) -> bool:

@@ -65,7 +65,7 @@ def checks(cfg):
             yield type(pool.apply(Net)) is Net
 
 """
-NO_GUARD = "HAS_GUARD = False\nif True:\n"
+NO_GUARD = "HAS_GUARD = False\nmultiprocessing.set_start_method('spawn')\nif True:\n"
 GUARD = 'HAS_GUARD = True\nif __name__ == "__main__":\n'
 START = """
     STARTED = "started"
