@@ -69,7 +69,7 @@ def test_an_editors_lock_files_are_not_copied(tmp_path: Path) -> None:
     (source / ".#config.yaml").symlink_to("user@machine.123:456")
     (source / "gone.yaml").symlink_to("nowhere")
     with initialize_config_dir(str(source), version_base="1.3"):
-        config = compose("config", return_hydra_config=True)
+        config = compose("config", ["hydra/sweeper=hwsweep"], return_hydra_config=True)
         loader = GlobalHydra.instance().config_loader()
         snapshot = take_snapshot(loader, config, "night", tmp_path / "study")
     copied = [path.name for path in (tmp_path / "study" / "conf").glob("*_main/*")]
