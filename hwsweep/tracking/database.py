@@ -49,7 +49,7 @@ def errors_as_unusable_store(uri: object) -> Iterator[None]:
     except (MlflowException, SQLAlchemyError, OSError, ValueError, ImportError) as error:
         raise UnusableStore(
             f"`tracking.uri` must be sqlite:///a/file.db, http://host:5000 or another store of MLflow that answers, "
-            f"but got {_shown(uri)}: {_reason(error)}"
+            f"but got {_shown(uri)}: {_reason(error)}{_way_out(error)}"
         ) from error
 
 
@@ -184,6 +184,12 @@ def _reason(error: Exception) -> str:
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     cause = re.search(r"\(Caused by \w+\([\"'](.*)[\"']\)\)$", line)
     return cause[1] if cause else line
+
+
+def _way_out(error: Exception) -> str:
+    """What to do about a damaged file of SQLite."""
+    is_damaged = "not a database" in str(error) or "malformed" in str(error)
+    return "; move the file away, and a new one is made" if is_damaged else ""
 
 
 def _strip(database: Path, copy: Path) -> None:

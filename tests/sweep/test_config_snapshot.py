@@ -65,7 +65,7 @@ def test_an_editors_lock_files_are_not_copied(tmp_path: Path) -> None:
     """Emacs makes a dangling link .#config.yaml beside a file that is changed and not saved."""
     source = tmp_path / "conf"
     source.mkdir()
-    (source / "config.yaml").write_text("x: 1\n")
+    (source / "config.yaml").write_text("defaults: [_self_, override hydra/sweeper: hwsweep]\nx: 1\n")
     (source / ".#config.yaml").symlink_to("user@machine.123:456")
     (source / "gone.yaml").symlink_to("nowhere")
     with initialize_config_dir(str(source), version_base="1.3"):
