@@ -183,7 +183,7 @@ def predict_learned_variance(spectrum: Spectrum, kl_weight: float, latent: int, 
         objective=fixed.objective + log_term,
         test_distortion=fixed.test_distortion + log_term,
         test_objective=fixed.test_objective + log_term,
-        collapse_lambda=n_pixels * float(spectrum.leading[0]) / total,
+        collapse_lambda=n_pixels * float(spectrum.leading[0]) / total if total > 0 else 0.0,
         log_term=log_term,
     )
 
@@ -255,10 +255,11 @@ def training_gap(rate: float, squared_error: float, prediction: Prediction) -> s
         squared_error: |x - x_hat|^2 per image with x_hat from a sampled latent code.
     """
     predicted = 2 * prediction.sigma2 * (prediction.test_distortion - prediction.log_term)
-    gaps = [f"squared error {squared_error / predicted - 1:+.2%}"]
+    gaps = [f"squared error {squared_error / predicted - 1:+.2%}"] if predicted > 0 else []
     if 0 < prediction.test_rate < math.inf:
         gaps.append(f"rate {rate / prediction.test_rate - 1:+.2%}")
-    return f"measured against the closed form on the test images: {', '.join(gaps)}; the difference is left by training"
+    text = ", ".join(gaps) or "nothing to compare, all images are alike"
+    return f"measured against the closed form on the test images: {text}; the difference is left by training"
 
 
 def _exact(

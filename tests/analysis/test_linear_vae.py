@@ -24,6 +24,7 @@ from hwsweep.analysis.linear_vae import (
     prediction_metrics,
     sentence,
     spectrum,
+    training_gap,
 )
 from hwsweep.data import Splits
 
@@ -111,6 +112,13 @@ def test_a_learned_variance_is_the_one_with_the_lowest_objective(kl_weight: floa
     assert found.sigma2 == pytest.approx(math.exp(best.x), rel=1e-4)
     assert found.objective == pytest.approx(best.fun, abs=1e-8)
     assert prediction_metrics(found)["predicted/sigma2"] == found.sigma2
+
+
+def test_images_that_are_all_alike_have_a_prediction() -> None:
+    none = torch.zeros(3, dtype=torch.float64)
+    found = predict_learned_variance(Spectrum(none, 0.0, True, none, 0.0), 1.0, 3, 11)
+    assert (found.active_units, found.rate, found.test_rate, found.collapse_lambda) == (0, 0, 0, 0)
+    assert "all images are alike" in training_gap(0.0, 0.0, found)
 
 
 def test_with_a_learned_variance_total_collapse_comes_at_its_own_lambda() -> None:
