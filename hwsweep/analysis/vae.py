@@ -5,9 +5,20 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from torch import nn
+
 from hwsweep.analysis import Analysis
 from hwsweep.analysis.features import FeaturePlan, feature_network
-from hwsweep.analysis.linear_vae import cached_spectrum, is_under_trained, predict, prediction_metrics
+from hwsweep.analysis.linear_vae import (
+    Prediction,
+    Spectrum,
+    cached_spectrum,
+    is_under_trained,
+    predict,
+    predict_learned_variance,
+    prediction_metrics,
+    training_gap,
+)
 from hwsweep.analysis.vae_metrics import AnalysisPlan, compute_metrics
 from hwsweep.data import Splits
 from hwsweep.models.kl_terms import Constant, CyclicalAnnealing, LinearAnnealing
@@ -34,32 +45,47 @@ def analyse(
         tolerance: share above the linear optimum from which a Gaussian VAE is called under-trained.
     """
     computed = compute_metrics(model, splits, feature_network(splits.train, features, data_digest), plan)
+    metrics = computed.metrics
     likelihood = likelihood_of(model)
-    spectrum = cached_spectrum(splits, data_digest, model.latent, likelihood.name)
-    prediction = predict(spectrum, model.kl_weight, likelihood.sigma2, model.latent)
     n_pixels = splits.train["image"][0].numel()
-    log_term = n_pixels / 2 * math.log(likelihood.sigma2) if isinstance(model.likelihood, OptimalGaussian) else 0.0
+    spectrum = cached_spectrum(splits, data_digest, model.latent, likelihood.name)
+    prediction = prediction_of(model, spectrum, n_pixels)
     tags = {
         "verdict": computed.verdict.label,
         "why": "; ".join(filter(None, (computed.verdict.sentence, computed.not_measured))),
         "effective_beta": effective_beta(model.kl_weight, n_pixels, likelihood),
     }
-    objective = computed.metrics["test/distortion"] - log_term + model.kl_weight * computed.metrics["test/rate"]
+    objective = metrics["test/distortion"] + model.kl_weight * metrics["test/rate"]
     minimises_elbo = isinstance(model.kl_term, Constant | LinearAnnealing | CyclicalAnnealing)  # others lie above it
     if prediction.exact and minimises_elbo and is_under_trained(objective, prediction, tolerance):
         tags["under_trained"] = (
-            f"under-trained: the loss is {objective:.2f}, but a linear VAE reaches {prediction.objective:.2f}"
+            f"under-trained: on the test images the loss is {objective:.2f}, but a linear VAE reaches "
+            f"{prediction.test_objective:.2f}"
         )
+    if prediction.exact and minimises_elbo and is_linear(model):
+        log_term = n_pixels / 2 * math.log(likelihood.sigma2) if prediction.log_term else 0.0
+        squared_error = 2 * likelihood.sigma2 * (metrics["test/distortion"] - log_term)
+        tags["training_gap"] = training_gap(metrics["test/rate"], squared_error, prediction)
     arrays = {
         "kl_per_latent": computed.kl_per_latent.double().numpy(),
         "active_unit_statistic": computed.active_unit_statistic.double().numpy(),
         "eigenvalues": spectrum.leading.double().numpy(),
     }
-    predicted = prediction_metrics(
-        prediction._replace(distortion=prediction.distortion + log_term, objective=prediction.objective + log_term)
-    )
     sentences = [sentence for name, sentence in tags.items() if name != "verdict"]
-    return Analysis(computed.metrics | predicted, arrays, tags, sentences)
+    return Analysis(metrics | prediction_metrics(prediction), arrays, tags, sentences)
+
+
+def prediction_of(model: VAE, spectrum: Spectrum, n_pixels: int) -> Prediction:
+    """The optimum of a linear VAE with the settings of this model."""
+    if isinstance(model.likelihood, OptimalGaussian):
+        return predict_learned_variance(spectrum, model.kl_weight, model.latent, n_pixels)
+    return predict(spectrum, model.kl_weight, likelihood_of(model).sigma2, model.latent)
+
+
+def is_linear(model: VAE) -> bool:
+    """Whether encoder and decoder are linear maps."""
+    linear = (nn.Sequential, nn.Linear, nn.Flatten, nn.Unflatten)
+    return all(isinstance(module, linear) for module in (*model.encoder.modules(), *model.decoder.modules()))
 
 
 def likelihood_of(model: VAE) -> Likelihood:

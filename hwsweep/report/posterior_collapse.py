@@ -42,24 +42,28 @@ class PosteriorCollapse:
     def predictions(self, view: StudyView) -> list[str]:
         from hydra.utils import instantiate
 
-        from hwsweep.analysis.linear_vae import cached_spectrum, predict, sentence
+        from hwsweep.analysis.linear_vae import cached_spectrum, predict, predict_learned_variance, sentence
         from hwsweep.data import DataError
 
         vae = view.config.vae
-        if vae.sigma2 == "learned" or {"dataset", "vae.sigma2", "vae.likelihood", "vae.latent"} & set(view.axes):
+        if {"dataset", "vae.sigma2", "vae.likelihood", "vae.latent"} & set(view.axes):
             return []  # the prediction needs one data set, one variance, one likelihood and one number of latents
         values = view.axes.get(LAMBDA, (vae["lambda"],)) or ()
         try:
             splits = instantiate(view.config.dataset).splits(view.config.seed)
         except DataError as error:
             raise SystemExit(f"hwsweep: {error}") from None
-        eigenvalues = cached_spectrum(splits, splits.digest(), vae.latent, vae.likelihood)
+        spectrum = cached_spectrum(splits, splits.digest(), vae.latent, vae.likelihood)
+        n_pixels = splits.train["image"][0].numel()
         sentences = []
         for value in values:
             if isinstance(value, int | float):
                 with suppress(ValueError):  # out of range: the trial itself refuses it, with the name of the key
-                    prediction = predict(eigenvalues, value, vae.sigma2, vae.latent)
-                    sentences.append(sentence(prediction, value, vae.sigma2))
+                    if vae.sigma2 == "learned":
+                        prediction = predict_learned_variance(spectrum, value, vae.latent, n_pixels)
+                    else:
+                        prediction = predict(spectrum, value, vae.sigma2, vae.latent)
+                    sentences.append(sentence(prediction, value))
         return sentences
 
     def answer(self, view: StudyView, general: list[str]) -> list[str]:
@@ -224,7 +228,7 @@ def _numbers(trial: TrialView, view: StudyView, title: str) -> RunNumbers:
         title=title,
         kl_weight=_kl_weight(trial, view),
         likelihood=str(trial.params.get("vae.likelihood", vae.likelihood)),
-        sigma2=trial.metrics["test/sigma2"] if sigma2 == "learned" else float(sigma2),
+        sigma2=trial.metrics["predicted/sigma2"] if sigma2 == "learned" else float(sigma2),
     )
 
 

@@ -23,7 +23,8 @@ def test_the_curve_passes_through_optima_worked_out_by_hand_and_those_of_the_ana
     line = curve(linear_models([planted(100)])[0], max_rate=4, points=2000)
     # between points 0.3 % of lambda apart a straight line is at most 1e-5 nats off
     assert np.interp(rate, *line) == pytest.approx(distortion, abs=1e-4)
-    found = predict(Spectrum(torch.tensor(EIGENVALUES).double(), 16, True), kl_weight, SIGMA2, 3)
+    eigenvalues = torch.tensor(EIGENVALUES).double()
+    found = predict(Spectrum(eigenvalues, 16, True, eigenvalues, 16), kl_weight, SIGMA2, 3)
     assert np.interp(found.rate, *line) == pytest.approx(found.distortion, abs=1e-4)
 
 
