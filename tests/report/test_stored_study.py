@@ -53,7 +53,7 @@ def leave_study(folder: Path, n_trials: int, picture_bytes: int = 0) -> Path:
     OmegaConf.set_readonly(config.hydra, False)
     config.hydra.runtime.cwd = str(folder.parent)
     OmegaConf.save(config, folder / "multirun.yaml")
-    record = {"name": "mine", "format": 2, "status": "open", "question": {"command": COMMAND}}
+    record = {"name": "mine", "format": 2, "status": "open", "grid": False, "question": {"command": COMMAND}}
     (folder / "study.json").write_text(json.dumps(record), encoding="utf-8")
     storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / "journal.log")))
     rng = np.random.default_rng(0)
