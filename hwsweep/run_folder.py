@@ -89,11 +89,27 @@ def read_arrays(folder: Path) -> dict[str, NDArray[np.float64]]:
 
     Raises:
         FileNotFoundError: the run stored none.
+        ValueError: the file is damaged.
+    """
+    return read_npz(folder / ARRAYS)
+
+
+def read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of the file, by name.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged.
     """
     import numpy as np
 
-    with np.load(folder / ARRAYS, allow_pickle=False) as stored:
-        return dict(stored)
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return dict(stored)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # NumPy raises many, by what the file holds
+        raise ValueError(f"{path} is damaged; move it away to draw the other runs without it") from error
 
 
 def has_arrays(folder: Path) -> bool:

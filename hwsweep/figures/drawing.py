@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image, ImageChops, ImageOps
 
+from hwsweep import run_folder
 from hwsweep.figures.fonts import families
 from hwsweep.files import whole
 
@@ -212,15 +213,15 @@ def load(info_class: type[Info], path: Path) -> Info:
     """The value that `store` wrote: arrays, and numbers and strings for single values.
 
     Raises:
-        ValueError: the file holds the fields of another figure.
+        ValueError: the file is damaged, or holds the fields of another figure.
     """
-    with np.load(path, allow_pickle=False) as stored:
-        if set(stored.files) != set(info_class._fields):
-            raise ValueError(
-                f"{path} must hold {', '.join(info_class._fields)}, but holds {', '.join(stored.files)}; "
-                "draw the run's figures again"
-            )
-        fields = {name: stored[name] if stored[name].ndim else stored[name].item() for name in stored.files}
+    stored = run_folder.read_npz(path)
+    if stored.keys() != set(info_class._fields):
+        raise ValueError(
+            f"{path} must hold {', '.join(info_class._fields)}, but holds {', '.join(stored)}; "
+            "draw the run's figures again"
+        )
+    fields = {name: values if values.ndim else values.item() for name, values in stored.items()}
     return cast("Callable[..., Info]", info_class)(**fields)
 
 

@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 from stub_sweeps import Ran
 
-from hwsweep.run_folder import read_origin, read_result
+from hwsweep.run_folder import read_arrays, read_origin, read_result, write_arrays
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.orphans import kill_orphans
 from hwsweep.sweep.outcome import from_value, read_outcome, write_outcome
@@ -48,6 +49,15 @@ def test_a_damaged_file_of_a_run_is_as_absent(tmp_path: Path, damage: str) -> No
     assert (read_outcome(tmp_path), read_result(tmp_path), read_origin(tmp_path)) == (None, {}, {})
     kill_orphans(tmp_path)
     assert not (tmp_path / "process.json").exists()
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_arrays_of_a_run_are_named(tmp_path: Path, damage: str) -> None:
+    write_arrays(tmp_path, {"rate": np.arange(7.0)})
+    path = tmp_path / "analysis.npz"
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    with pytest.raises(ValueError, match=r"analysis\.npz is damaged; move it away to draw the other runs without it"):
+        read_arrays(tmp_path)
 
 
 @pytest.mark.parametrize(
