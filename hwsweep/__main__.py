@@ -28,6 +28,8 @@ def train(cfg: DictConfig) -> float | tuple[float, ...]:
     from hwsweep.build import InvalidConfig
     from hwsweep.data import DataError
     from hwsweep.run import run
+    from hwsweep.sweep.disk import full_error
+    from hwsweep.sweep.outcome import error_message
     from hwsweep.sweep.trial import current_trial
     from hwsweep.tracking.database import UnusableStore
     from hwsweep.training.checkpoint import IncompatibleCheckpoint
@@ -41,6 +43,11 @@ def train(cfg: DictConfig) -> float | tuple[float, ...]:
         if current_trial() is not None:
             raise
         print(f"hwsweep: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except Exception as error:
+        if current_trial() is not None or (full := full_error(error)) is None:
+            raise
+        print(f"hwsweep: no space left on the disk ({error_message(full)}); make room", file=sys.stderr)
         raise SystemExit(2) from None
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from stub_sweeps import Ran
 
+import hwsweep.__main__ as command
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.disk import disk_errors
 from hwsweep.sweep.outcome import NO_SPACE, from_call
@@ -45,6 +47,17 @@ def test_a_full_disk_is_no_failure_of_the_trial(write: Callable[[], None]) -> No
     assert failure is not None and failure.reason == NO_SPACE
     with pytest.raises(SweepError, match="no space left on the disk of here; make room"), disk_errors(Path("here")):
         write()
+
+
+@full_device
+def test_a_single_run_on_a_full_disk_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("hwsweep.run.run", lambda config: wrapped())
+    with pytest.raises(SystemExit, match="2"):
+        command.train(OmegaConf.create())
+    line = "hwsweep: no space left on the disk (OSError: [Errno 28] No space left on device); make room\n"
+    assert capsys.readouterr().err == line
 
 
 def test_a_place_that_cannot_be_written_is_named_and_other_errors_pass() -> None:
