@@ -177,13 +177,9 @@ def _job_returns(study: Path, task: str) -> list[JobReturn]:
         assert isinstance(lines, list)
         failure = result.failure.message if result.failure else result.state
         values = result.values if len(result.values) > 1 else sum(result.values)
-        returns.append(
-            JobReturn(
-                overrides=lines,
-                working_dir=str(directory),
-                task_name=task,
-                status=JobStatus.COMPLETED if result.state == "complete" else JobStatus.FAILED,
-                _return_value=values if result.state == "complete" else RuntimeError(failure),
-            )
-        )
+        is_complete = result.state == "complete"
+        status = JobStatus.COMPLETED if is_complete else JobStatus.FAILED
+        job = JobReturn(overrides=lines, working_dir=str(directory), task_name=task, status=status)
+        job.return_value = values if is_complete else RuntimeError(failure)
+        returns.append(job)
     return returns

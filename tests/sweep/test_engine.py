@@ -370,7 +370,10 @@ multirun = Hydra.multirun
 def shown(*args, **settings):
     [jobs] = multirun(*args, **settings)
     for job in jobs:
-        value = job.return_value if job.status.name == "COMPLETED" else job._return_value
+        try:
+            value = job.return_value
+        except RuntimeError as error:
+            value = error
         print(job.overrides, job.task_name, job.status.name, repr(value))
 
 @hydra.main(version_base="1.3", config_path=None)

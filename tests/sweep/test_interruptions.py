@@ -114,6 +114,7 @@ def test_a_sweep_that_ends_between_its_last_trial_and_its_page_makes_only_the_pa
     assert len(sweep(*arguments).studies) == 2  # only now has the study ended
 
 
+@pytest.mark.slow
 def test_trials_whose_fork_server_is_killed_run_again(sweep: Sweep) -> None:
     ran = sweep("how=server\\ killed\\ once,hang,well", "hydra.sweeper.n_jobs=2", "hydra.sweeper.timeout=5")
     assert [trial.state.name for trial in ran.trials()] == ["COMPLETE", "FAIL", "COMPLETE"]
