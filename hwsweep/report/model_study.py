@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from hwsweep.report.html.page import Section
+from hwsweep.sweep import SweepError
 from hwsweep.sweep.study.view import StudyView
 
 
@@ -25,6 +26,7 @@ DrawFigures = Callable[[StudyView], Iterator[StudyFigure]]
 """Draws figures into the study's folder."""
 
 
+@runtime_checkable
 class ModelStudy(Protocol):
     """What only one kind of model can say and draw of its study; `study: {_target_: ...}` in conf names the class."""
 
@@ -68,9 +70,25 @@ class PlainStudy:
 
 
 def model_study(view: StudyView) -> ModelStudy:
-    """The object that the study's configuration names as `study`; `PlainStudy` where it names none."""
-    from hydra.utils import instantiate
+    """The object that the study's configuration names as `study`; `PlainStudy` where it names none.
+
+    The configuration may come with a stranger's folder, so only a class with the methods of ModelStudy is called.
+
+    Raises:
+        SweepError: it names something else.
+    """
+    from hydra.utils import get_class, instantiate
 
     node = view.config.get("study")
-    study: ModelStudy = PlainStudy() if node is None else instantiate(node)
+    if node is None:
+        return PlainStudy()
+    try:
+        is_study = issubclass(get_class(node["_target_"]), ModelStudy)
+    except Exception as error:  # of the import, or of a node without a target
+        raise SweepError(f"`study` must name a class that can be imported, but got {node}: {error}") from error
+    if not is_study:
+        raise SweepError(
+            f"`study._target_` must name a class with the methods of {__name__}.ModelStudy, but got {node['_target_']}"
+        )
+    study: ModelStudy = instantiate(node, _recursive_=False)
     return study

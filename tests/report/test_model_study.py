@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from planted_studies import draw_curves, draw_images, study, trial, with_verdict
@@ -15,6 +16,7 @@ from hwsweep.report.html.page import Section
 from hwsweep.report.model_study import DrawFigures, StudyFigure
 from hwsweep.report.study_figures import save_figure
 from hwsweep.report.write import write_report
+from hwsweep.sweep import SweepError
 from hwsweep.sweep.study.view import StudyView
 
 
@@ -77,6 +79,37 @@ def test_a_model_without_a_study_gets_the_plain_page(tmp_path: Path, study_key: 
     view.config.update(study_key)
     html = write_report(view).page.read_text(encoding="utf-8")
     assert titles(html) == ["Question", "Answer", "Trials", "Verdicts", "How to reproduce"]
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        ({"_target_": "os.system", "command": "touch executed"}, "must name a class that can be imported"),
+        ({"_target_": "subprocess.Popen", "args": ["touch", "executed"]}, "must name a class with the methods of"),
+        ({"_target_": "no.such.Study"}, "must name a class that can be imported"),
+        ({"target": "misspelt"}, "must name a class that can be imported"),
+        ("text", "must name a class that can be imported"),
+    ],
+)
+def test_nothing_else_in_a_strangers_folder_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, node: Any, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    view = planted(tmp_path)
+    view.config.study = node
+    with pytest.raises(SweepError, match=message):
+        write_report(view)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_what_stands_inside_the_node_of_a_study_is_not_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    view = planted(tmp_path)
+    inner = {"_target_": "os.system", "command": "touch executed"}
+    view.config.study = {"_target_": f"{__name__}.Bakery", "oven": inner}
+    with pytest.raises(Exception, match="takes no arguments"):
+        write_report(view)
+    assert not (tmp_path / "executed").exists()
 
 
 def test_only_one_file_of_the_report_names_a_vae() -> None:
