@@ -11,14 +11,13 @@ from hwsweep.analysis import Analysis
 from hwsweep.analysis.features import FeaturePlan, feature_network
 from hwsweep.analysis.linear_vae import (
     Prediction,
-    Spectrum,
-    cached_spectrum,
     is_under_trained,
     predict,
     predict_learned_variance,
     prediction_metrics,
     training_gap,
 )
+from hwsweep.analysis.spectrum import Spectrum, cached_spectrum
 from hwsweep.analysis.vae_metrics import AnalysisPlan, compute_metrics
 from hwsweep.data import Splits
 from hwsweep.models.kl_terms import Constant, CyclicalAnnealing, LinearAnnealing

@@ -30,7 +30,7 @@ class RunNumbers(NamedTuple):
     kl_per_latent: Float64[np.ndarray, " latent"]
     active_unit_statistic: Float64[np.ndarray, " latent"]
     eigenvalues: Float64[np.ndarray, " k"]
-    """The largest ones of the training images' covariance, as `analysis.linear_vae.spectrum` weights the pixels; empty
+    """The largest ones of the training images' covariance, as `analysis.spectrum` weights the pixels; empty
     if nothing was predicted."""
 
 

@@ -42,7 +42,8 @@ class PosteriorCollapse:
     def predictions(self, view: StudyView) -> list[str]:
         from hydra.utils import instantiate
 
-        from hwsweep.analysis.linear_vae import cached_spectrum, predict, predict_learned_variance, sentence
+        from hwsweep.analysis.linear_vae import predict, predict_learned_variance, sentence
+        from hwsweep.analysis.spectrum import cached_spectrum
         from hwsweep.data import DataError
 
         vae = view.config.vae

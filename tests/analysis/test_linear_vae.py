@@ -13,19 +13,16 @@ import torch.nn.functional as F
 from scipy.optimize import minimize, minimize_scalar
 from sklearn.decomposition import PCA
 
-from hwsweep.analysis import linear_vae
 from hwsweep.analysis.linear_vae import (
     Prediction,
-    Spectrum,
-    cached_spectrum,
     is_under_trained,
     predict,
     predict_learned_variance,
     prediction_metrics,
     sentence,
-    spectrum,
     training_gap,
 )
+from hwsweep.analysis.spectrum import Spectrum, cached_spectrum, spectrum
 from hwsweep.data import Splits
 
 EIGENVALUES = torch.tensor([4.0, 1.5, 0.6, 0.1], dtype=torch.float64)
@@ -84,7 +81,7 @@ def test_the_prediction_for_other_images_is_that_of_probabilistic_pca(
     exact_pixels: int, kl_weight: float, sigma2: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Encoder and decoder written out (Tipping & Bishop 1999, eqs. 6 and 7), applied to images they are not made of."""
-    monkeypatch.setattr(linear_vae, "EXACT_PIXELS", exact_pixels)
+    monkeypatch.setattr("hwsweep.analysis.spectrum.EXACT_PIXELS", exact_pixels)
     train, test = images(701, 1, 11, 7), images(131, 1, 11, 7).flip(3)
     x, y = (image.flatten(1).double() / 255 for image in (train, test))
     values, vectors = torch.linalg.eigh(torch.cov(x.T, correction=0))
@@ -152,7 +149,7 @@ def test_more_latents_than_directions_stay_inactive() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 11, 7), (3, 23, 29)])
 def test_eigenvalues_are_those_of_scikit_learn(shape: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linear_vae, "IMAGES_AT_ONCE", 97)
+    monkeypatch.setattr("hwsweep.analysis.spectrum.IMAGES_AT_ONCE", 97)
     image = images(401, *shape)
     points = image.flatten(1).double().numpy() / 255
     expected = PCA(13, svd_solver="full").fit(points).explained_variance_ * 400 / 401

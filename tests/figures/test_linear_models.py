@@ -5,7 +5,8 @@ import pytest
 import torch
 from planted_runs import EIGENVALUES, OPTIMUM, SIGMA2, planted
 
-from hwsweep.analysis.linear_vae import Spectrum, predict
+from hwsweep.analysis.linear_vae import predict
+from hwsweep.analysis.spectrum import Spectrum
 from hwsweep.figures.linear_models import curve, linear_models
 
 
