@@ -131,6 +131,7 @@ def _without_refused_points(
         SweepError: all points are refused.
     """
     if plan.points is None:
+        checker.check_corners()
         return plan, []
     record = folder.read()
     refused = record.get("refused")

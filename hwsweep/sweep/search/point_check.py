@@ -62,6 +62,21 @@ class PointChecker:
             raise SweepError(f"every point is refused; the first, {_point_text(points[0])}: {refusals[0][1]}")
         return refusals
 
+    def check_corners(self) -> None:
+        """Check a search before its first trial, by the points with all lowest and with all highest values.
+
+        Raises:
+            SweepError: both are refused for the same reason, which then lies in what all points have in common.
+        """
+        axes = self.space.independent_axes
+        lists = {axis.key: axis.values or (axis.low, axis.high) for axis in axes}
+        corners = [self.space.point({key: values[end] for key, values in lists.items()}) for end in (0, -1)]
+        if not axes or any(map(self.space.is_excluded, corners)):
+            return
+        first, last = map(self.refusal_message, corners)
+        if first is not None and first == last:
+            raise SweepError(f"every point is refused; {_point_text(corners[0])}, as an example: {first}")
+
     def _call(self, check: Callable[[DictConfig], object], point: Point) -> str | None:
         hydra: Any = HydraConfig.instance()
         before = hydra.cfg

@@ -80,6 +80,16 @@ def test_a_grid_without_a_possible_point_is_an_error(checker: Callable[..., Poin
         grid.refusals(grid.space.points())
 
 
+def test_a_search_whose_fixed_setting_is_impossible_is_an_error_before_its_first_trial(
+    checker: Callable[..., PointChecker],
+) -> None:
+    with pytest.raises(SweepError, match=r"every point is refused; how=a, seed=1, .*: Impossible: .* but got 1"):
+        checker("x=1", "how=a,b", "seed=int(interval(1,9))").check_corners()
+    checker("x=5", "seed=int(interval(1,9))").check_corners()  # all points are possible
+    checker("x=interval(1,9)").check_corners()  # some are
+    checker("x=interval(-9,0)").check_corners()  # none, but the reason differs from point to point
+
+
 def test_many_refusals_are_listed_briefly() -> None:
     lines = refusal_lines([(n, "no") for n in range(7)], [{"x": n} for n in range(20)])
     assert lines[0] == "7 of 20 points refused:"
