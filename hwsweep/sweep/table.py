@@ -58,7 +58,7 @@ def print_table(view: StudyView) -> None:
     keys = dict.fromkeys(key for trial in view.trials for key in trial.params)
     columns = [
         Column("trial", [str(trial.number) for trial in latest]),
-        *(Column(key, [str(trial.params.get(key, "")) for trial in latest], "shorten") for key in keys),
+        *(Column(key, [_cell(trial.params.get(key, "")) for trial in latest], "shorten") for key in keys),
         Column("value", [_values(trial) for trial in latest]),
         Column("state", [trial.failure["reason"] if trial.failure else trial.state for trial in latest]),
         Column("seconds", [f"{trial.seconds:.1f}" for trial in latest]),
@@ -135,6 +135,11 @@ def _cut(text: str, width: int) -> str:
         return line
     head = width // 3
     return f"{set_cell_size(line, head)}…{line[head + 1 - width :]}"
+
+
+def _cell(value: object) -> str:
+    """A swept value; floats have at most six digits, the command that repeats a trial has all."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _values(trial: TrialView) -> str:

@@ -58,6 +58,13 @@ def test_keys_that_have_no_place_are_named(tmp_path: Path, terminal: io.StringIO
     assert "no place for layer.number_5, layer.number_6" in text
 
 
+def test_a_sampled_value_has_at_most_six_digits(tmp_path: Path, terminal: io.StringIO) -> None:
+    table.print_table(
+        study(tmp_path, trial(tmp_path, 0, 0)._replace(params={"lr": 0.11962989611045072, "n": 12345678}))
+    )
+    assert terminal.getvalue().splitlines()[3].split()[1:3] == ["0.11963", "12345678"]
+
+
 def test_the_table_of_a_program_keeps_its_metrics_in_80_columns(tmp_path: Path) -> None:
     file = io.StringIO()
     terminal_table.print_table(wide_study(tmp_path, KEYS), Console(file=file, width=80))
