@@ -10,10 +10,11 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock
 
+Content = TypeVar("Content")
 MASK = "***"
 _PASSWORD = re.compile(
     r"""(?<=://) (?P<user>[^\s:/@<>"]*:) [^\s<>"]* (?P<host>@)  # URL with user and password: postgresql://me:secret@host/db
@@ -103,6 +104,16 @@ def make_once(path: Path, make: Callable[[Path], None]) -> Path:
             with whole(path) as part:
                 make(part)
     return path
+
+
+def load_or_make(path: Path, make: Callable[[Path], None], load: Callable[[Path], Content]) -> Content:
+    """What `load` reads from `path`, a file or folder of the cache that is made once; a damaged one is made again."""
+    if path.exists():
+        try:
+            return load(path)
+        except Exception:  # of any library that reads it; what can be made again is treated as absent
+            remove(path)
+    return load(make_once(path, make))
 
 
 def cache_folder(name: str) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from hwsweep.files import cache_folder, make_once
+from hwsweep.files import cache_folder, load_or_make
 from hwsweep.training import checkpoint
 
 
@@ -20,4 +20,4 @@ def cached(folder: str, key: str, compute: Callable[[], dict[str, Any]]) -> dict
         key: everything that the value depends on; its hash is the name of the file.
     """
     path = cache_folder(folder) / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.pt"
-    return checkpoint.load(make_once(path, lambda part: torch.save(compute(), part)))
+    return load_or_make(path, lambda part: torch.save(compute(), part), checkpoint.load)

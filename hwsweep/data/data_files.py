@@ -8,12 +8,10 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
+from hwsweep import files
 from hwsweep.data import DataError, Dataset
-from hwsweep.files import cache_folder, make_once
-
-Content = TypeVar("Content")
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +79,7 @@ def data_folder() -> Path:
     """The folder of all data sets: HWSWEEP_DATA, or else `data` in the user's cache folder."""
     if folder := os.environ.get("HWSWEEP_DATA"):
         return Path(folder).expanduser().absolute()
-    return cache_folder("data")
+    return files.cache_folder("data")
 
 
 def absolute_path(path: str) -> Path:
@@ -147,8 +145,8 @@ def report_left_out(source: Path, names: Sequence[str], wanted: str) -> None:
 
 
 def load_or_make(
-    folder: str, key: bytes, suffix: str, make: Callable[[Path], None], load: Callable[[Path], Content]
-) -> Content:
+    folder: str, key: bytes, suffix: str, make: Callable[[Path], None], load: Callable[[Path], files.Content]
+) -> files.Content:
     """Content of a file or folder in the user's cache. The first process that asks makes it, others wait for it.
 
     Args:
@@ -159,9 +157,9 @@ def load_or_make(
     Raises:
         DataError: the cache cannot be written or read.
     """
-    path = cache_folder(folder) / f"{hashlib.sha256(key).hexdigest()[:32]}{suffix}"
+    path = files.cache_folder(folder) / f"{hashlib.sha256(key).hexdigest()[:32]}{suffix}"
     try:
-        return load(make_once(path, make))
+        return files.load_or_make(path, make, load)
     except OSError as error:
         raise DataError(
             f"the cache must be writable, but {path} is not: {error.strerror or error}. "

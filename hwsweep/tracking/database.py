@@ -10,7 +10,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -20,7 +20,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy import URL, NullPool, create_engine, inspect, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from hwsweep.files import cache_folder, make_once
+from hwsweep.files import cache_folder, make_once, remove
 from hwsweep.postgresql import exclusive_connection, has_table, is_postgresql
 from hwsweep.startup import copy_tables
 from hwsweep.tracking.mlflow_internals import create_tables, find_artifact_repository
@@ -162,6 +162,9 @@ def _create(part: Path, artifacts: str) -> None:
     """Make a new database, from a copy of its tables in the user's cache."""
     cached = cache_folder("mlflow") / f"{version('mlflow')}.db"
     copy_tables(cached, part)
+    if not _is_whole(part):
+        remove(cached)
+        remove(part)
     create_tables(sqlite_uri(part), artifacts)
     with suppress(OSError):  # a cache that cannot be written to costs time only
         make_once(cached, lambda copy: _strip(part, copy))
@@ -169,6 +172,13 @@ def _create(part: Path, artifacts: str) -> None:
         # then readers (the web page) and writers (trials) do not wait for each other; the file stores the mode
         connection.execute("PRAGMA journal_mode=WAL")
     connection.close()
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the file is a database that is not damaged; an absent or empty one counts as new."""
+    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(path)) as connection:
+        return bool(connection.execute("PRAGMA quick_check").fetchall() == [("ok",)])
+    return False
 
 
 def _shown(uri: object) -> str:

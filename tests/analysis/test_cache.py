@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -25,3 +27,13 @@ def test_a_result_that_could_not_be_computed_or_written_is_computed_at_the_next_
         patch.setattr(torch, "save", write)
         cached("one", "a", lambda: {"number": 1})
     assert cached("one", "a", lambda: {"number": 2}) == {"number": 2}
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", None], ids=["empty", "garbage", "cut"])
+def test_a_damaged_file_is_made_again(damage: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    cached("one", "a", lambda: {"number": 1})
+    (file,) = tmp_path.rglob("*.pt")
+    file.write_bytes(file.read_bytes()[:100] if damage is None else damage)
+    assert cached("one", "a", lambda: {"number": 2}) == {"number": 2}
+    assert cached("one", "a", lambda: {"number": 3}) == {"number": 2}

@@ -142,6 +142,18 @@ def test_a_killed_process_leaves_nothing_that_is_used_later() -> None:
     assert len(entries()) == 1, "the whole entry alone"
 
 
+@pytest.mark.parametrize("name", ["words.json", "indices.npy", "lengths.npy"])
+@pytest.mark.parametrize("damage", ["", "garbage", None])
+def test_a_damaged_entry_is_made_again(name: str, damage: str | None) -> None:
+    cached_tokens(TEXTS, whitespace())
+    (entry,) = entries()
+    file = cache_folder("tokens") / entry / name
+    file.unlink()
+    if damage is not None:
+        file.write_text(damage)
+    assert token_lists(cached_tokens(TEXTS, whitespace())) == [text.split() for text in TEXTS]
+
+
 def test_a_cache_that_is_not_writable_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))

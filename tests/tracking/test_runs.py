@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from threading import Barrier
 
@@ -192,6 +193,20 @@ def test_runs_that_log_the_same_data_at_the_same_moment_all_have_it(workplace: P
         ids = list(threads.map(log_data, range(8)))
     inputs = [store.client().get_run(run).inputs.dataset_inputs for run in ids]
     assert [[item.dataset.digest for item in items] for items in inputs] == [["abc"]] * 8
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage" * 999, b"SQLite format 3\0" + b"x" * 9000])
+def test_a_damaged_copy_of_the_tables_in_the_cache_is_made_again(
+    damage: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HWSWEEP_PLAIN", "0")
+    damaged = tmp_path / "cache" / "hwsweep" / "mlflow" / f"{version('mlflow')}.db"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(damage)
+    store = runs.open_store(f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path))
+    assert [experiment.name for experiment in store.client().search_experiments()] == ["Default"]
+    assert damaged.read_bytes()[:6] == (b"SQLite" if damage else b"")  # an empty file is an empty database
 
 
 def test_a_second_store_is_a_copy_of_the_tables_and_otherwise_its_own(
