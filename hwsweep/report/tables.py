@@ -29,19 +29,27 @@ def trials_table(view: StudyView) -> Table:
 
 
 def pairs_table(view: StudyView, prefix: str, caption: str) -> list[Table]:
-    """The metrics that runs have under `prefix` and on the test split, side by side; no table if there are none."""
+    """The metrics that runs have under `prefix` and on the test split, side by side; no table if there are none.
+
+    `prefix/test_name` stands between `prefix/name` and `test/name` where runs have it.
+    """
     trials = view.complete_trials
     keys = dict.fromkeys(key for trial in trials for key in trial.metrics)
     names = [name for key in keys if key.startswith(f"{prefix}/") and f"test/{(name := key.partition('/')[2])}" in keys]
+    columns = {
+        key: f"{name}, {column}"
+        for name in names
+        for key, column in (
+            (f"{prefix}/{name}", prefix),
+            (f"{prefix}/test_{name}", f"{prefix} for the test split"),
+            (f"test/{name}", "measured"),
+        )
+        if key in keys
+    }
     rows = [
-        [
-            Cell(trial_title(trial, view)),
-            *(number_cell(trial.metrics.get(f"{split}/{name}")) for name in names for split in (prefix, "test")),
-        ]
-        for trial in trials
+        [Cell(trial_title(trial, view)), *(number_cell(trial.metrics.get(key)) for key in columns)] for trial in trials
     ]
-    columns = ["trial", *(f"{name}, {column}" for name in names for column in (prefix, "measured"))]
-    return [Table(caption, columns, rows)] if names else []
+    return [Table(caption, ["trial", *columns.values()], rows)] if names else []
 
 
 def number_cell(value: float | None) -> Cell:

@@ -15,7 +15,7 @@ from planted_studies import draw_curves, draw_images, failed, study, trial, with
 
 from hwsweep import run_folder
 from hwsweep.report.naming import number_text
-from hwsweep.report.tables import number_cell, trials_table
+from hwsweep.report.tables import number_cell, pairs_table, trials_table
 from hwsweep.report.write import results_csv, write_report
 from hwsweep.sweep.study.view import StudyView
 
@@ -199,3 +199,13 @@ def test_the_page_replaces_an_older_one(tmp_path: Path) -> None:
     assert write_report(view).page == first.page
     assert abs(len(first.page.read_text(encoding="utf-8")) - len(before)) < 100
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_prediction_for_the_test_split_stands_between_the_prediction_and_the_measurement(tmp_path: Path) -> None:
+    numbers = {"predicted/rate": 8.79, "predicted/test_rate": 8.7, "test/rate": 8.68}
+    one, other = trial(tmp_path, 0, 0), trial(tmp_path, 1, 1)
+    view = study(tmp_path, one._replace(metrics=numbers), other._replace(metrics={"test/rate": 3.0}))
+    (table,) = pairs_table(view, "predicted", "caption")
+    assert table.columns == ["trial", "rate, predicted", "rate, predicted for the test split", "rate, measured"]
+    assert [cell.text for cell in table.rows[0]][1:] == ["8.790", "8.700", "8.680"]
+    assert [cell.text for cell in table.rows[1]][1:] == ["\u2013", "\u2013", "3"]
