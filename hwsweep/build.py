@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -229,11 +230,13 @@ def _environment_as_written() -> Iterator[None]:
     def written(*arguments: object) -> str:
         return f"${{oc.env:{','.join(map(str, arguments))}}}"
 
-    OmegaConf.register_new_resolver("oc.env", written, replace=True)
-    try:
-        yield
-    finally:
-        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # OmegaConf 2.4 deprecates the only name that 2.3 has
+        OmegaConf.register_new_resolver("oc.env", written, replace=True)
+        try:
+            yield
+        finally:
+            OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
 
 
 @contextmanager

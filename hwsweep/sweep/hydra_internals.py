@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -66,6 +67,16 @@ def add_resolvers(added: Mapping[str, Any]) -> None:
     """Add those resolvers whose names are free. Without BaseContainer._resolvers the same is missing."""
     for name, resolver in added.items():
         BaseContainer._resolvers.setdefault(name, resolver)
+
+
+def replace_resolver(name: str, resolver: Callable[..., Any]) -> None:
+    """Register a resolver over that of the same name.
+
+    OmegaConf 2.4 warns of register_new_resolver and has register_resolver, which in 2.3 is something else.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        OmegaConf.register_new_resolver(name, resolver, replace=True)
 
 
 def did_you_mean(error: BaseException | None, config: DictConfig) -> str:

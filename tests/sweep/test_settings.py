@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hydra
 import pytest
 from hydra import compose, initialize
 from hydra.core.plugins import Plugins
@@ -221,6 +222,7 @@ def test_a_subdir_with_the_jobs_number_runs(sweep: Callable[..., Ran]) -> None:
     assert (ran.code, [trial.value for trial in ran.trials()]) == (0, [0, 1]), ran.err
 
 
+@pytest.mark.skipif(not hydra.__version__.startswith("1.3"), reason="Hydra 1.4 imports the class before it asks us")
 @pytest.mark.parametrize("name", OTHER_SWEEPERS)
 def test_the_class_of_another_sweeper_says_what_to_write(composed: Callable[..., DictConfig], name: str) -> None:
     config = composed(f"hydra.sweeper._target_={name}")

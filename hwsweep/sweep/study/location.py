@@ -12,6 +12,8 @@ from pathlib import Path
 from hydra.core.utils import setup_globals
 from omegaconf import DictConfig, OmegaConf, flag_override
 
+from hwsweep.sweep.hydra_internals import replace_resolver
+
 ANY = "\0"
 """Stands in a path for each part that differs from study to study: no path can contain it."""
 
@@ -52,7 +54,7 @@ def time_name() -> str:
 @contextmanager
 def _any_time() -> Iterator[None]:
     """Resolve `${now:...}` inside to `ANY`, one for each level of folders."""
-    OmegaConf.register_new_resolver("now", lambda text: re.sub("[^/]+", ANY, text), replace=True)
+    replace_resolver("now", lambda text: re.sub("[^/]+", ANY, text))
     try:
         yield
     finally:
