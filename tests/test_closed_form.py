@@ -31,7 +31,7 @@ def test_a_trained_linear_gaussian_vae_is_probabilistic_pca(
 ) -> None:
     monkeypatch.setenv("HWSWEEP_DATA", REAL)
     with initialize_config_dir(str(conf_path()), version_base="1.3"):
-        cfg = compose("config", ["experiment=linear_gaussian", f"vae.lambda={kl_weight}", "device=cpu"])
+        cfg = compose("config", ["experiment=linear_gaussian", f"vae.lambda={kl_weight}", "epochs=100", "device=cpu"])
     parts = build(cfg)
     splits = parts.dataset.splits(cfg.seed)
     for _ in fit(parts.model, splits, parts.optimizer, parts.schedule, parts.plan, tmp_path):
