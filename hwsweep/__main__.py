@@ -71,8 +71,11 @@ def _did_you_mean(error: BaseException | None) -> str:
     """A line with the key that the user meant, if this is Hydra's error about one that a single run does not have."""
     from hydra.errors import ConfigCompositionException
 
-    said = str(error)
-    if not (isinstance(error, ConfigCompositionException) and said.startswith("Could not")) or "did you mean" in said:
+    message = str(error)
+    if (
+        not (isinstance(error, ConfigCompositionException) and message.startswith("Could not"))
+        or "did you mean" in message
+    ):
         return ""
     from hydra import compose, initialize_config_dir
 

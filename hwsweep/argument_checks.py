@@ -53,13 +53,10 @@ def check_numbers(key: str, values: object, n: int, interval: str) -> None:
     Raises:
         ValueError: it is not.
     """
-    if isinstance(values, str) or not isinstance(values, Sequence):
-        shown: object = values
-    else:
-        shown = list(values)
-        if len(shown) == n and all(_is_in(value, interval) for value in shown):
-            return
-    raise ValueError(f"`{key}` must be a list of {n} numbers in {interval}, but got {shown!r}")
+    is_list = isinstance(values, Sequence) and not isinstance(values, str)
+    numbers = list(values) if is_list else None  # type: ignore[call-overload]  # ListConfig has a long repr
+    if numbers is None or len(numbers) != n or not all(_is_in(value, interval) for value in numbers):
+        raise ValueError(f"`{key}` must be a list of {n} numbers in {interval}, but got {numbers or values!r}")
 
 
 def most_in_memory(n_bytes: int) -> int:

@@ -151,10 +151,12 @@ def _component(cfg: DictConfig, key: str) -> Any:
 
 def _callable(cfg: DictConfig, key: str) -> Any:
     """What the section `key` describes, which a run calls."""
-    made = _component(cfg, key)
-    if not callable(made):
-        raise ValueError(f"`{key}` must describe a function, but is a {type(made).__name__}; add +{key}._partial_=true")
-    return made
+    component = _component(cfg, key)
+    if not callable(component):
+        raise ValueError(
+            f"`{key}` must describe a function, but is a {type(component).__name__}; add +{key}._partial_=true"
+        )
+    return component
 
 
 def _figure(cfg: DictConfig, key: str) -> RunFigure:

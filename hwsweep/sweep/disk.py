@@ -64,5 +64,6 @@ def disk_errors(path: Path) -> Iterator[None]:
         if not isinstance(error, OSError) or error.errno not in CLOSED:
             raise
         why = os.strerror(error.errno)
-        place = error.filename or path
-        raise SweepError(f"{place} cannot be written: {why}; change that, or give another hydra.sweep.dir") from error
+        raise SweepError(
+            f"{error.filename or path} cannot be written: {why}; change that, or give another hydra.sweep.dir"
+        ) from error

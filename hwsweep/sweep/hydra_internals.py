@@ -1,4 +1,4 @@
-"""Every name of Hydra and OmegaConf that begins with an underscore or lies in hydra._internal; what breaks without."""
+"""What of Hydra and OmegaConf may change in any version: private names, and the text of an error; what breaks then."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def runs_replaced(error: BaseException) -> Iterator[None]:
     def stop(*_: object, **__: object) -> None:
         raise error
 
-    kept = Hydra.run, Hydra.multirun
+    originals = Hydra.run, Hydra.multirun
     Hydra.run = Hydra.multirun = stop  # type: ignore[method-assign,assignment]
     try:
         yield
     finally:
-        Hydra.run, Hydra.multirun = kept  # type: ignore[method-assign]
+        Hydra.run, Hydra.multirun = originals  # type: ignore[method-assign]
 
 
 def resolvers() -> dict[str, Any]:
@@ -82,12 +82,13 @@ def replace_resolver(name: str, resolver: Callable[..., Any]) -> None:
 def did_you_mean(error: BaseException | None, config: DictConfig) -> str:
     """A line with the key of `config` that is nearest to the one that Hydra's error calls unknown; else an empty text.
 
-    A key whose last part is the same is nearer than any other: `optimizer.lr` for `lr`.
+    A key whose last part is the same is nearer than any other: `optimizer.lr` for `lr`. Hydra's error has no field with
+    the key. If its text changes, there is no suggestion.
     """
-    found = re.search(r"Could not (?:override|delete from config\.) '([^']+)'", str(error))
-    if found is None:
+    match = re.search(r"Could not (?:override|delete from config\.) '([^']+)'", str(error))
+    if match is None:
         return ""
-    key, known = found[1], [*_keys(OmegaConf.to_container(config)), *config.hydra.runtime.choices]
+    key, known = match[1], [*_keys(OmegaConf.to_container(config)), *config.hydra.runtime.choices]
     same = [name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]]
     nearest = difflib.get_close_matches(key, same or known, n=1, cutoff=0.0 if same else 0.6)
     return f"did you mean {nearest[0]}?" if nearest else ""

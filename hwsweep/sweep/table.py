@@ -80,10 +80,10 @@ def print_columns(console: Console, columns: Sequence[Column], title: str | None
     from rich.text import Text
 
     widths = _widths(columns, console.width)
-    shown = [(column, width) for column, width in zip(columns, widths, strict=True) if width]
+    printed = [(column, width) for column, width in zip(columns, widths, strict=True) if width]
     heading = None if title is None else Text(title)
     table = RichTable(title=heading, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for column, width in shown:
+    for column, width in printed:
         is_folded = column.too_wide == "fold"
         table.add_column(
             Text(_cut(column.title, width)),
@@ -92,14 +92,14 @@ def print_columns(console: Console, columns: Sequence[Column], title: str | None
             overflow="fold",
             width=width,
         )
-    for row in zip(*(column.cells for column, _ in shown), strict=True):
-        pairs = zip(map(without_passwords, row), shown, strict=True)
+    for row in zip(*(column.cells for column, _ in printed), strict=True):
+        pairs = zip(map(without_passwords, row), printed, strict=True)
         table.add_row(
             *(Text(cell if column.too_wide == "fold" else _cut(cell, width)) for cell, (column, width) in pairs)
         )
     console.print(table)
-    if left_out := [column.title for column, width in zip(columns, widths, strict=True) if not width]:
-        console.print(Text(f"no place for {', '.join(left_out)}"), soft_wrap=True)
+    if missing := [column.title for column, width in zip(columns, widths, strict=True) if not width]:
+        console.print(Text(f"no place for {', '.join(missing)}"), soft_wrap=True)
 
 
 def _widths(columns: Sequence[Column], available: int) -> list[int]:

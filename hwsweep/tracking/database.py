@@ -20,7 +20,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy import URL, NullPool, create_engine, inspect, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from hwsweep.files import cache_folder, make_once, remove
+from hwsweep.files import cache_folder, make_once, masked, remove
 from hwsweep.postgresql import exclusive_connection, has_table, is_postgresql
 from hwsweep.startup import copy_tables
 from hwsweep.tracking.mlflow_internals import create_tables, find_artifact_repository
@@ -49,7 +49,7 @@ def errors_as_unusable_store(uri: object) -> Iterator[None]:
     except (MlflowException, SQLAlchemyError, OSError, ValueError, ImportError) as error:
         raise UnusableStore(
             f"`tracking.uri` must be sqlite:///a/file.db, http://host:5000 or another store of MLflow that answers, "
-            f"but got {_shown(uri)}: {_reason(error)}{_way_out(error)}"
+            f"but got {masked(uri)!r}: {_reason(error)}{_way_out(error)}"
         ) from error
 
 
@@ -179,14 +179,6 @@ def _is_whole(path: Path) -> bool:
     with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(path)) as connection:
         return bool(connection.execute("PRAGMA quick_check").fetchall() == [("ok",)])
     return False
-
-
-def _shown(uri: object) -> str:
-    """The URI as it was given, but without a password."""
-    with suppress(SQLAlchemyError, TypeError):
-        url = make_url(uri)  # type: ignore[arg-type]
-        return str(uri) if url.password is None else url.render_as_string(hide_password=True)
-    return repr(uri)
 
 
 def _reason(error: Exception) -> str:

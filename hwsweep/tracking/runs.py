@@ -183,9 +183,9 @@ def open_run(
         run_id = None
     new_params: list[Param] = []
     if run_id is None:
-        keys, shown = limits.keys(params), masked(params)
-        new_params = [Param(keys[name], limits.param_value(value)) for name, value in shown.items()]
-        run_id = _unnoted_run(client, experiment_id, own_tags)
+        keys = limits.keys(params)
+        new_params = [Param(keys[name], limits.param_value(value)) for name, value in masked(params).items()]
+        run_id = _run_to_adopt(client, experiment_id, own_tags)
     if run_id is None:
         # created with its tags: the next start finds it whenever this process is killed
         run_id = str(client.create_run(experiment_id, run_name=without_passwords(name), tags=own_tags).info.run_id)
@@ -217,8 +217,8 @@ def _is_active(client: MlflowClient, run_id: str) -> bool:
         return False
 
 
-def _unnoted_run(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> str | None:
-    """The run of the trial with these tags whose process was killed before it noted the run's id, if there is one."""
+def _run_to_adopt(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> str | None:
+    """The run of the trial with these tags whose process was killed before it stored the run's id, if there is one."""
     if "hwsweep.trial" not in tags:
         return None
     of_trial = f"attributes.status != 'FINISHED' and tags.`hwsweep.trial` = '{tags['hwsweep.trial']}'"

@@ -39,6 +39,15 @@ hydra: {sweeper: {max_failure_rate: 1}}
 URL = "postgresql://me:hunter2@nowhere/db"
 
 
+def program(folder: Path, monkeypatch: pytest.MonkeyPatch, config: str) -> Path:
+    """The program, written to this folder with its configuration and a secret in the environment."""
+    monkeypatch.setenv("HWSWEEP_TEST_KEY", "hunter3")
+    (folder / "app.py").write_text(PROGRAM)
+    (folder / "source").mkdir()
+    (folder / "source" / "config.yaml").write_text(config)
+    return folder / "app.py"
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
@@ -61,11 +70,7 @@ def test_the_password_of_a_url_is_masked_and_nothing_else(text: str, shown: str)
 def test_a_sweep_uses_passwords_and_neither_shows_nor_stores_them(
     tmp_path: Path, sweep: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HWSWEEP_TEST_KEY", "hunter3")
-    app = tmp_path / "app.py"
-    app.write_text(PROGRAM)
-    (tmp_path / "source").mkdir()
-    (tmp_path / "source" / "config.yaml").write_text(CONFIG)
+    app = program(tmp_path, monkeypatch, CONFIG)
     mine = ["hydra/sweeper=hwsweep", "hydra.sweeper.study_name=mine"]
     ran = sweep("x=1,3", f"db={URL}", *mine, app=app)
     assert ran.code == 0, ran.err
@@ -108,11 +113,7 @@ def test_the_files_that_hydra_has_written_for_a_single_run_lose_their_passwords(
 def test_our_launcher_masks_what_hydras_own_sweeper_stores(
     tmp_path: Path, sweep: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HWSWEEP_TEST_KEY", "hunter3")
-    app = tmp_path / "app.py"
-    app.write_text(PROGRAM)
-    (tmp_path / "source").mkdir()
-    (tmp_path / "source" / "config.yaml").write_text("x: 1\ndb: null\nkey: ${oc.env:HWSWEEP_TEST_KEY}\n")
+    app = program(tmp_path, monkeypatch, "x: 1\ndb: null\nkey: ${oc.env:HWSWEEP_TEST_KEY}\n")
     ran = sweep("x=1,2", f"db={URL}", "hydra/launcher=hwsweep", app=app)
     assert ran.code == 0 and "hunter" not in ran.out + ran.err, ran.err
     stored = [path for path in (tmp_path / "multirun").rglob("*") if path.is_file()]

@@ -23,14 +23,14 @@ UNUSABLE = [
     ("", "but got ''"),
     ("nonsense", "but got 'nonsense'"),
     ("file:///tmp/mlruns", "but got"),
-    ("foo://x", "but got foo://x"),
+    ("foo://x", "but got 'foo://x'"),
     ("sqlite://", "names no file"),
     ("sqlite:///:memory:", "names no file"),
     ("sqlite:///text.db", "file is not a database"),
     ("sqlite:////proc/x/mlflow.db", "No such file or directory"),
-    ("mysql+pymysql://user:secret@127.0.0.1:1/x", r"but got mysql\+pymysql://user:\*\*\*@127.0.0.1:1/x"),
-    ("http://127.0.0.1:1", "but got http://127.0.0.1:1: .*refused"),
-    ("http://nobody.invalid:5000", "but got http://nobody.invalid:5000: "),
+    ("mysql+pymysql://user:secret@127.0.0.1:1/x", r"but got 'mysql\+pymysql://user:\*\*\*@127.0.0.1:1/x'"),
+    ("http://127.0.0.1:1", "but got 'http://127.0.0.1:1': .*refused"),
+    ("http://nobody.invalid:5000", "but got 'http://nobody.invalid:5000': "),
 ]
 
 
@@ -70,7 +70,7 @@ def test_a_server_that_does_not_answer_is_named_after_the_timeout(
     monkeypatch.setattr(database, "TIMEOUT", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(UnusableStore, match=f"but got {uri}: .*timed out"):
+        with pytest.raises(UnusableStore, match=f"but got '{uri}': .*timed out"):
             runs.open_store(uri, ARTIFACTS)
 
 

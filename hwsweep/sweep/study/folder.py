@@ -31,7 +31,7 @@ class StudyFolder(NamedTuple):
     path: Path
     lock: FolderLock
     is_resumed: bool
-    made: tuple[Path, ...] = ()
+    new_folders: tuple[Path, ...] = ()
     """This folder and those around it, as far as this process made them; the innermost first."""
     entries_before: frozenset[str] = frozenset()
     """What lay in the folder before."""
@@ -62,7 +62,7 @@ class StudyFolder(NamedTuple):
         for entry in self.path.iterdir():
             if entry.name not in self.entries_before:
                 files.remove(entry)
-        _remove_empty(self.made)
+        _remove_empty(self.new_folders)
 
     def mark_over(self) -> None:
         """Store that no trial is left to run; the study's result is still missing."""
@@ -162,29 +162,31 @@ def _create(config: DictConfig, record: Mapping[str, Any]) -> StudyFolder:
     for number in itertools.count(1):
         name = stem if number == 1 else f"{stem}_{number}"
         path = study_directory(config, name)
-        made = _make_folder(path)
-        if path in made or path == study_directory(config, f"{stem}_{number + 1}"):
-            return _open_made(name, path, record, False, made)
+        new_folders = _make_folder(path)
+        if path in new_folders or path == study_directory(config, f"{stem}_{number + 1}"):
+            return _open_at(name, path, record, False, new_folders)
     raise AssertionError  # unreachable: the count does not end
 
 
 def _open_named(name: str, path: Path, record: Mapping[str, Any], join: bool) -> StudyFolder:
-    return _open_made(name, path, record, join, _make_folder(path))
+    return _open_at(name, path, record, join, _make_folder(path))
 
 
 def _make_folder(path: Path) -> tuple[Path, ...]:
     """The folders that were made so that this one exists, the innermost first."""
-    made: list[Path] = []
+    new_folders: list[Path] = []
     with disk_errors(path):
         for folder in (*reversed(path.parents), path):
             if not folder.exists():
                 with suppress(FileExistsError):
                     folder.mkdir()
-                    made.insert(0, folder)
-    return tuple(made)
+                    new_folders.insert(0, folder)
+    return tuple(new_folders)
 
 
-def _open_made(name: str, path: Path, record: Mapping[str, Any], join: bool, made: tuple[Path, ...]) -> StudyFolder:
+def _open_at(
+    name: str, path: Path, record: Mapping[str, Any], join: bool, new_folders: tuple[Path, ...]
+) -> StudyFolder:
     try:
         with disk_errors(path):
             entries = frozenset(entry.name for entry in path.iterdir())
@@ -200,12 +202,12 @@ def _open_made(name: str, path: Path, record: Mapping[str, Any], join: bool, mad
             if (stored := read_record(path)) is not None:
                 _check_question(stored, record, name)
                 return StudyFolder(stored["name"], path, lock, is_resumed=True)
-            folder = StudyFolder(name, path, lock, False, made, entries)
+            folder = StudyFolder(name, path, lock, False, new_folders, entries)
             with folder.deleted_if_unused():
                 folder.write({"name": name, "format": FORMAT, "status": "open", **record})
             return folder
     except BaseException:
-        _remove_empty(made)
+        _remove_empty(new_folders)
         raise
 
 
@@ -223,10 +225,10 @@ def _is_ours(entry: str) -> bool:
     return entry == JOIN_LOCK or entry.startswith((LOCK, f".{RECORD}."))
 
 
-def _remove_empty(made: tuple[Path, ...]) -> None:
+def _remove_empty(new_folders: tuple[Path, ...]) -> None:
     """Remove the folders, the innermost first, as far as nothing lies in them."""
     with suppress(OSError):
-        for folder in made:
+        for folder in new_folders:
             folder.rmdir()
 
 
