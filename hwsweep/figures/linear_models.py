@@ -28,10 +28,15 @@ class LinearModel(NamedTuple):
 
 
 def linear_models(runs: Sequence[RunNumbers]) -> list[LinearModel]:
-    """The distinct linear models of the runs; none for runs without eigenvalues."""
+    """The distinct linear models of the runs; none for runs without eigenvalues.
+
+    None for a learned variance either: it differs from lambda to lambda, and a model's curve has one.
+    """
     models: dict[tuple[str, bytes], LinearModel] = {}
     for run in runs:
-        model = _linear_model(run)
+        if run.sigma2 is None:
+            continue
+        model = _linear_model(run, run.sigma2)
         if len(model.active_below):
             key = (run.likelihood, np.round(model.active_below, 9).tobytes())
             if key not in models or np.isnan(models[key].collapsed_distortion):
@@ -53,9 +58,9 @@ def curve(model: LinearModel, max_rate: float, points: int) -> Float64[np.ndarra
     return np.stack([rate, model.collapsed_distortion - 0.5 * (reached - kl_weight).sum(0)])
 
 
-def _linear_model(run: RunNumbers) -> LinearModel:
+def _linear_model(run: RunNumbers, sigma2: float) -> LinearModel:
     exact = run.likelihood == "gaussian"
-    limits = run.eigenvalues[: len(run.kl_per_latent)] / (run.sigma2 if exact else 1.0)
+    limits = run.eigenvalues[: len(run.kl_per_latent)] / (sigma2 if exact else 1.0)
     gain = 0.5 * np.maximum(limits - run.kl_weight, 0).sum()
     distortion = run.metrics.get("predicted/distortion", np.nan) + float(gain)
     return LinearModel(limits[limits > 0], distortion, exact)

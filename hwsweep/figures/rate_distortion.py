@@ -75,7 +75,7 @@ def info(runs: Sequence[RunNumbers]) -> RateDistortionInfo:
 
 
 def draw(info: RateDistortionInfo, axes: Sequence[Axes]) -> None:
-    """One point per run, the curves of the linear models, and on a curve a ring at each run's lambda."""
+    """One point per run, the curves of the linear models, and a ring at the optimum for each run's lambda."""
     (axis,) = axes
     for line, exact in zip(info.curves, info.exact, strict=True):
         axis.plot(*line, color=GREY, linestyle="-" if exact else "--")
@@ -97,7 +97,7 @@ def _explain(axis: Axes, info: RateDistortionInfo) -> None:
         label = "linear VAE, optimum on the training split" if exact else "linear approximation, exact at collapse"
         axis.plot([], [], color=GREY, linestyle="-" if exact else "--", label=label)
     if np.isfinite(info.predicted).all(1).any():
-        axis.plot([], [], "o", color=BLACK, label="the curve at a run's lambda", **_RING)
+        axis.plot([], [], "o", color=BLACK, label="linear optimum at a run's lambda", **_RING)
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
 
 

@@ -21,8 +21,8 @@ class RunNumbers(NamedTuple):
     kl_weight: float
     likelihood: str
     """bernoulli or gaussian."""
-    sigma2: float
-    """Variance of a pixel; ignored for a Bernoulli likelihood, which has none."""
+    sigma2: float | None
+    """Variance of a pixel, None if it is learned; ignored for a Bernoulli likelihood, which has none."""
     metrics: dict[str, float]
     """By key: `test/...` as `analysis.vae_metrics` and `predicted/...` as `analysis.linear_vae` name them."""
     verdict: str
@@ -34,7 +34,7 @@ class RunNumbers(NamedTuple):
     if nothing was predicted."""
 
 
-def read(folder: Path, title: str, kl_weight: float, likelihood: str, sigma2: float) -> RunNumbers:
+def read(folder: Path, title: str, kl_weight: float, likelihood: str, sigma2: float | None) -> RunNumbers:
     """The numbers that the run in `folder` stored.
 
     Raises:

@@ -229,9 +229,7 @@ def _numbers(trial: TrialView, view: StudyView, title: str) -> RunNumbers:
         title=title,
         kl_weight=_kl_weight(trial, view),
         likelihood=str(trial.params.get("vae.likelihood", vae.likelihood)),
-        sigma2=trial.metrics.get("predicted/sigma2", trial.metrics["test/sigma2"])
-        if sigma2 == "learned"
-        else float(sigma2),
+        sigma2=None if sigma2 == "learned" else float(sigma2),
     )
 
 

@@ -63,3 +63,8 @@ def test_a_run_without_a_prediction_leaves_it_to_another():
     (model,) = linear_models([silent, planted(3)])
     assert model.collapsed_distortion == pytest.approx(4)
     assert linear_models([silent._replace(eigenvalues=np.array([]))]) == []
+
+
+def test_a_learned_variance_has_no_curve():
+    """Its variance differs from lambda to lambda, so no curve with one variance is its optimum."""
+    assert linear_models([planted(kl_weight)._replace(sigma2=None) for kl_weight in (0, 1, 100)]) == []
