@@ -79,9 +79,7 @@ def permute_codes(
     rises = []
     for some, own, permuted in zip(*(values.split(IMAGES_AT_ONCE) for values in (image, z, z[other])), strict=True):
         x = pixels(some)
-        from_own, from_other = (
-            model.likelihood.distortion(model.decoder(code), x).double() for code in (own, permuted)
-        )
+        from_own, from_other = (model.distortion(code, x).double() for code in (own, permuted))
         rises.append(from_other - from_own)
     return Permuted(*_mean(torch.cat(rises)))
 
@@ -96,7 +94,7 @@ def _weigh(
     for _ in range(n_samples):
         standard = torch.randn(mu.shape, generator=noise).to(mu)
         z = mu + torch.exp(log_var / 2) * standard
-        distortion = model.likelihood.distortion(model.decoder(z), target).double()
+        distortion = model.distortion(z, target).double()
         # ln p(z) - ln q(z | x): 1/2 ln(2 pi) is in both and cancels
         excess = 0.5 * (standard.double().square() + log_var.double() - z.double().square()).sum(1)
         distortions.append(distortion)

@@ -69,7 +69,7 @@ class VAE(Model):
         image = pixels(batch["image"])
         mu, log_var = self.encode(image)
         z = mu + torch.exp(0.5 * log_var) * torch.randn_like(mu)
-        distortion = self.likelihood.distortion(self.decoder(z).float(), image)
+        distortion = self.distortion(z, image)
         kl = kl_to_standard_normal(mu, log_var)
         rate = kl.sum(1)
         losses = {
@@ -91,6 +91,10 @@ class VAE(Model):
         """Mean and log-variance of q(z | x) for images in [0, 1]."""
         mu, raw = self.encoder(image).float().chunk(2, dim=1)  # float32 also under autocast: small differences follow
         return self.kl_term.posterior(mu, self.log_var_limit * torch.tanh(raw / self.log_var_limit))
+
+    def distortion(self, z: Float[Tensor, "n latent"], image: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        """-ln p(x | z) in nats per image, up to the likelihood's constant, of images in [0, 1]."""
+        return self.likelihood.distortion(self.decoder(z).float(), image)
 
     def decode(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n c h w"]:
         """E[x | z] in units of intensity: 0 is black, 1 is white."""
