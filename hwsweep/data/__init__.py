@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 Examples: TypeAlias = "dict[str, Tensor]"
 """Tensors in their storage type; first axis = example.
 
-Images: `image` uint8 (n, c, h, w); if known, `label` int64 (n,) and `factors` float32 (n, f).
+Images: `image` uint8 (n, c, h, w); if known, `label` int64 (n,) and `factors` float32 (n, f). `intensity` uint8
+(n, c, h, w), in a training split only: the probability x 255 with which each batch draws a pixel of `image` as white.
 Texts: `token` int32 (n, max_length), padded with 0; `length` int32 (n,), the number of tokens without padding; `label`
 int64 (n,); if it is known which tokens decide the label, `key` bool (n, max_length).
 """

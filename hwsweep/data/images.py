@@ -11,6 +11,7 @@ from jaxtyping import Int64, UInt8
 
 from hwsweep.argument_checks import check_count
 from hwsweep.data import DataError, Shapes, Splits
+from hwsweep.data.binarisation import binarised, check_binarisation
 from hwsweep.data.data_files import Inventory, absolute_path, not_downloadable, require
 from hwsweep.data.download import download
 from hwsweep.data.image_cache import cached_images
@@ -31,11 +32,13 @@ class NpzImages:
         n_classes: int,
         valid: int | float,
         test: int | float,
+        binarise: str,
     ) -> None:
         check_share("valid", valid)
         check_share("test", test)
+        check_binarisation(binarise)
         self.name, self.source, self.checksum, self.path = name, source, checksum, absolute_path(path)
-        self.size, self.n_classes, self.valid, self.test = size, n_classes, valid, test
+        self.size, self.n_classes, self.valid, self.test, self.binarise = size, n_classes, valid, test, binarise
         self.instructions = f"python -m hwsweep.data fetch {name}"
 
     @property
@@ -44,7 +47,7 @@ class NpzImages:
 
     def splits(self, seed: int) -> Splits:
         images, labels = self._read()
-        return partition(images[:, None], labels, self.valid, self.test, seed)
+        return binarised(partition(images[:, None], labels, self.valid, self.test, seed), self.binarise, seed)
 
     def inventory(self) -> Inventory:
         return Inventory(len(self._arrays(("label",))[0]), self.path.stat().st_size)
@@ -94,9 +97,11 @@ class FolderImages:
         broken_images: str,
         valid: int | float,
         test: int | float,
+        binarise: str,
     ) -> None:
         check_share("valid", valid)
         check_share("test", test)
+        check_binarisation(binarise)
         check_count("dataset.size", size, unit="pixels")
         if channels not in (1, 3):
             raise ValueError(f"`dataset.channels` must be 1 (grey) or 3 (RGB), but got {channels}")
@@ -105,7 +110,7 @@ class FolderImages:
             raise ValueError(f"`dataset.broken_images` must be skip or refuse, but got {broken_images}")
         self.name, self.source, self.path = name, source, absolute_path(path)
         self.size, self.channels, self.background, self.broken_images = size, channels, background, broken_images
-        self.valid, self.test = valid, test
+        self.valid, self.test, self.binarise = valid, test, binarise
         self.instructions = (
             f"put the images of {source} into {self.path}, or name your folder or zip: dataset.path=/path/archive.zip"
         )
@@ -117,7 +122,7 @@ class FolderImages:
     def splits(self, seed: int) -> Splits:
         require(self.path, self)
         images = cached_images(self.path, self.size, self.channels, self.background, self.broken_images)
-        return partition(images, None, self.valid, self.test, seed)
+        return binarised(partition(images, None, self.valid, self.test, seed), self.binarise, seed)
 
     def inventory(self) -> Inventory:
         require(self.path, self)

@@ -12,6 +12,7 @@ from numpy.random import SeedSequence
 
 from hwsweep.argument_checks import check_count, check_number, most_in_memory
 from hwsweep.data import Examples, Shapes, Splits
+from hwsweep.data.binarisation import binarised, check_binarisation
 from hwsweep.data.digit_skeletons import BOX
 from hwsweep.data.stroke_drawing import FRAME, LIMIT, Factors, Hand, draw_digits, normal
 
@@ -39,6 +40,7 @@ class TibetanStrokes:
         thickness: mean diameter of the pen, pixels.
         thickness_std, slant_std, scale_std, shift_std, rotation_std: spread of each factor, in its unit.
         tremor_std, pressure_std: see `Hand`.
+        binarise: none, static or dynamic; see `hwsweep.data.binarisation`.
     """
 
     name: str = "tibetan_strokes"
@@ -57,8 +59,10 @@ class TibetanStrokes:
         rotation_std: float,
         tremor_std: float,
         pressure_std: float,
+        binarise: str,
     ) -> None:
         arguments = locals()
+        check_binarisation(binarise)
         for name in ("n_train", "n_valid", "n_test"):
             least = 1 if name == "n_valid" else 2  # training and testing measure variances
             most = most_in_memory(FRAME * FRAME)
@@ -73,7 +77,7 @@ class TibetanStrokes:
         self.sizes = (n_train, n_valid, n_test)
         self.mean = np.array([0, thickness, 1, 0, 0, 0], np.float32)
         self.std = np.array([slant_std, thickness_std, scale_std, shift_std, shift_std, rotation_std], np.float32)
-        self.tremor_std, self.pressure_std = tremor_std, pressure_std
+        self.tremor_std, self.pressure_std, self.binarise = tremor_std, pressure_std, binarise
 
     @property
     def shapes(self) -> Shapes:
@@ -83,7 +87,7 @@ class TibetanStrokes:
         """Three independent draws, the same for the same seed; a longer split begins with a shorter one."""
         streams = SeedSequence(seed).spawn(len(self.sizes))
         train, valid, test = (self._examples(n, stream) for n, stream in zip(self.sizes, streams, strict=True))
-        return Splits(train, valid, test)
+        return binarised(Splits(train, valid, test), self.binarise, seed)
 
     def _examples(self, n: int, stream: SeedSequence) -> Examples:
         import torch

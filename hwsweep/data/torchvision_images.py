@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsweep.data import DataError, Shapes, Splits
+from hwsweep.data.binarisation import binarised, check_binarisation
 from hwsweep.data.data_files import EMBEDDED, Inventory, absolute_path, require
 from hwsweep.data.splitting import check_share, partition
 from hwsweep.files import make_once
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
 class TorchvisionImages:
     """MNIST, FashionMNIST or KMNIST: grey 28x28 images, labels 0-9. The official test split is the test split."""
 
-    def __init__(self, name: str, source: str, path: str, variant: str, valid: int | float) -> None:
+    def __init__(self, name: str, source: str, path: str, variant: str, valid: int | float, binarise: str) -> None:
         check_share("valid", valid)
+        check_binarisation(binarise)
         if variant not in ("MNIST", "FashionMNIST", "KMNIST"):
             raise ValueError(f"`dataset.variant` must be MNIST, FashionMNIST or KMNIST, but got {variant}")
-        self.name, self.source, self.variant, self.valid = name, source, variant, valid
+        self.name, self.source, self.variant, self.valid, self.binarise = name, source, variant, valid, binarise
         self.root = absolute_path(path)
         self.path = self.root / variant
         self.instructions = f"python -m hwsweep.data fetch {name}"
@@ -37,7 +39,8 @@ class TorchvisionImages:
         except (RuntimeError, OSError, ValueError, AssertionError, IndexError) as error:
             raise DataError(f"{self.path} cannot be read: {error}. Remove it and run: {self.instructions}") from error
         drawn = partition(train.data[:, None].numpy(), train.targets.numpy(), self.valid, 0, seed)
-        return Splits(drawn.train, drawn.valid, {"image": test.data[:, None], "label": test.targets})
+        official = Splits(drawn.train, drawn.valid, {"image": test.data[:, None], "label": test.targets})
+        return binarised(official, self.binarise, seed)
 
     def inventory(self) -> Inventory:
         require(self.path, self)

@@ -18,12 +18,12 @@ SMALL = {
 }
 
 
-def built(name: str) -> Dataset:
+def built(name: str, **settings: object) -> Dataset:
     """The data set of conf: with few examples if it is small, without data if the user has to name the path."""
     with initialize_config_dir(str(conf_path()), version_base="1.3"):
         config = compose(f"dataset/{name}")
     OmegaConf.set_struct(config, False)
-    config.dataset.merge_with(SMALL.get(name, {}))
+    config.dataset.merge_with(SMALL.get(name, {}) | settings)
     if OmegaConf.is_missing(config.dataset, "path"):
         config.dataset.path = "nowhere"
     dataset: Dataset = instantiate(config.dataset)
@@ -64,6 +64,15 @@ def test_splits_fulfil_the_contract(name: str) -> None:
         assert len(examples.unique(dim=0)) == len(examples), "no image is in two splits"
     else:
         assert_holds_for_texts(one)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "image" in built(name).shapes])
+def test_every_data_set_of_images_can_be_binarised(name: str) -> None:
+    dataset = built(name, binarise="static")
+    if name in SMALL:
+        assert set(dataset.splits(0).test["image"].unique().tolist()) == {0, 255}
+    with pytest.raises(Exception, match=r"`dataset\.binarise` must be none, static or dynamic, but got 'true'"):
+        built(name, binarise="true")
 
 
 def assert_holds_for_texts(splits: Splits) -> None:

@@ -22,6 +22,7 @@ size: 5
 n_classes: 10
 valid: 0.1
 test: 0.1
+binarise: none
 """
 
 

@@ -26,7 +26,7 @@ N = 101
 
 
 def digits(path: str = "$HWSWEEP_DATA/digits.npz", valid: float = 0.1, test: float = 17) -> NpzImages:
-    return NpzImages("digits", "https://example.org", "md5:0", path, size=5, n_classes=10, valid=valid, test=test)
+    return NpzImages("digits", "https://example.org", "md5:0", path, 5, 10, valid, test, binarise="none")
 
 
 def arrays(n: int = N) -> dict[str, np.ndarray]:
@@ -174,7 +174,7 @@ def test_a_path_is_relative_to_the_working_directory_unless_it_starts_with_the_v
 def test_a_folder_gives_images_without_labels(home: Path) -> None:
     for i in range(13):
         Image.new("L", (9, 7), i).save(home / f"{i}.png")
-    dataset = FolderImages("own", "me", "$HWSWEEP_DATA", 5, 1, "white", "refuse", valid=2, test=3)
+    dataset = FolderImages("own", "me", "$HWSWEEP_DATA", 5, 1, "white", "refuse", valid=2, test=3, binarise="none")
     splits = dataset.splits(0)
     assert [set(part) for part in (splits.train, splits.valid, splits.test)] == [{"image"}] * 3
     assert splits.train["image"].shape == (8, 1, 5, 5)
@@ -197,7 +197,7 @@ def test_images_without_variance_are_refused_before_training(
 ) -> None:
     for i, value in enumerate(values):
         Image.new("L", (9, 7), value).save(home / f"{i}.png")
-    dataset = FolderImages("own", "me", "$HWSWEEP_DATA", 5, 1, "white", "refuse", valid=2, test=test)
+    dataset = FolderImages("own", "me", "$HWSWEEP_DATA", 5, 1, "white", "refuse", valid=2, test=test, binarise="none")
     with pytest.raises(DataError, match=message):
         dataset.splits(0)
 
@@ -210,12 +210,13 @@ def test_images_without_variance_are_refused_before_training(
         ({"broken_images": "ignore"}, r"`dataset\.broken_images` must be skip or refuse, but got ignore"),
         ({"background": "whitish"}, r"`dataset\.background` must be a colour, such as .*but got 'whitish'"),
         ({"test": 0}, r"`dataset\.test` must be"),
+        ({"binarise": "once"}, r"`dataset\.binarise` must be none, static or dynamic, but got 'once'"),
     ],
 )
 def test_bad_settings_of_a_folder_are_refused_before_any_reading(change: dict[str, object], message: str) -> None:
     good = {"name": "own", "source": "me", "path": "x", "size": 5, "channels": 3, "valid": 2, "test": 3}
     with pytest.raises(ValueError, match=message):
-        FolderImages(**{**good, "background": "white", "broken_images": "skip", **change})
+        FolderImages(**{**good, "background": "white", "broken_images": "skip", "binarise": "none", **change})
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -233,7 +234,7 @@ def kmnist(home: Path) -> TorchvisionImages:
         image[:, 0, 0] = first + np.arange(n)
         (raw / f"{split}-images-idx3-ubyte").write_bytes(idx(image))
         (raw / f"{split}-labels-idx1-ubyte").write_bytes(idx(np.arange(n, dtype=np.uint8) % 10))
-    return TorchvisionImages("kmnist", "example.org", "$HWSWEEP_DATA", "KMNIST", valid=5)
+    return TorchvisionImages("kmnist", "example.org", "$HWSWEEP_DATA", "KMNIST", valid=5, binarise="none")
 
 
 def test_the_official_test_split_stays_the_test_split(kmnist: TorchvisionImages) -> None:
@@ -258,7 +259,7 @@ def test_a_damaged_torchvision_file_is_reported(kmnist: TorchvisionImages) -> No
 
 def test_an_unknown_torchvision_data_set_is_refused() -> None:
     with pytest.raises(ValueError, match=r"`dataset\.variant` must be MNIST, FashionMNIST or KMNIST, but got EMNIST"):
-        TorchvisionImages("emnist", "", "$HWSWEEP_DATA", "EMNIST", valid=5)
+        TorchvisionImages("emnist", "", "$HWSWEEP_DATA", "EMNIST", valid=5, binarise="none")
 
 
 def test_a_failed_torchvision_fetch_leaves_nothing_and_names_the_embedded_data_set(
