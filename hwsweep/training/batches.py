@@ -37,6 +37,20 @@ def training_batches(examples: Examples, batch_size: int, order: torch.Generator
     return [batches[index].to(device) for index in torch.randperm(len(batches), generator=order)]
 
 
+def training_batch(examples: Examples, rows: Rows) -> Examples:
+    """The examples of these rows; where they have an `intensity`, `image` is a new draw from it, 0 or 255.
+
+    Draws from the global generator, whose state is part of each checkpoint.
+    """
+    drawn_anew = {"image"} if "intensity" in examples else set()
+    batch = {name: values.index_select(0, rows) for name, values in examples.items() if name not in drawn_anew}
+    if drawn_anew:
+        intensity = batch.pop("intensity")
+        # whole numbers from 0 to 254: below the intensity with a probability of exactly intensity / 255
+        batch["image"] = (torch.randint_like(intensity, 0, 255) < intensity).to(torch.uint8).mul_(255)
+    return batch
+
+
 def evaluation_batches(examples: Examples, batch_size: int) -> list[slice | Rows]:
     """Every row once, in order, at most `batch_size` at a time; texts by length, at most `MAX_TOKENS` at a time."""
     if "length" not in examples:

@@ -15,7 +15,7 @@ from hwsweep.argument_checks import check_choice, check_count, check_number
 from hwsweep.data import Examples, Splits
 from hwsweep.models import Batch, Model
 from hwsweep.training import checkpoint
-from hwsweep.training.batches import evaluation_batches, n_examples, training_batches
+from hwsweep.training.batches import evaluation_batches, n_examples, training_batch, training_batches
 from hwsweep.training.checkpoint import EpochMetrics, TrainingState
 from hwsweep.training.precision import PRECISIONS, autocast
 from hwsweep.training.schedules import Schedule
@@ -168,8 +168,7 @@ def _train_epoch(
         factor = schedule(step, plan.epochs * len(batches))
         for group, peak_rate in zip(state.optimizer.param_groups, peak_rates, strict=True):
             group["lr"] = peak_rate * factor
-        batch = {name: values.index_select(0, indices) for name, values in train.items()}
-        step_sums = _train_step(state.model, batch, state.optimizer, plan)
+        step_sums = _train_step(state.model, training_batch(train, indices), state.optimizer, plan)
         step_losses.append(step_sums["loss"] / len(indices))
         learning_rates.append(state.optimizer.param_groups[0]["lr"])
         for name, total in step_sums.items():

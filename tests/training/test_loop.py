@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hwsweep.data import Splits
+from hwsweep.data.binarisation import binarised
 from hwsweep.models import Batch, Model
 from hwsweep.training import checkpoint
 from hwsweep.training.checkpoint import EpochMetrics, IncompatibleCheckpoint
@@ -119,6 +121,41 @@ def test_means_weigh_examples_not_batches() -> None:
     examples = {"x": x, "y": torch.zeros(4)}
     model = Line()
     assert evaluate(model, examples, batch_size=3)["loss"] == pytest.approx(0.25 * (3 * 0.25 + 6.25))
+
+
+class Brightness(Model):
+    """The mean of a batch's images as one number; the loss of an epoch tells which pixels were white."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.level = nn.Parameter(torch.tensor(0.1))
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        return {"loss": (batch["image"].float().flatten(1).mean(1) / 255 - self.level).square()}
+
+    def outputs(self, batch: Batch) -> dict[str, Tensor]:
+        return {}
+
+
+def train_on_drawn_images(folder: Path, stop: int, resume: Path | None = None) -> list[EpochMetrics]:
+    grey = {"image": torch.randint(0, 256, (23, 1, 5, 7), generator=torch.Generator().manual_seed(1)).to(torch.uint8)}
+    drawn = binarised(Splits(grey, grey, grey), "dynamic", seed=0)
+    model = Brightness()
+    torch.manual_seed(0)
+    epochs = fit(
+        model, drawn, torch.optim.SGD(model.parameters(), lr=0), ConstantLearningRate(), plan(), folder, resume
+    )
+    return list(islice(epochs, stop))
+
+
+def test_dynamic_images_are_new_in_each_epoch_and_the_same_after_a_resumption(tmp_path: Path) -> None:
+    whole = train_on_drawn_images(tmp_path / "whole", 4)
+    assert len({row["train/loss"] for row in whole}) == 4
+    assert len({row["valid/loss"] for row in whole}) == 1  # the draw of an evaluation stays
+    train_on_drawn_images(tmp_path / "cut", 2)
+    assert without_times(train_on_drawn_images(tmp_path / "cut", 4, tmp_path / "cut" / "last.pt")) == without_times(
+        whole
+    )
 
 
 class Averaged(Line):
