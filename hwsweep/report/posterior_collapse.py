@@ -47,7 +47,7 @@ class PosteriorCollapse:
         from hwsweep.data import DataError
 
         vae = view.config.vae
-        if {"dataset", "vae.sigma2", "vae.likelihood", "vae.latent"} & set(view.axes):
+        if _has_several_data(view) or {"vae.sigma2", "vae.likelihood", "vae.latent"} & set(view.axes):
             return []  # the prediction needs one data set, one variance, one likelihood and one number of latents
         values = view.axes.get(LAMBDA, (vae["lambda"],)) or ()
         try:
@@ -105,7 +105,7 @@ def draw_collapse(view: StudyView) -> Iterator[StudyFigure]:
     from hwsweep.figures import active_units, collapse, kl_heatmap, rate_distortion
 
     trials = _analysed_trials(view)
-    if LAMBDA not in view.axes or "dataset" in view.axes or not trials:
+    if LAMBDA not in view.axes or _has_several_data(view) or not trials:
         return
     trials.sort(key=lambda trial: _kl_weight(trial, view))
     runs = [_numbers(trial, view, trial_title(trial, view)) for trial in trials]
@@ -160,6 +160,11 @@ def draw_curves(view: StudyView) -> Iterator[StudyFigure]:
         summary = f"Last loss: {'; '.join(losses[:MAX_COLUMNS])}"
         path = view.directory / "trial_curves.png"
         yield save_figure(trial_curves, info, path, CURVES, title_of(trial_curves), summary)
+
+
+def _has_several_data(view: StudyView) -> bool:
+    """Whether a swept key chooses or changes the images: `dataset`, `dataset.binarise`, ..."""
+    return any(key.partition(".")[0] == "dataset" for key in view.axes)
 
 
 def _lambda_series(view: StudyView) -> list[TrialView]:

@@ -43,3 +43,10 @@ def test_nothing_is_predicted_for_values_that_no_model_can_have_or_for_an_interv
 def test_a_missing_data_set_ends_the_sweep_before_its_first_trial() -> None:
     with pytest.raises(SystemExit, match=r"hwsweep: .*tibetan_mnist"):
         predictions(view((1,), "dataset=tibetan_mnist"))
+
+
+def test_nothing_is_predicted_where_the_images_differ_from_trial_to_trial() -> None:
+    assert len(predictions(view((1,), "dataset.n_train=331"))) == 1
+    several = view((1,), "dataset.n_train=331")
+    several.axes["dataset.binarise"] = ("none", "static")
+    assert predictions(several) == []
