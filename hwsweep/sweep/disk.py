@@ -8,6 +8,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from hwsweep.sweep import SweepError
 
@@ -67,3 +72,30 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise SweepError(
             f"{error.filename or path} cannot be written: {why}; change that, or give another hydra.sweep.dir"
         ) from error
+
+
+class RunFolder(Callback):
+    """Makes the folder of a single run before Hydra does, which would end with a traceback where that is impossible."""
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Make the folder.
+
+        Raises:
+            SystemExit: the folder cannot be made or written to; its code is the message.
+        """
+        name = "hydra.run.dir"
+        try:
+            name = str(config.hydra.run.dir)
+            folder = Path(name)
+            folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except (OSError, ValueError, OmegaConfBaseException) as error:
+            why = (
+                os.strerror(error.errno)
+                if isinstance(error, OSError) and error.errno
+                else str(error).partition("\n")[0]
+            )
+            raise SystemExit(
+                f"hwsweep: {name} cannot be written: {why}; change that, or give another hydra.run.dir"
+            ) from None

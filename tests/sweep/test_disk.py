@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from stub_sweeps import Ran
 
 import hwsweep.__main__ as command
+from hwsweep import conf_path
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.disk import disk_errors
 from hwsweep.sweep.outcome import NO_SPACE, from_call
@@ -93,3 +97,24 @@ def test_a_place_for_outputs_that_is_no_folder_is_one_line(sweep: Sweep, tmp_pat
     assert (ran.code, len(ran.err.splitlines())) == (1, 1)
     assert "cannot be written: Not a directory; change that, or give another hydra.sweep.dir" in ran.err
     assert (tmp_path / "outputs").read_text() == "a file"
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("file/run", "file/run cannot be written: Not a directory; change that, or give another hydra.run.dir"),
+        ("file", "file cannot be written: File exists"),
+        ("${nothing}", "hydra.run.dir cannot be written: Interpolation key 'nothing' not found"),
+    ],
+)
+def test_a_single_run_whose_folder_cannot_be_made_ends_with_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    with initialize_config_dir(str(conf_path()), version_base="1.3"):
+        config = compose("config", [f"hydra.run.dir={folder}"], return_hydra_config=True)
+    (callback,) = (instantiate(node) for node in config.hydra.callbacks.values())
+    with pytest.raises(SystemExit, match=re.escape(message)):
+        callback.on_run_start(config=config, config_name="config")
+    assert os.listdir() == ["file"]  # noqa: PTH208
