@@ -8,6 +8,7 @@ from typing import NamedTuple
 from torch import nn
 
 from hwsweep.analysis import Analysis
+from hwsweep.analysis.bounds import bound_sentence
 from hwsweep.analysis.features import FeaturePlan, feature_network
 from hwsweep.analysis.linear_vae import (
     Prediction,
@@ -53,6 +54,7 @@ def analyse(
         "verdict": computed.verdict.label,
         "why": "; ".join(filter(None, (computed.verdict.sentence, computed.not_measured))),
         "effective_beta": effective_beta(model.kl_weight, n_pixels, likelihood),
+        "iw_bound": bound_sentence(metrics, plan.importance_samples),
     }
     objective = metrics["test/distortion"] + model.kl_weight * metrics["test/rate"]
     minimises_elbo = isinstance(model.kl_term, Constant | LinearAnnealing | CyclicalAnnealing)  # others lie above it

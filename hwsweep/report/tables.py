@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from hwsweep.report.html.page import Cell, Failed, Table
 from hwsweep.report.naming import command_line, count, number_text, short_name, trial_title, value_text, verdict
@@ -60,6 +61,17 @@ def number_cell(value: float | None) -> Cell:
     return Cell(number_text(value, digits), value, repr(value))
 
 
+def metric_cell(trial: TrialView, name: str) -> Cell:
+    """The trial's metric `name`, with the word "loose" if `name_loose` is set; in the title with its `name_error`."""
+    cell = number_cell(trial.metrics.get(name))
+    title, text = cell.title, cell.text
+    if (error := trial.metrics.get(f"{name}_error")) is not None:
+        title += f" ± {error:.2g} (standard error)"
+    if trial.metrics.get(f"{name}_loose"):
+        text += " (loose)"
+    return replace(cell, text=text, title=title)
+
+
 def _row(trial: TrialView, view: StudyView, metrics: list[str], extra: list[str]) -> list[Cell]:
     values = [number_cell(value) for value in trial.values] or [number_cell(None)] * len(view.directions)
     if trial.errors:
@@ -72,7 +84,7 @@ def _row(trial: TrialView, view: StudyView, metrics: list[str], extra: list[str]
     return [
         *_leading_cells(trial, view),
         *values,
-        *(number_cell(trial.metrics.get(name)) for name in metrics),
+        *(metric_cell(trial, name) for name in metrics),
         *(Cell(texts[name]) for name in extra),
         Cell(f"{trial.seconds:.1f}", trial.seconds),
         Cell(run_id[:RUN_ID_LENGTH], title=run_id),

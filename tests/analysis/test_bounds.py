@@ -11,7 +11,7 @@ from scipy.stats import multivariate_normal
 from torch import nn
 
 from hwsweep.analysis import bounds
-from hwsweep.analysis.bounds import importance_weighted, permute_codes
+from hwsweep.analysis.bounds import bound_sentence, importance_weighted, permute_codes
 from hwsweep.analysis.posterior import Posterior
 from hwsweep.models.kl_terms import Constant
 from hwsweep.models.networks import fully_connected
@@ -71,7 +71,7 @@ def test_with_the_exact_posterior_the_bound_is_the_likelihood_itself(model: VAE,
     found = importance_weighted(model, images, exact_posterior(model, images), 3, noise())
     assert found.iw_bound == pytest.approx(true_negative_log_likelihood(model, images), abs=1e-4)
     assert found.iw_effective_samples == pytest.approx(3, abs=1e-4)
-    assert not found.iw_loose
+    assert not found.iw_bound_loose
 
 
 def test_with_another_posterior_the_bound_lies_above_the_likelihood_and_falls_with_k(
@@ -84,7 +84,61 @@ def test_with_another_posterior_the_bound_lies_above_the_likelihood_and_falls_wi
     # sqrt(3 / 2000 / 23) = 0.008: 4 of these; the gap at k = 2 is far larger
     assert many.iw_bound == pytest.approx(truth, abs=0.032)
     assert few.iw_bound > truth + 0.05
-    assert few.iw_loose and not many.iw_loose
+    assert few.iw_bound_loose and not many.iw_bound_loose
+
+
+def test_with_many_samples_the_bound_with_its_constant_is_ln_p_of_x_of_a_linear_vae(
+    model: VAE, images: torch.Tensor
+) -> None:
+    with torch.no_grad():  # columns that are not orthogonal: the exact posterior is not one of a VAE's
+        next(model.decoder.parameters())[0] = torch.tensor([0.3, 0.2])
+    w = next(model.decoder.parameters()).detach().double()
+    x = images.flatten(1).double().numpy() / 255
+    exact = multivariate_normal([0.5] * 6, (w @ w.T + SIGMA2 * torch.eye(6)).numpy()).logpdf(x)  # N(b, W W' + s2 I)
+    mu, log_var = exact_posterior(model, images)
+    found = importance_weighted(model, images, Posterior(mu, log_var + 0.5), 2000, noise())
+    # the effective samples say how far a mean over images of ln(mean weight) strays: 4 standard errors
+    abs_error = 4 * math.sqrt(1 / found.iw_effective_samples / 23)
+    assert abs_error < 0.04
+    assert -found.iw_bound - CONSTANT == pytest.approx(exact.mean(), abs=abs_error)
+    assert found.iw_bound_error == pytest.approx(exact.std() / math.sqrt(23), rel=0.02)
+
+
+def test_sums_sample_by_sample_are_those_over_all_weights_at_once(model: VAE, images: torch.Tensor) -> None:
+    mu, log_var = exact_posterior(model, images)
+    posterior, again = Posterior(mu + 0.3, log_var + 0.7), noise()
+    found = importance_weighted(model, images, posterior, 7, noise())
+    normal = torch.distributions.Normal(posterior.mu.double(), torch.exp(posterior.log_var.double() / 2))
+    z = torch.stack([normal.loc + normal.scale * torch.randn(mu.shape, generator=again).double() for _ in range(7)])
+    with torch.no_grad():
+        mean = model.decode(z.float().flatten(0, 1)).double().view(7, 23, 6)
+    distortion = (mean - images.flatten(1).double() / 255).square().sum(2) / (2 * SIGMA2)
+    prior = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(2)
+    weight = torch.softmax(prior - normal.log_prob(z).sum(2) - distortion, 0)
+    bound = -torch.logsumexp(prior - normal.log_prob(z).sum(2) - distortion, 0) + math.log(7)
+    assert found.distortion == pytest.approx(float(distortion.mean()), rel=1e-5)
+    assert found.iw_bound == pytest.approx(float(bound.mean()), abs=1e-4)
+    assert found.iw_effective_samples == pytest.approx(float((1 / weight.square().sum(0)).mean()), rel=1e-4)
+
+
+@pytest.mark.parametrize(("n_samples", "lines"), [(99, 0), (100, 2)])
+def test_only_many_samples_show_their_progress(
+    model: VAE, images: torch.Tensor, capsys: pytest.CaptureFixture[str], n_samples: int, lines: int
+) -> None:
+    importance_weighted(model, images, exact_posterior(model, images), n_samples, noise())
+    shown = capsys.readouterr().err.splitlines()
+    assert len(shown) == lines
+    assert not lines or shown[-1] == "importance-weighted bound: 2,300 of 2,300 samples"
+
+
+def test_the_sentence_calls_a_bound_loose_in_one_word() -> None:
+    tight = {"test/iw_bound": 97.123, "test/iw_effective_samples": 345.6, "test/iw_bound_loose": 0.0}
+    assert bound_sentence(tight, 5000) == "importance-weighted bound 97.12 nats (346 of 5000 samples effective)"
+    loose = {"test/iw_bound": 97.123, "test/iw_effective_samples": 1.76, "test/iw_bound_loose": 1.0}
+    assert bound_sentence(loose, 8) == (
+        "importance-weighted bound 97.12 nats (1.76 of 8 samples effective; loose, a larger "
+        "`analysis.plan.importance_samples` lowers it)"
+    )
 
 
 def test_the_bound_lies_below_the_negative_elbo(model: VAE, images: torch.Tensor) -> None:
@@ -115,7 +169,7 @@ def test_distortion_is_the_mean_over_codes_of_the_squared_error(model: VAE, imag
 def test_a_posterior_far_off_is_flagged_as_loose(model: VAE, images: torch.Tensor) -> None:
     mu, log_var = exact_posterior(model, images)
     found = importance_weighted(model, images, Posterior(mu + 4, log_var), 50, noise())
-    assert found.iw_loose
+    assert found.iw_bound_loose
     assert found.iw_effective_samples < 10
 
 

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from PIL import Image
 from planted_studies import draw_curves, draw_images, failed, study, trial, with_verdict
+from rich.console import Console
 
 from hwsweep import run_folder
+from hwsweep.report import terminal_table
 from hwsweep.report.naming import number_text
 from hwsweep.report.tables import number_cell, pairs_table, trials_table
 from hwsweep.report.write import results_csv, write_report
@@ -140,6 +142,22 @@ def test_no_cell_has_more_than_six_significant_digits(value: float, text: str) -
     assert number_cell(value).text == text
     assert number_cell(value).title == repr(value)
     assert len(re.sub(r"e.*|\D", "", number_text(value, 2)).lstrip("0")) <= 6
+
+
+def test_a_bound_that_more_samples_would_lower_is_called_loose_and_errors_are_in_the_title(tmp_path: Path) -> None:
+    metrics = {"test/iw_bound": 145.4, "test/iw_bound_loose": 1.0, "test/iw_bound_error": 1.058}
+    loose = trial(tmp_path, 0, 0, metrics=metrics)
+    tight = trial(tmp_path, 1, 1, metrics=metrics | {"test/iw_bound_loose": 0.0})
+    view = study(tmp_path, loose, tight)
+    view.config.table = ["test/iw_bound", "test/rate"]
+    cells = [row[3] for row in trials_table(view).rows]
+    assert [cell.text for cell in cells] == ["145.40 (loose)", "145.40"]
+    assert {cell.title for cell in cells} == {"145.4 ± 1.1 (standard error)"}
+    assert [cell.number for cell in cells] == [145.4, 145.4]
+    assert trials_table(view).rows[0][4].text == "–"
+    file = io.StringIO()
+    terminal_table.print_table(view, Console(file=file, width=80))
+    assert "145.40 (loose)" in file.getvalue()
 
 
 def test_the_section_on_reproduction_names_changes_versions_data_and_seeds(tmp_path: Path) -> None:
