@@ -18,6 +18,7 @@ from hwsweep.sweep import SweepError
 
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EIO}
+CLOSED |= {errno.ENOENT, errno.ELOOP, errno.ESTALE}  # somebody has removed the folder; a link to itself; a lost server
 FULL_TEXTS = ("no space left on device", "disk quota exceeded", "database or disk is full", "unexpected pos")
 """In the messages of other libraries' errors: MLflow passes SQLite's on, and "unexpected pos" is torch.save's."""
 SMALLEST_SPACE = 2**16

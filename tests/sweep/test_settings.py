@@ -235,6 +235,9 @@ def test_the_class_of_another_sweeper_says_what_to_write(composed: Callable[...,
     [
         ("hydra.sweep.dir=${hydra:runtime.cwd}/o", "hydra.sweep.dir: .* may use"),
         ("hydra.sweep.dir=${hydra.job.id}/o", "hydra.sweep.dir: Missing"),
+        ("+hydra.sweeper.params.y=${hydra:runtime.cwd}", "hydra.sweeper.params.y: .* may use"),
+        ("+hydra.sweeper.params.y=${oc.env:NOT_THERE}", "hydra.sweeper.params.y: .*'NOT_THERE' not found"),
+        ("hydra.sweep.dir=/proc/x", "/proc/x cannot be written: No such file or directory; change that, or give"),
         ("hydra.sweeper.pruner={_target_:os.getpid}", "must be a class with the method prune, but got os.getpid"),
     ],
 )

@@ -37,9 +37,13 @@ class StudyFolder(NamedTuple):
     """What lay in the folder before."""
 
     def read(self) -> dict[str, Any]:
-        """The content of study.json."""
-        record = read_record(self.path)
-        assert record is not None
+        """The content of study.json.
+
+        Raises:
+            SweepError: somebody has removed it.
+        """
+        if (record := read_record(self.path)) is None:
+            raise SweepError(f"{self.path / RECORD} has been removed; without it the study cannot go on or end")
         return record
 
     def write(self, record: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.plugins.sweeper import Sweeper
+from omegaconf import OmegaConf
 
 if TYPE_CHECKING:
     from hydra.core.config_search_path import ConfigSearchPath
@@ -24,11 +25,33 @@ OTHER_SWEEPERS = [
 ]
 """Classes that a configuration may still name after `override hydra/sweeper: hwsweep`."""
 
+HYDRA_VALUES = (
+    "; before a trial runs, a value may use ${hydra.runtime.cwd} and ${hydra.sweeper.study_name}, "
+    "but no ${hydra:...} and no ${hydra.job.id} or .num"
+)
+_hydras_own = Plugins.instantiate_sweeper
+
+
+def _instantiate_sweeper(
+    plugins: Plugins, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+) -> Sweeper:
+    """The sweeper that the configuration names; ours without its settings, which it reads itself.
+
+    Hydra would resolve them first, and end with a traceback where one cannot be resolved.
+    """
+    if OmegaConf.select(config, "hydra.sweeper._target_") != f"{__name__}.HwsweepSweeper":
+        return _hydras_own(plugins, hydra_context=hydra_context, task_function=task_function, config=config)
+    sweeper = HwsweepSweeper()
+    sweeper.setup(hydra_context=hydra_context, task_function=task_function, config=config)
+    return sweeper
+
 
 class HwsweepSearchPath(SearchPathPlugin):
     """Lets every Hydra application find hydra/sweeper=hwsweep and our launchers."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        if Plugins.instantiate_sweeper is not _instantiate_sweeper:
+            Plugins.instantiate_sweeper = _instantiate_sweeper  # type: ignore[method-assign]
         for name in OTHER_SWEEPERS:  # a sweeper that is installed keeps its name
             Plugins.instance().class_name_to_class.setdefault(name, OtherSweeper)
         search_path.append("hwsweep", f"file://{Path(__file__).parent / 'conf'}")
@@ -36,9 +59,6 @@ class HwsweepSearchPath(SearchPathPlugin):
 
 class HwsweepSweeper(Sweeper):
     """Runs every trial in a process of its own and stores the study with Optuna; see docs/sweeps.md."""
-
-    def __init__(self, **settings: object) -> None:
-        pass  # the engine reads them in the configuration, and reports an unknown name
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.hydra_context = hydra_context
@@ -61,7 +81,7 @@ class HwsweepSweeper(Sweeper):
 
     def _sweep(self, arguments: list[str]) -> list[JobReturn]:
         from hydra.errors import ConfigCompositionException
-        from omegaconf.errors import InterpolationResolutionError
+        from omegaconf.errors import OmegaConfBaseException
 
         from hwsweep.sweep import SweepError
         from hwsweep.sweep.engine import sweep
@@ -72,12 +92,10 @@ class HwsweepSweeper(Sweeper):
             return sweep(self.hydra_context, self.task_function, self.config, list(arguments))
         except SweepError as error:
             raise SystemExit(str(error)) from error
-        except InterpolationResolutionError as error:
+        except OmegaConfBaseException as error:
             reason = str(error).partition("\n")[0]
-            raise SystemExit(
-                f"{error.full_key}: {reason}; before a trial runs, a value may use ${{hydra.runtime.cwd}} "
-                "and ${hydra.sweeper.study_name}, but no ${hydra:...} and no ${hydra.job.id} or .num"
-            ) from error
+            hint = HYDRA_VALUES if "HydraConfig" in reason or "hydra.job" in reason else ""
+            raise SystemExit(f"{error.full_key}: {reason}{hint}") from error
         except ConfigCompositionException as error:
             hint = did_you_mean(error, self.config)
             raise ConfigCompositionException(f"{error}\n{hint}".rstrip()) from error.__cause__
