@@ -15,7 +15,7 @@ from hwsweep.models.vae import VAE
 def small_vae(shape: tuple[int, int, int] = (1, 5, 7), **changes: Any) -> VAE:
     """The same weights at each call, with these changes of the settings."""
     settings: dict[str, Any] = {
-        "networks": partial(fully_connected, hidden=11),
+        "networks": partial(fully_connected, hidden=11, activation="relu"),
         "latent": 3,
         "likelihood": "bernoulli",
         "sigma2": 1.0,

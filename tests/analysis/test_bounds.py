@@ -33,7 +33,7 @@ def images() -> torch.Tensor:
 
 @pytest.fixture
 def model() -> VAE:
-    networks = partial(fully_connected, hidden=[])
+    networks = partial(fully_connected, hidden=[], activation="relu")
     model = VAE(
         {"image": SHAPE},
         networks=networks,

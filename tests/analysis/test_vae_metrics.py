@@ -49,7 +49,7 @@ def planted(mu_scale: float, dead: list[int]) -> VAE:
     torch.manual_seed(1)
     model = VAE(
         {"image": (1, 3, 7)},
-        networks=partial(fully_connected, hidden=[]),
+        networks=partial(fully_connected, hidden=[], activation="relu"),
         latent=LATENT,
         likelihood="gaussian",
         sigma2=0.1,
@@ -149,7 +149,7 @@ def test_the_mean_image_costs_what_a_model_of_it_costs(likelihood: str) -> None:
     surprise = -normal.log_prob(test).sum(1) - constant if likelihood == "gaussian" else cross_entropy(mean, test)
     model = VAE(
         {"image": (1, 3, 7)},
-        networks=partial(fully_connected, hidden=[]),
+        networks=partial(fully_connected, hidden=[], activation="relu"),
         latent=LATENT,
         likelihood=likelihood,
         sigma2=0.1,

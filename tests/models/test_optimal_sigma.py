@@ -85,7 +85,7 @@ def test_in_evaluation_one_image_is_not_changed_by_its_neighbours() -> None:
 
 
 def learned(latent: int = 2, side: int = 3) -> VAE:
-    linear = partial(fully_connected, hidden=[])
+    linear = partial(fully_connected, hidden=[], activation="relu")
     return small_vae((1, side, 2), networks=linear, latent=latent, likelihood="gaussian", sigma2="learned")
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy.special import expit
+from scipy.stats import norm
 from small_vae import random_images, small_vae
+from torch import nn
 from torch.distributions import Bernoulli, Normal, kl_divergence
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -112,12 +117,13 @@ def test_bytes_become_intensities_from_zero_to_one() -> None:
 @pytest.mark.parametrize(
     "networks",
     [
-        partial(fully_connected, hidden=[11, 5]),
-        partial(fully_connected, hidden=[]),
-        partial(convolutional, channels=[3, 5], hidden=7),
-        partial(convolutional, channels=[3], hidden=[]),
+        partial(fully_connected, hidden=[11, 5], activation="relu"),
+        partial(fully_connected, hidden=[], activation="relu"),
+        partial(convolutional, channels=[3, 5], hidden=7, activation="relu"),
+        partial(convolutional, channels=[3], hidden=[], activation="relu"),
+        partial(convolutional, channels=[3, 5], hidden=[11, 5, 7], activation="tanh"),
     ],
-    ids=["fully connected", "linear", "convolutional", "convolutional without hidden"],
+    ids=["fully connected", "linear", "convolutional", "convolutional without hidden", "deep"],
 )
 def test_every_network_works_for_every_image_shape(shape: tuple[int, int, int], likelihood: str, networks: Any) -> None:
     model = small_vae(shape, networks=networks, likelihood=likelihood)
@@ -128,8 +134,43 @@ def test_every_network_works_for_every_image_shape(shape: tuple[int, int, int], 
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
+@pytest.mark.parametrize(
+    ("activation", "function"),
+    [
+        ("relu", lambda x: np.maximum(x, 0)),
+        ("tanh", np.tanh),
+        ("gelu", lambda x: x * norm.cdf(x)),  # Hendrycks & Gimpel 2016, arXiv:1606.08415
+        ("silu", lambda x: x * expit(x)),  # Elfwing et al. 2018, arXiv:1702.03118
+    ],
+)
+def test_two_hidden_layers_compute_the_composition_of_affine_maps_and_the_activation(
+    activation: str, function: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    model = small_vae(networks=partial(fully_connected, hidden=[11, 5], activation=activation))
+    for network, start in ((model.encoder, torch.randn(2, 1, 5, 7)), (model.decoder, torch.randn(2, 3))):
+        weights = [parameter.detach().double().numpy() for parameter in network.parameters()]
+        assert len(weights) == 6  # three affine maps
+        expected = start.flatten(1).double().numpy()
+        for layer in range(3):
+            expected = expected @ weights[2 * layer].T + weights[2 * layer + 1]
+            expected = function(expected) if layer < 2 else expected
+        np.testing.assert_allclose(network(start).detach().flatten(1).numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("activation", "kind"), [("relu", nn.ReLU), ("tanh", nn.Tanh), ("silu", nn.SiLU)])
+def test_every_layer_of_a_convolutional_vae_has_the_activation_but_the_last_of_each_half(
+    activation: str, kind: type[nn.Module]
+) -> None:
+    networks = partial(convolutional, channels=[3, 5], hidden=[7, 11], activation=activation)
+    model = small_vae(networks=networks)
+    for network, n_layers in ((model.encoder, 5), (model.decoder, 5)):
+        layers = [m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)]
+        assert len(layers) == n_layers
+        assert sum(isinstance(module, kind) for module in network.modules()) == n_layers - 1
+
+
 def test_without_hidden_layers_encoder_and_decoder_are_affine() -> None:
-    model = small_vae(networks=partial(fully_connected, hidden=[]), likelihood="gaussian")
+    model = small_vae(networks=partial(fully_connected, hidden=[], activation="relu"), likelihood="gaussian")
     a, b = torch.rand(2, 1, 5, 7), torch.rand(2, 1, 5, 7)
     middle = model.encode((a + b) / 2)[0]
     torch.testing.assert_close(middle, (model.encode(a)[0] + model.encode(b)[0]) / 2)
@@ -146,7 +187,14 @@ def test_without_hidden_layers_encoder_and_decoder_are_affine() -> None:
         ({"sigma2": 0.0}, r"`vae.sigma2` must be a finite number > 0 .*, but got 0.0"),
         ({"likelihood": "poisson"}, r"`vae.likelihood` must be bernoulli or gaussian, but got 'poisson'"),
         ({"log_var_limit": 0}, r"`vae.log_var_limit` must be a number in \(0, 50\], but got 0"),
-        ({"networks": partial(fully_connected, hidden=[3, 0])}, r"`vae.hidden` must be .* but got \[3, 0\]"),
+        (
+            {"networks": partial(fully_connected, hidden=[3, 0], activation="relu")},
+            r"`vae.hidden` must be .* but got \[3, 0\]",
+        ),
+        (
+            {"networks": partial(fully_connected, hidden=3, activation="swish")},
+            r"`vae.activation` must be relu, tanh, gelu or silu, but got 'swish'",
+        ),
     ],
 )
 def test_a_value_out_of_range_is_refused_by_name(change: dict[str, Any], message: str) -> None:

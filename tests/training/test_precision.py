@@ -65,7 +65,7 @@ def test_auto_takes_bfloat16_where_the_processor_has_it(monkeypatch: pytest.Monk
 
 
 def test_losses_of_a_vae_are_summed_in_float32_whatever_its_network_computes_in() -> None:
-    model = small_vae((1, 7, 5), networks=partial(fully_connected, hidden=31))
+    model = small_vae((1, 7, 5), networks=partial(fully_connected, hidden=31, activation="relu"))
     batch = {"image": torch.rand(11, 1, 7, 5)}
     losses = []
     for precision in ("float32", "bfloat16"):
