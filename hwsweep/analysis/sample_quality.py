@@ -6,6 +6,8 @@ other, not with a published FID.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -55,8 +57,43 @@ def neighbourhoods(real: Float[Tensor, "n d"], sampled: Float[Tensor, "m d"], ne
             f"but there are {len(real)} real and {len(sampled)} sampled"
         )
     centre = real.double().mean(0)
-    real, sampled = real.double() - centre, sampled.double() - centre
-    real_radii, sampled_radii = _radii(real, neighbours), _radii(sampled, neighbours)
+    real = real.double() - centre
+    return _compare(real, _radii(real, neighbours), sampled.double() - centre, neighbours)
+
+
+def sample_metrics(
+    real: Float[Tensor, "n d"], draws: Iterable[Float[Tensor, "m d"]], neighbours: int
+) -> dict[str, float]:
+    """Means over draws of samples by metric key, and as `..._error` their standard errors, from the draws' spread.
+
+    The errors show the chance in the samples; the real images are the same for every draw. Without the measures that
+    need more images than there are.
+
+    Args:
+        draws: at least 2.
+    """
+    centre = real.double().mean(0)
+    centred = real.double() - centre
+    radii = _radii(centred, neighbours) if len(real) > neighbours else None
+    rows = []
+    for sampled in draws:
+        row = {"frechet": frechet_distance(real, sampled)}
+        if radii is not None:
+            row |= _compare(centred, radii, sampled.double() - centre, neighbours)._asdict()
+        rows.append(row)
+    metrics = {}
+    for name in rows[0]:
+        values = torch.tensor([row[name] for row in rows], dtype=torch.float64)
+        metrics[f"test/{name}"] = float(values.mean())
+        metrics[f"test/{name}_error"] = float(values.std()) / math.sqrt(len(values))
+    return metrics
+
+
+def _compare(
+    real: Float[Tensor, "n d"], real_radii: Float[Tensor, " n"], sampled: Float[Tensor, "m d"], neighbours: int
+) -> Neighbourhoods:
+    """`neighbourhoods` of points from which the mean real one is subtracted, so that distances round less."""
+    sampled_radii = _radii(sampled, neighbours)
     balls_around = torch.zeros(len(sampled), dtype=torch.int64)  # real balls around each sample
     recalled, covered = [], []
     rows = max(1, PAIRS_AT_ONCE // len(sampled))

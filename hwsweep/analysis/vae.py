@@ -71,6 +71,7 @@ def analyse(
         "kl_per_latent": computed.kl_per_latent.double().numpy(),
         "active_unit_statistic": computed.active_unit_statistic.double().numpy(),
         "eigenvalues": spectrum.leading.double().numpy(),
+        **{f"latent_{name}": values for name, values in computed.latents._asdict().items()},
     }
     sentences = [sentence for name, sentence in tags.items() if name != "verdict"]
     return Analysis(metrics | prediction_metrics(prediction), arrays, tags, sentences)

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from hwsweep.analysis import IMAGES_AT_ONCE, Verdict, collapse
 from hwsweep.analysis.bounds import importance_weighted, permute_codes
 from hwsweep.analysis.features import features_of
+from hwsweep.analysis.latents import Latents, count_metrics, measure_latents
 from hwsweep.analysis.posterior import Posterior, encode
 from hwsweep.analysis.probe import factor_r2, neighbour_accuracy
-from hwsweep.analysis.sample_quality import frechet_distance, neighbourhoods
+from hwsweep.analysis.sample_quality import sample_metrics
 from hwsweep.analysis.vae_verdict import verdict
 from hwsweep.argument_checks import check_count, check_number
 from hwsweep.data import Splits
@@ -43,12 +44,18 @@ class AnalysisPlan:
     """The balls of precision, recall, density and coverage reach to this neighbour."""
     set_images: int
     """Largest number of images on each side where all pairs are compared."""
+    sample_draws: int
+    """Draws of as many samples of the prior, whose spread gives the errors of `test/frechet` and its likes."""
+    price_images: int
+    """Largest number of images whose latents are permuted one by one."""
 
     def __post_init__(self) -> None:
         check_count("analysis.plan.seed", self.seed, least=0, most=2**63 - 1)
         check_number("analysis.plan.active_threshold", self.active_threshold, "(0, inf)", unit="variance")
         for name in ("mixture_samples", "probe_neighbours", "ball_neighbours"):
             check_count(f"analysis.plan.{name}", getattr(self, name))
+        check_count("analysis.plan.sample_draws", self.sample_draws, least=2)  # 1 has no spread
+        check_count("analysis.plan.price_images", self.price_images, least=2, unit="images")
         check_count("analysis.plan.importance_samples", self.importance_samples, least=2)  # with 1 it is neg_elbo
         least = self.ball_neighbours + 1
         check_count("analysis.plan.set_images", self.set_images, least=least, unit="images (more than ball_neighbours)")
@@ -65,6 +72,7 @@ class VAEMetrics(NamedTuple):
     active_unit_statistic: Float[Tensor, " latent"]
     """Variance over images of the posterior mean."""
     verdict: Verdict
+    latents: Latents
     not_measured: str
     """The metrics that few test images cannot show, and why; empty if there are none."""
 
@@ -79,6 +87,7 @@ def compute_metrics(model: VAE, splits: Splits, features: nn.Module, plan: Analy
     posterior = encode(model, image)
     statistic = collapse.active_unit_statistic(posterior.mu)
     kl = collapse.kl_per_latent(posterior)
+    latents = measure_latents(model, image, posterior, plan.price_images, plan.active_threshold, _noise(plan))
     metrics = {
         "test/rate": float(kl.sum()),
         "test/active_units": float(collapse.active_units(statistic, plan.active_threshold)),
@@ -89,6 +98,7 @@ def compute_metrics(model: VAE, splits: Splits, features: nn.Module, plan: Analy
         "test/mean_image_distortion": mean_image_distortion(model, splits),
         **_probe_metrics(model, splits, posterior, plan),
         **_sample_metrics(model, image, features, plan),
+        **count_metrics(latents),
     }
     metrics["test/neg_elbo"] = metrics["test/distortion"] + metrics["test/rate"]
     not_measured = ""
@@ -97,7 +107,7 @@ def compute_metrics(model: VAE, splits: Splits, features: nn.Module, plan: Analy
             f"precision, recall, density and coverage are not measured: they need more than {plan.ball_neighbours} "
             f"test images, but there are {len(image)}"
         )
-    return VAEMetrics(metrics, kl, statistic, verdict(metrics, len(kl)), not_measured)
+    return VAEMetrics(metrics, kl, statistic, verdict(metrics, len(kl)), latents, not_measured)
 
 
 @torch.inference_mode()
@@ -164,17 +174,11 @@ def _probe_metrics(model: VAE, splits: Splits, posterior: Posterior, plan: Analy
 def _sample_metrics(
     model: VAE, image: UInt8[Tensor, "n c h w"], features: nn.Module, plan: AnalysisPlan
 ) -> dict[str, float]:
-    """How near the decoder's means at samples from the prior are to the same number of test images.
-
-    Without the measures that need more images than there are.
-    """
-    real = features_of(features, image[: plan.set_images])
-    z = torch.randn(len(real), model.latent, generator=_noise(plan))
-    sampled = features_of(features, _decode(model, z).clamp(0, 1))
-    metrics = {"test/frechet": frechet_distance(real, sampled)}
-    if len(real) > plan.ball_neighbours:
-        metrics |= _by_key(neighbourhoods(real, sampled, plan.ball_neighbours)._asdict())
-    return metrics
+    """How near the decoder's means at samples from the prior are to the same number of test images, over some draws."""
+    real, noise = features_of(features, image[: plan.set_images]), _noise(plan)
+    draws = (torch.randn(len(real), model.latent, generator=noise) for _ in range(plan.sample_draws))
+    decoded = (features_of(features, _decode(model, z).clamp(0, 1)) for z in draws)
+    return sample_metrics(real, decoded, plan.ball_neighbours)
 
 
 @torch.inference_mode()

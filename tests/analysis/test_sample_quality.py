@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import statistics
+
 import numpy as np
 import pytest
 import torch
 from scipy.linalg import sqrtm
 
 from hwsweep.analysis import sample_quality
-from hwsweep.analysis.sample_quality import Neighbourhoods, frechet_distance, neighbourhoods
+from hwsweep.analysis.sample_quality import Neighbourhoods, frechet_distance, neighbourhoods, sample_metrics
 
 
 def draw(*shape: int, seed: int) -> torch.Tensor:
@@ -82,3 +84,28 @@ def test_chunks_do_not_change_the_neighbourhoods(monkeypatch: pytest.MonkeyPatch
 def test_too_few_examples_are_refused() -> None:
     with pytest.raises(ValueError, match="more than 3 examples on each side, but there are 3 real and 4 sampled"):
         neighbourhoods(draw(3, 2, seed=1), draw(4, 2, seed=2), 3)
+
+
+def test_metrics_are_means_over_draws_with_standard_errors() -> None:
+    real, draws = draw(101, 5, seed=1), [draw(97, 5, seed=seed) for seed in (2, 3, 4)]
+    rows = [neighbourhoods(real, sampled, 5)._asdict() for sampled in draws]
+    rows = [{"frechet": frechet_distance(real, sampled), **row} for sampled, row in zip(draws, rows, strict=True)]
+    expected = {}
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        assert len(set(values)) > 1
+        expected[f"test/{name}"] = statistics.mean(values)
+        expected[f"test/{name}_error"] = statistics.stdev(values) / 3**0.5
+    assert sample_metrics(real, iter(draws), 5) == pytest.approx(expected)
+
+
+def test_equal_draws_have_no_error() -> None:
+    found = sample_metrics(draw(31, 5, seed=1), [draw(29, 5, seed=2)] * 2, 3)
+    assert [value for name, value in found.items() if name.endswith("_error")] == [0] * 5
+
+
+def test_of_few_images_only_the_frechet_distance_is_measured() -> None:
+    assert sample_metrics(draw(3, 2, seed=1), [draw(3, 2, seed=2)] * 2, 3).keys() == {
+        "test/frechet",
+        "test/frechet_error",
+    }

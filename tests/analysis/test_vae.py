@@ -42,7 +42,7 @@ def analysis_of(**changes: Any) -> Analysis:
     model = VAE({"image": (1, 3, 7)}, **(settings | changes))
     if changes.get("sigma2") == "learned":
         model.load_state_dict(model.state_dict() | {"likelihood.sigma2": torch.tensor(0.05)})
-    plan = AnalysisPlan(0, 0.01, 50, 3, 5, 3, 53)
+    plan = AnalysisPlan(0, 0.01, 50, 3, 5, 3, 53, 2, 31)
     features = FeaturePlan(n_features=4, n_steps=1, batch_size=50, learning_rate=1e-2, seed=0)
     return analyse(model.eval(), SPLITS, "digest", plan=plan, features=features, tolerance=0.01)
 

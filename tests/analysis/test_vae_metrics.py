@@ -25,10 +25,14 @@ PLAN = AnalysisPlan(
     probe_neighbours=5,
     ball_neighbours=3,
     set_images=53,
+    sample_draws=2,
+    price_images=31,
 )
 KEYS = [
     *("test/distortion", "test/rate", "test/neg_elbo", "test/active_units", "test/mutual_information"),
     *("test/aggregate_kl", "test/iw_bound", "test/permuted_distortion", "test/reconstruction_spread"),
+    *("test/frechet_error", "test/precision_error", "test/recall_error", "test/density_error", "test/coverage_error"),
+    *("test/active_latents", "test/mixed_latents", "test/passive_latents", "test/other_latents", "test/unpaid_latents"),
     *("test/probe_accuracy", "test/frechet", "test/precision", "test/recall", "test/density", "test/coverage"),
 ]
 
@@ -94,6 +98,8 @@ def test_planted_dead_latents_and_only_those_are_inactive(found: dict[str, VAEMe
     assert (analysis.active_unit_statistic <= 0.01).nonzero().flatten().tolist() == [0, 3]
     assert (analysis.kl_per_latent == 0).nonzero().flatten().tolist() == [0, 3]
     assert analysis.metrics["test/active_units"] == 3
+    assert analysis.metrics["test/passive_latents"] == 2
+    assert (analysis.latents.rise == 0).nonzero()[0].tolist() == [0, 3]
     assert analysis.verdict.label == "partly collapsed (2 of 5 latents)"
 
 
