@@ -22,7 +22,7 @@ from hwsweep.sweep.execution import pickling
 from hwsweep.sweep.execution.executor import Job, JobEnd, describe
 from hwsweep.sweep.execution.job_process import ProcessSettings
 from hwsweep.sweep.execution.process_pool import ProcessPool
-from hwsweep.sweep.outcome import exit_message
+from hwsweep.sweep.outcome import exit_message, read_outcome
 
 JOB_RETURN = "job_return.pickle"
 """The file in a job's temporary folder."""
@@ -112,9 +112,11 @@ def _read_return(end: JobEnd, timeout: float | None) -> JobReturn:
     """The record that the job's process stored; a failure if it stored none."""
     path = Path(end.job.directory, JOB_RETURN)
     if not path.exists():
-        return _failed(end.job.overrides, JobError(f"job {end.job.trial}: {describe(end, timeout)}"))
-    stored: JobReturn = pickle.loads(path.read_bytes())  # noqa: S301  # a process of ours wrote it
-    return stored
+        stored = read_outcome(path.parent)  # there is one where the program's script raised when it ran again
+        why = stored.failure.message if stored and stored.failure else describe(end, timeout)
+        return _failed(end.job.overrides, JobError(f"job {end.job.trial}: {why}"))
+    job_return: JobReturn = pickle.loads(path.read_bytes())  # noqa: S301  # a process of ours wrote it
+    return job_return
 
 
 def _pickled(job_return: JobReturn) -> bytes:

@@ -6,6 +6,7 @@ import atexit
 import os
 import signal
 import sys
+import traceback
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -16,7 +17,7 @@ from omegaconf import DictConfig
 from hwsweep.processes import end_with_parent
 from hwsweep.signals import SignalRecord, die_of, let_through
 from hwsweep.startup import restore_gc_threshold
-from hwsweep.sweep import orphans
+from hwsweep.sweep import orphans, outcome
 from hwsweep.sweep.execution import pickling
 from hwsweep.sweep.execution.executor import Done, Job
 
@@ -65,7 +66,12 @@ def main(
     with suppress(KeyboardInterrupt):
         become_independent()
         atexit._clear()  # those of the fork server
-        loaded = _load(program, job, slot, settings)
+        try:
+            loaded = _load(program, job, slot, settings)
+        except (Exception, SystemExit) as error:  # of the program's own script, which runs again here
+            traceback.print_exc()
+            outcome.write_outcome(Path(job.directory), outcome.from_error(error, 0.0))
+            return
         result = loaded.run(job, config, connection)
         if (number := signals.first() or 0) == 0:
             loaded.store(job, result)

@@ -15,6 +15,7 @@ import cloudpickle  # type: ignore[import-untyped]
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.execution import main_module
+from hwsweep.sweep.execution.main_module import MainModule
 from hwsweep.sweep.hydra_internals import add_resolvers, resolvers
 
 
@@ -26,42 +27,46 @@ def dumps(program: Any) -> bytes:
     """
     main = main_module.read()
     try:
-        inner = _dumps((main.values, program), main.unsourced)
+        inner = _dumps((main.values, program), main)
     except Exception as error:
         raise SweepError(
             f"the task cannot be sent to another process: {error}; what it uses must be importable, or defined in "
             f'{main.path or "a file"} outside `if __name__ == "__main__":`'
         ) from error
-    return pickle.dumps((main._replace(values={}), _picklable(resolvers(), main.unsourced), inner))
+    return pickle.dumps((main._replace(values={}), _picklable(resolvers(), main), inner))
 
 
 def loads(pickled: bytes) -> Any:
     """The program; `__main__` in this process is that of the program from now on."""
     main, more_resolvers, inner = pickle.loads(pickled)  # noqa: S301  # the sweep wrote it
     module = main_module.execute(main)
-    add_resolvers({name: pickle.loads(value) for name, value in more_resolvers.items()})  # noqa: S301
-    values, program = pickle.loads(inner)  # noqa: S301
+    add_resolvers({name: _loads(value) for name, value in more_resolvers.items()})
+    values, program = _loads(inner)
     vars(module).update(values)
     return program
 
 
 def dumps_result(value: Any) -> bytes:
     """The pickled result of a job, for `pickle.loads` in the process that began the program."""
-    return _dumps(value, frozenset())
+    return _dumps(value, None)
 
 
-def _dumps(value: Any, by_value: frozenset[str]) -> bytes:
+def _dumps(value: Any, main: MainModule | None) -> bytes:
     with io.BytesIO() as file:
-        _Pickler(file, by_value).dump(value)
+        _Pickler(file, main).dump(value)
         return file.getvalue()
 
 
-def _picklable(values: dict[str, Any], by_value: frozenset[str]) -> dict[str, bytes]:
+def _loads(pickled: bytes) -> Any:
+    return _Unpickler(io.BytesIO(pickled)).load()
+
+
+def _picklable(values: dict[str, Any], main: MainModule) -> dict[str, bytes]:
     """Those of the values that can be pickled."""
     pickled = {}
     for name, value in values.items():
         try:
-            pickled[name] = _dumps(value, by_value)
+            pickled[name] = _dumps(value, main)
         except Exception:  # the program may add it again when it is imported
             continue
     return pickled
@@ -101,10 +106,18 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     dispatch_table: ClassVar[Any] = ChainMap({CodeType: _reduce_code}, cloudpickle.Pickler.dispatch_table)
 
-    def __init__(self, file: io.BytesIO, by_value: frozenset[str]) -> None:
+    def __init__(self, file: io.BytesIO, main: MainModule | None) -> None:
         super().__init__(file)
-        self.by_value = by_value
+        self.by_value = frozenset() if main is None else main.unsourced
         """Names in `__main__` that the other process cannot look up."""
+        self.main_globals = {"__name__": "__main__"}
+        """Stands for the variables of `__main__`, where they cannot be made again from a source."""
+        if main is not None and main.source is None:
+            self.globals_ref[id(vars(sys.modules["__main__"]))] = self.main_globals
+
+    def persistent_id(self, value: Any) -> str | None:
+        """The name of `__main__`, for its variables: its functions then share them with the module."""
+        return "__main__" if value is self.main_globals else None
 
     def reducer_override(self, value: Any) -> Any:
         """The reference to a class or function of `__main__`; else as cloudpickle."""
@@ -114,3 +127,10 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             if depth is not None:
                 return _find_in_main, (value.__qualname__, depth)
         return super().reducer_override(value)
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads what `_Pickler` has written, after `__main__` was executed."""
+
+    def persistent_load(self, name: str) -> dict[str, Any]:
+        return vars(sys.modules[name])

@@ -58,8 +58,7 @@ def checks(cfg):
     yield STARTED == "started"
     with multiprocessing.get_context("fork").Pool(1) as pool:
         yield pool.map(double, [3, 5]) == [6, 10]
-    if globals().get("__file__", "<stdin>") != "<stdin>":
-        yield __name__ == "__main__" and sys.modules["__main__"].N_CALLS == 1
+    yield __name__ == "__main__" and sys.modules["__main__"].N_CALLS == 1
     if HAS_GUARD:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             yield type(pool.apply(Net)) is Net
@@ -119,7 +118,7 @@ def test_a_sweep_may_start_from_a_thread(tmp_path: Path, sweep: Callable[..., Ra
 def test_a_script_from_standard_input_has_its_classes_and_functions_too(tmp_path: Path) -> None:
     script = write(tmp_path, NO_GUARD, "main()")
     done = sweep_of(tmp_path, "-", "hydra/sweeper=hwsweep", script=script)
-    assert "trial 1: 7 (" in done.stdout, done.stdout + done.stderr
+    assert "trial 1: 8 (" in done.stdout, done.stdout + done.stderr
 
 
 LAUNCHED = """
@@ -154,3 +153,15 @@ def test_what_cannot_be_sent_to_a_trial_is_named_before_the_first(tmp_path: Path
     ) in ran.err
     assert "Traceback" not in ran.err
     assert not ran.studies
+
+
+def test_a_script_that_raises_when_a_trial_executes_it_again_fails_with_its_message(
+    tmp_path: Path, sweep: Callable[..., Ran]
+) -> None:
+    script = write(tmp_path, NO_GUARD, "main()")
+    once = 'if Path("mark").exists(): raise OSError("the port is in use")\nPath("mark").touch()\n'
+    script.write_text(script.read_text().replace("class Net:", f"{once}class Net:", 1))
+    ran = sweep("hydra/sweeper=hwsweep", "x=5", app=script)
+    failure = ran.outcome(0)["failure"]
+    assert (failure["reason"], failure["message"]) == ("error", "OSError: the port is in use")
+    assert f'File "{script}", line' in failure["traceback"]
