@@ -30,6 +30,9 @@ SHARE = 0.05
 MEAN_SQUARE = 0.1
 """Of a passive latent's posterior mean: what is left of the prior's variance of 1 at a variance of `NEAR_PRIOR`."""
 
+ERRORS = 3
+"""Standard errors between price and rise of an unpaid latent; by chance one of 740 that just pay reaches them."""
+
 NEGLIGIBLE = 0.01
 """Nats per image: a latent that costs less than that more than it brings is not called unpaid."""
 
@@ -79,9 +82,9 @@ def permuted_rise(
 
 
 def unpaid(latents: Latents) -> NDArray[np.bool_]:
-    """The latents whose price exceeds the rise by more than two standard errors and by more than `NEGLIGIBLE`."""
+    """The latents whose price exceeds the rise by more than `ERRORS` standard errors and by more than `NEGLIGIBLE`."""
     loss: NDArray[np.float64] = latents.price - latents.rise
-    return (loss > 2 * latents.rise_error) & (loss > NEGLIGIBLE)
+    return (loss > ERRORS * latents.rise_error) & (loss > NEGLIGIBLE)
 
 
 def variance_range(posterior: Posterior) -> tuple[Float[Tensor, " latent"], Float[Tensor, " latent"]]:

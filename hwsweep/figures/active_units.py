@@ -16,6 +16,8 @@ from hwsweep.figures.sweep_runs import RunNumbers, colours, sort_by_lambda, titl
 PANELS = 1
 THRESHOLD = 0.01
 """A latent above it is active (Burda et al. 2016, arXiv:1509.00519, sec. 5.2); also the default of conf."""
+THRESHOLDS = (0.003, THRESHOLD, 0.03)
+"""For which active latents are counted, to show how much the number depends on the threshold."""
 _PER_DECADE = 5  # bins
 _LOWEST = 1e-6  # of the axis; a smaller statistic counts in the first bin
 _ROW = 0.075  # height of a run's row as a share of the width
@@ -30,6 +32,8 @@ class ActiveUnitsInfo(NamedTuple):
     """Edges of the bins, one of which is the threshold; a bin contains its upper edge, not its lower one."""
     counts: Int64[np.ndarray, "runs bins"]
     """Latents per bin; the first bin also counts all smaller statistics."""
+    active: Int64[np.ndarray, "runs thresholds"]
+    """Latents whose statistic exceeds each of `THRESHOLDS`."""
 
 
 def info(runs: Sequence[RunNumbers]) -> ActiveUnitsInfo:
@@ -48,18 +52,20 @@ def info(runs: Sequence[RunNumbers]) -> ActiveUnitsInfo:
         colours=colours(runs),
         edges=edges,
         counts=np.array([np.bincount(bins, minlength=len(edges) - 1) for bins in counts]),
+        active=np.array([[(run.active_unit_statistic > limit).sum() for limit in THRESHOLDS] for run in runs]),
     )
 
 
 def draw(info: ActiveUnitsInfo, axes: Sequence[Axes]) -> None:
-    """A row per run, all on one scale; on the right the number of latents above the dashed threshold."""
+    """A row per run, all on one scale; on the right the number of latents above the threshold and two others."""
     (axis,) = axes
     runs, highest = len(info.counts), int(info.counts.max())
     baselines = np.arange(runs)[::-1]
     for level, counts, colour in zip(baselines, info.counts, info.colours, strict=True):
         axis.stairs(level + 0.9 * counts / highest, info.edges, baseline=level, fill=True, color=colour, alpha=0.85)
     axis.hlines(baselines, info.edges[0], info.edges[-1], color="#CCCCCC", linewidth=0.8)
-    axis.axvline(THRESHOLD, color=BLACK, linestyle="--", linewidth=1)
+    for limit in THRESHOLDS:
+        axis.axvline(limit, color=BLACK, linestyle="--" if limit == THRESHOLD else ":", linewidth=1)
     axis.set_xscale("log")
     axis.set_xlim(info.edges[0], info.edges[-1])
     axis.set_ylim(-0.05, runs)
@@ -71,11 +77,17 @@ def draw(info: ActiveUnitsInfo, axes: Sequence[Axes]) -> None:
 
 
 def _annotate(axis: Axes, info: ActiveUnitsInfo, heights: Float64[np.ndarray, " runs"], highest: int) -> None:
-    """Write the number of active units of each run, the threshold, and the scale of heights."""
+    """Write the number of active units of each run for each threshold, the threshold, and the scale of heights."""
     beside = axis.get_yaxis_transform()
     small: dict[str, Any] = {"fontsize": 8, "textcoords": "offset points"}
-    active = info.counts[:, info.edges[:-1] >= THRESHOLD].sum(1)
-    for height, above, latents in zip(heights, active, info.counts.sum(1), strict=True):
-        axis.text(1.01, height, f"{above} of {latents} active", transform=beside, va="center")
+    for column, limit in enumerate(THRESHOLDS):
+        x = 1.06 + 0.07 * column
+        axis.annotate(f"{limit:g}", (x, len(heights)), (0, 3), xycoords=beside, ha="right", **small)
+        for height, number in zip(heights, info.active[:, column], strict=True):
+            weight = "bold" if limit == THRESHOLD else "normal"
+            axis.text(x, height, f"{number}", transform=beside, ha="right", va="center", weight=weight)
+    for height, latents in zip(heights, info.counts.sum(1), strict=True):
+        axis.text(x + 0.015, height, f"of {latents}", transform=beside, va="center")
+    axis.annotate("active above", (1.02, len(heights)), (0, 14), xycoords=beside, **small)
     axis.annotate(f"active: above {THRESHOLD:g}", (THRESHOLD, len(heights)), (4, 3), **small)
-    axis.annotate(f"tallest bar: {highest} latents", (1, len(heights)), (0, 3), xycoords=beside, ha="right", **small)
+    axis.annotate(f"tallest bar: {highest} latents", (0, len(heights)), (0, 3), xycoords=beside, **small)

@@ -81,8 +81,8 @@ def test_at_lambda_zero_no_latent_has_a_price() -> None:
 @pytest.mark.parametrize(
     ("price", "rise", "error", "expected"),
     [
-        (1.0, 0.5, 0.2, True),
-        (1.0, 0.5, 0.3, False),  # less than two standard errors
+        (1.0, 0.5, 0.16, True),
+        (1.0, 0.5, 0.17, False),  # less than three standard errors
         (0.009, 0.0, 0.0, False),  # of no account
         (1.0, 1.5, 0.0, False),
         (1.0, -0.1, 0.2, True),

@@ -40,9 +40,15 @@ def test_each_run_has_a_row_whose_bars_are_drawn_to_one_scale(info):
     assert [bar.baseline for bar in bars] == [1, 0]  # lambda = 1 on top
     np.testing.assert_allclose([(bar.values - bar.baseline) * 7 / 0.9 for bar in bars], info.counts, atol=1e-9)
     assert [label.get_text() for label in axis.get_yticklabels()] == ["lambda = 1", "lambda = 100"]
-    texts = {text.get_text(): text.get_position()[1] for text in axis.texts}
-    assert texts["3 of 7 active"] > 1 > texts["0 of 7 active"]
-    assert [line.get_xdata()[0] for line in axis.lines] == [0.01]
+    rows = [[text for text in axis.texts if text.get_position()[1] // 1 == level] for level in (1, 0)]
+    assert [" ".join(text.get_text() for text in row) for row in rows] == ["5 3 2 of 7", "0 0 0 of 7"]
+    assert [text.get_text() for text in rows[0] if text.get_weight() == "bold"] == ["3"]
+    assert {line.get_xdata()[0]: line.get_linestyle() for line in axis.lines} == {0.003: ":", 0.01: "--", 0.03: ":"}
+
+
+def test_the_number_of_active_units_is_shown_for_a_threshold_below_and_one_above():
+    info = active_units.info([planted(1, statistic=(0.002, 0.003, 0.004, 0.02, 0.02, 0.5))])
+    assert info.active.tolist() == [[4, 3, 1]]
 
 
 def test_one_run_without_any_variance_can_be_drawn():
