@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TypeAlias
 
+import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 Batch: TypeAlias = dict[str, Tensor]
@@ -21,3 +23,17 @@ class Model(nn.Module):
     @abstractmethod
     def outputs(self, batch: Batch) -> dict[str, Tensor]:
         """Tensors that the analysis and the figures need, by name; first axis = example."""
+
+
+class Progress(nn.Module):
+    """How much of the training is done, for a part of a model that changes meanwhile.
+
+    The training loop sets it before each step and at the end of each epoch. It is part of every checkpoint.
+    """
+
+    share: Float[Tensor, ""]
+    """From 0 to 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("share", torch.zeros(()))

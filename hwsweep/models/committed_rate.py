@@ -36,6 +36,9 @@ class Delta(KLTerm):
     def penalty(self, kl: Latents) -> PerImage:
         return kl.sum(1)
 
+    def unfinished(self) -> str:
+        return ""
+
     def posterior(self, mu: Latents, log_var: Latents) -> tuple[Latents, Latents]:
         sigma = self.sigma_l + (self.sigma_u - self.sigma_l) * torch.sigmoid(log_var)
         committed_log_var = 2 * torch.log(sigma)

@@ -1,20 +1,22 @@
 """The penalty in a VAE's loss: the plain rate, or a published remedy against posterior collapse.
 
 loss = distortion + lambda * penalty, in nats per image; one class for each config of the group `kl`.
-In evaluation mode every penalty is the one at the end of its schedule: losses of different epochs compare, and the best
-epoch of a run (lowest `valid/loss`) is best by the loss that the schedule ends with, not by the smallest weight.
+A schedule counts in shares of the training. In evaluation mode every penalty is the one at its end: losses of different
+epochs compare, and the best epoch of a run (lowest `valid/loss`) is best by the loss that the schedule ends with, not
+by the smallest weight.
 The rate and the negative ELBO that a model reports are the true ones, whatever the penalty.
 """
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 
-import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from hwsweep.argument_checks import check_count, check_number
+from hwsweep.models import Progress
 
 Latents = Float[Tensor, "n latent"]
 PerImage = Float[Tensor, " n"]
@@ -25,11 +27,15 @@ class KLTerm(nn.Module):
 
     @abstractmethod
     def penalty(self, kl: Latents) -> PerImage:
-        """The factor of lambda, in nats per image, from the KL of each latent; counts a step in training mode."""
+        """The factor of lambda, in nats per image, from the KL of each latent."""
 
     @abstractmethod
     def posterior(self, mu: Latents, log_var: Latents) -> tuple[Latents, Latents]:
         """Mean and log-variance of q(z | x), from the output of the encoder."""
+
+    @abstractmethod
+    def unfinished(self) -> str:
+        """What the schedule had reached when these weights were trained, as a clause; empty if it was at its end."""
 
 
 class FreePosterior(KLTerm):
@@ -45,6 +51,9 @@ class Constant(FreePosterior):
     def penalty(self, kl: Latents) -> PerImage:
         return kl.sum(1)
 
+    def unfinished(self) -> str:
+        return ""
+
 
 class LinearAnnealing(FreePosterior):
     """The rate with a factor that grows linearly from 0 to 1 and stays at 1.
@@ -53,46 +62,51 @@ class LinearAnnealing(FreePosterior):
     Sønderby et al. 2016 (arXiv:1602.02282).
 
     Args:
-        warmup_steps: training batches until the factor is 1, >= 1.
+        warmup: share of the training until the factor is 1, in (0, 1].
     """
 
-    def __init__(self, *, warmup_steps: int) -> None:
+    def __init__(self, *, warmup: float) -> None:
         super().__init__()
-        check_count("kl.warmup_steps", warmup_steps)
-        self.warmup_steps = warmup_steps
-        self.steps = Steps()
+        check_number("kl.warmup", warmup, "(0, 1]", unit="share of the training")
+        self.warmup = warmup
+        self.progress = Progress()
 
     def penalty(self, kl: Latents) -> PerImage:
-        if not self.training:
-            return kl.sum(1)
-        return (self.steps.next() / self.warmup_steps).clamp(max=1) * kl.sum(1)
+        return self._factor() * kl.sum(1) if self.training else kl.sum(1)
+
+    def unfinished(self) -> str:
+        return _share_of_weight(float(self._factor()))
+
+    def _factor(self) -> Float[Tensor, ""]:
+        return (self.progress.share / self.warmup).clamp(max=1)
 
 
 class CyclicalAnnealing(FreePosterior):
     """The rate with a factor that starts again from 0 at each cycle (Fu et al. 2019, arXiv:1903.10145).
 
     Args:
-        cycle_steps: training batches of a cycle, >= 1. Fu et al.: a fourth of the training.
-        cycles: number of cycles; after them the factor stays 1.
+        cycles: number of cycles, of equal length, that fill the training (their M).
         ramp: share of a cycle in which the factor grows to 1 (their R), in (0, 1]; after it the factor is 1.
     """
 
-    def __init__(self, *, cycle_steps: int, cycles: int, ramp: float) -> None:
+    def __init__(self, *, cycles: int, ramp: float) -> None:
         super().__init__()
-        check_count("kl.cycle_steps", cycle_steps)
-        self.cycle_steps = cycle_steps
         check_count("kl.cycles", cycles)
         self.cycles = cycles
-        check_number("kl.ramp", ramp, "(0, 1]")
+        check_number("kl.ramp", ramp, "(0, 1]", unit="share of a cycle")
         self.ramp = ramp
-        self.steps = Steps()
+        self.progress = Progress()
 
     def penalty(self, kl: Latents) -> PerImage:
         if not self.training:
             return kl.sum(1)
-        step = self.steps.next()
-        factor = (step % self.cycle_steps / (self.ramp * self.cycle_steps)).clamp(max=1)
-        return factor.where(step < self.cycles * self.cycle_steps, 1.0) * kl.sum(1)
+        return (self.progress.share * self.cycles % 1 / self.ramp).clamp(max=1) * kl.sum(1)
+
+    def unfinished(self) -> str:
+        cycles = round(float(self.progress.share) * self.cycles, 5)  # the share is rounded to single precision
+        cycle = max(1, math.ceil(cycles))  # an epoch that ends with a cycle belongs to that cycle
+        clause = _share_of_weight(min(1.0, (cycles - cycle + 1) / self.ramp))
+        return f"{clause} in cycle {cycle} of {self.cycles}" if clause else ""
 
 
 class FreeBits(FreePosterior):
@@ -114,6 +128,9 @@ class FreeBits(FreePosterior):
     def penalty(self, kl: Latents) -> PerImage:
         return kl.where(kl.mean(0) >= self.free_nats, self.free_nats).sum(1)
 
+    def unfinished(self) -> str:
+        return ""
+
 
 class Capacity(FreePosterior):
     """|rate - capacity|, where the capacity grows (Burgess et al. 2018, arXiv:1804.03599).
@@ -122,34 +139,29 @@ class Capacity(FreePosterior):
 
     Args:
         capacity: nats per image at the end, >= 0; at 0 the penalty is the rate.
-        warmup_steps: training batches in which the capacity grows linearly from 0, >= 1.
+        warmup: share of the training in which the capacity grows linearly from 0, in (0, 1].
     """
 
-    def __init__(self, *, capacity: float, warmup_steps: int) -> None:
+    def __init__(self, *, capacity: float, warmup: float) -> None:
         super().__init__()
         check_number("kl.capacity", capacity, "[0, inf)")
         self.capacity = capacity
-        check_count("kl.warmup_steps", warmup_steps)
-        self.warmup_steps = warmup_steps
-        self.steps = Steps()
+        check_number("kl.warmup", warmup, "(0, 1]", unit="share of the training")
+        self.warmup = warmup
+        self.progress = Progress()
 
     def penalty(self, kl: Latents) -> PerImage:
-        if not self.training:
-            return (kl.sum(1) - self.capacity).abs()
-        return (kl.sum(1) - self.capacity * (self.steps.next() / self.warmup_steps).clamp(max=1)).abs()
+        return (kl.sum(1) - (self.reached() if self.training else self.capacity)).abs()
+
+    def unfinished(self) -> str:
+        reached = float(self.reached())
+        return "" if reached >= self.capacity else f"the capacity reached {reached:.3g} of {self.capacity:g} nats"
+
+    def reached(self) -> Float[Tensor, ""]:
+        """The capacity that these weights were trained with last, in nats per image."""
+        return (self.progress.share / self.warmup).clamp(max=1) * self.capacity
 
 
-class Steps(nn.Module):
-    """Counts training batches; the count is part of every checkpoint, so that a resumed run continues it."""
-
-    count: Int[Tensor, ""]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
-
-    def next(self) -> Int[Tensor, ""]:
-        """Number of this batch, from 0."""
-        step = self.count.clone()
-        self.count += 1
-        return step
+def _share_of_weight(factor: float) -> str:
+    """A clause about a factor on lambda below 1; else an empty text."""
+    return "" if factor >= 1 else f"the weight of the rate reached {math.floor(round(100 * factor, 3))} % of lambda"

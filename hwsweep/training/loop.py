@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Iterator
@@ -13,12 +14,14 @@ from torch import Tensor
 
 from hwsweep.argument_checks import check_choice, check_count, check_number
 from hwsweep.data import Examples, Splits
-from hwsweep.models import Batch, Model
+from hwsweep.models import Batch, Model, Progress
 from hwsweep.training import checkpoint
 from hwsweep.training.batches import evaluation_batches, n_examples, training_batch, training_batches
 from hwsweep.training.checkpoint import EpochMetrics, TrainingState
 from hwsweep.training.precision import PRECISIONS, autocast
 from hwsweep.training.schedules import Schedule
+
+log = logging.getLogger("hwsweep")
 
 EVALUATION_SEED = 1_000_003
 """Every evaluation draws the same noise, whatever the run's seed, so that epochs and runs compare."""
@@ -81,7 +84,8 @@ def fit(
     training stops after any epoch and goes on from last.pt.
 
     Args:
-        resume: a checkpoint of an earlier fit to go on from; its epochs are yielded again first.
+        resume: a checkpoint of an earlier fit to go on from; its epochs are yielded again first. If that fit had
+            another number of epochs, schedules go on as in a fit that had `plan.epochs` from its start.
 
     Raises:
         Diverged: a loss is not finite, or beyond `DIVERGED_FACTOR`; the message names epoch and learning rate.
@@ -93,6 +97,7 @@ def fit(
     peak_rates = [group["lr"] for group in optimizer.param_groups]
     if resume is not None:
         state.restore(resume, device)
+        _warn_of_another_length(state, plan.epochs)
         if resume.parent.absolute() != folder.absolute():
             checkpoint.save(folder / "best.pt", checkpoint.load(resume.with_name("best.pt")))
     else:
@@ -164,8 +169,10 @@ def _train_epoch(
     step_losses: list[Tensor] = []
     learning_rates: list[float] = []
     batches = training_batches(train, plan.batch_size, state.order)
+    n_steps = plan.epochs * len(batches)
     for step, indices in enumerate(batches, start=len(state.history) * len(batches)):
-        factor = schedule(step, plan.epochs * len(batches))
+        _set_progress(state.model, step / n_steps)
+        factor = schedule(step, n_steps)
         for group, peak_rate in zip(state.optimizer.param_groups, peak_rates, strict=True):
             group["lr"] = peak_rate * factor
         step_sums = _train_step(state.model, training_batch(train, indices), state.optimizer, plan)
@@ -173,6 +180,7 @@ def _train_epoch(
         learning_rates.append(state.optimizer.param_groups[0]["lr"])
         for name, total in step_sums.items():
             sums[name] = sums[name] + total if name in sums else total
+    _set_progress(state.model, (len(state.history) + 1) / plan.epochs)
     _require_finite(torch.stack(step_losses), learning_rates, len(state.history) + 1)
     return {name: float(total) / n_examples(train) for name, total in sums.items()}
 
@@ -187,6 +195,25 @@ def _train_step(model: Model, batch: Batch, optimizer: torch.optim.Optimizer, pl
         torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip_norm)
     optimizer.step()
     return {name: values.detach().sum() for name, values in losses.items()}
+
+
+def _set_progress(model: Model, share: float) -> None:
+    for module in model.modules():
+        if isinstance(module, Progress):
+            module.share.fill_(share)
+
+
+def _warn_of_another_length(state: TrainingState, n_epochs: int) -> None:
+    """Warn if the model has a schedule, and the checkpoint is of a training with another number of epochs."""
+    n_trained = len(state.history)
+    now = min(1.0, n_trained / n_epochs)
+    for module in state.model.modules():
+        if isinstance(module, Progress) and abs((before := float(module.share)) - now) > 1e-6:
+            if n_trained < n_epochs:
+                next_is = f"with epochs={n_epochs} it goes on at {100 * now:.0f} %"
+            else:
+                next_is = f"it stays there, because epochs={n_epochs} leaves no epoch to train"
+            log.warning("the checkpoint has %d epochs, and a schedule at %.0f %%: %s", n_trained, 100 * before, next_is)
 
 
 def _require_finite(step_losses: Tensor, learning_rates: list[float], epoch: int) -> None:

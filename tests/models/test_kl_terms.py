@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,9 +17,14 @@ from scipy.special import lambertw
 from small_vae import random_images, small_vae
 from torch.distributions import Normal, kl_divergence
 
+from hwsweep.data import Splits
+from hwsweep.models import Progress
 from hwsweep.models.committed_rate import Delta, committed_log_variances
 from hwsweep.models.kl_terms import Capacity, Constant, CyclicalAnnealing, FreeBits, KLTerm, LinearAnnealing
 from hwsweep.models.vae import VAE
+from hwsweep.training.checkpoint import EpochMetrics
+from hwsweep.training.loop import TrainingPlan, fit
+from hwsweep.training.schedules import ConstantLearningRate
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "kl"
 KL = torch.tensor([[0.1, 2.0, 0.0], [0.3, 4.0, 0.0]])  # two images, three latents
@@ -28,9 +35,17 @@ def vae(kl_term: KLTerm, **changes: Any) -> VAE:
     return small_vae(**({"kl_weight": 30.0, "kl_term": kl_term} | changes))
 
 
+def at(term: KLTerm, share: float) -> KLTerm:
+    """The term when so much of the training is done, as the training loop would have told it."""
+    for module in term.modules():
+        if isinstance(module, Progress):
+            module.share.fill_(share)
+    return term
+
+
 def factors(term: KLTerm, n_steps: int) -> list[float]:
-    """What the rate is multiplied with, step by step of a training."""
-    return [float(term.penalty(KL)[0] / RATE[0]) for _ in range(n_steps)]
+    """What the rate is multiplied with, step by step of a training of so many steps."""
+    return [float(at(term, step / n_steps).penalty(KL)[0] / RATE[0]) for step in range(n_steps)]
 
 
 def train(model: VAE, n_steps: int, optimizer: torch.optim.Optimizer | None = None) -> list[torch.Tensor]:
@@ -46,37 +61,57 @@ def train(model: VAE, n_steps: int, optimizer: torch.optim.Optimizer | None = No
 
 
 def test_linear_annealing_grows_evenly_to_one_and_stays() -> None:
-    assert factors(LinearAnnealing(warmup_steps=4), 7) == pytest.approx([0, 0.25, 0.5, 0.75, 1, 1, 1])
+    assert factors(LinearAnnealing(warmup=0.5), 8) == pytest.approx([0, 0.25, 0.5, 0.75, 1, 1, 1, 1])
+    assert factors(LinearAnnealing(warmup=1), 4) == pytest.approx([0, 0.25, 0.5, 0.75])
 
 
 def test_cyclical_annealing_starts_again_each_cycle_and_ends_at_one() -> None:
-    term = CyclicalAnnealing(cycle_steps=4, cycles=2, ramp=0.5)
-    assert factors(term, 11) == pytest.approx([0, 0.5, 1, 1, 0, 0.5, 1, 1, 1, 1, 1])
+    term = CyclicalAnnealing(cycles=2, ramp=0.5)
+    assert factors(term, 8) == pytest.approx([0, 0.5, 1, 1, 0, 0.5, 1, 1])
 
 
 def test_a_sawtooth_has_no_plateau() -> None:
-    assert factors(CyclicalAnnealing(cycle_steps=4, cycles=2, ramp=1.0), 6) == pytest.approx(
-        [0, 0.25, 0.5, 0.75, 0, 0.25]
-    )
+    assert factors(CyclicalAnnealing(cycles=2, ramp=1), 8) == pytest.approx([0, 0.25, 0.5, 0.75] * 2)
 
 
 @pytest.mark.parametrize(
     "term",
-    [LinearAnnealing(warmup_steps=3), CyclicalAnnealing(cycle_steps=3, cycles=1, ramp=0.5)],
+    [LinearAnnealing(warmup=0.3), CyclicalAnnealing(cycles=1, ramp=0.3)],
     ids=["linear", "cyclical"],
 )
 def test_annealing_at_its_end_and_in_evaluation_is_the_constant_weight_to_the_last_bit(term: KLTerm) -> None:
     expected = Constant().penalty(KL)
     assert torch.equal(term.eval().penalty(KL), expected)
-    factors(term.train(), 3)
-    assert torch.equal(term.penalty(KL), expected)
+    for share in (0.3, 0.7, 0.999):
+        assert torch.equal(at(term.train(), share).penalty(KL), expected)
 
 
-def test_evaluating_does_not_move_a_schedule() -> None:
-    term = LinearAnnealing(warmup_steps=4)
-    factors(term, 1)
-    term.eval().penalty(KL)
-    assert factors(term.train(), 1) == pytest.approx([0.25])
+@pytest.mark.parametrize(
+    ("term", "share", "clause"),
+    [
+        (LinearAnnealing(warmup=0.5), 0.3, "the weight of the rate reached 60 % of lambda"),
+        (LinearAnnealing(warmup=0.5), 0.4999, "the weight of the rate reached 99 % of lambda"),
+        (LinearAnnealing(warmup=0.5), 0.0, "the weight of the rate reached 0 % of lambda"),
+        (LinearAnnealing(warmup=0.3), 0.3, ""),
+        (LinearAnnealing(warmup=1), 1.0, ""),
+        (CyclicalAnnealing(cycles=4, ramp=0.5), 0.3, "the weight of the rate reached 40 % of lambda in cycle 2 of 4"),
+        (CyclicalAnnealing(cycles=4, ramp=1), 0.24, "the weight of the rate reached 96 % of lambda in cycle 1 of 4"),
+        (CyclicalAnnealing(cycles=4, ramp=0.5), 0.4, ""),  # at full weight
+        (CyclicalAnnealing(cycles=5, ramp=1), 0.6, ""),  # at the end of the third cycle
+        (CyclicalAnnealing(cycles=3, ramp=1), 1 / 3, ""),
+        (CyclicalAnnealing(cycles=3, ramp=1), 1.0, ""),
+        (CyclicalAnnealing(cycles=3, ramp=0.5), 0.0, "the weight of the rate reached 0 % of lambda in cycle 1 of 3"),
+        (Capacity(capacity=10, warmup=0.5), 0.25, "the capacity reached 5 of 10 nats"),
+        (Capacity(capacity=10, warmup=0.3), 0.1, "the capacity reached 3.33 of 10 nats"),
+        (Capacity(capacity=10, warmup=0.5), 0.5, ""),
+        (Capacity(capacity=0, warmup=0.5), 0.1, ""),
+        (Constant(), 0.1, ""),
+        (FreeBits(free_nats=0.5), 0.1, ""),
+        (Delta(delta=0.5), 0.1, ""),
+    ],
+)
+def test_a_schedule_says_what_it_had_reached_unless_that_is_its_end(term: KLTerm, share: float, clause: str) -> None:
+    assert at(term, share).unfinished() == clause
 
 
 def test_free_bits_replaces_the_kl_of_a_latent_whose_mean_is_below_the_threshold() -> None:
@@ -96,14 +131,15 @@ def test_free_bits_without_free_nats_is_the_constant_weight() -> None:
 
 
 def test_capacity_is_the_distance_of_each_images_rate_from_what_has_grown_so_far() -> None:
-    term = Capacity(capacity=3.0, warmup_steps=2)
-    expected = [[2.1, 4.3], [0.6, 2.8], [0.9, 1.3], [0.9, 1.3]]  # capacities 0, 1.5, 3, 3
-    for penalty in expected:
-        torch.testing.assert_close(term.penalty(KL), torch.tensor(penalty))
+    term = Capacity(capacity=3.0, warmup=0.5)
+    expected = {0.0: [2.1, 4.3], 0.25: [0.6, 2.8], 0.5: [0.9, 1.3], 0.75: [0.9, 1.3]}  # capacities 0, 1.5, 3, 3
+    for share, penalty in expected.items():
+        torch.testing.assert_close(at(term, share).penalty(KL), torch.tensor(penalty))
+    assert float(cast(Capacity, at(term, 0.25)).reached()) == pytest.approx(1.5)
 
 
 def test_in_evaluation_the_capacity_is_the_last_one() -> None:
-    torch.testing.assert_close(Capacity(capacity=3.0, warmup_steps=50).eval().penalty(KL), torch.tensor([0.9, 1.3]))
+    torch.testing.assert_close(Capacity(capacity=3.0, warmup=1).eval().penalty(KL), torch.tensor([0.9, 1.3]))
 
 
 @pytest.mark.parametrize("delta", [1e-4, 0.1, 0.5, 3.0, 10.0])
@@ -148,40 +184,96 @@ def test_with_every_remedy_in_conf_rate_and_neg_elbo_are_the_true_ones(path: Pat
 
 
 @pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda path: path.stem)
-def test_a_resumed_training_goes_on_with_the_schedule_to_the_same_bits(path: Path) -> None:
+def test_a_resumed_training_goes_on_with_the_schedule_to_the_same_bits(path: Path, tmp_path: Path) -> None:
     conf = yaml.safe_load(path.read_text())
-    whole = vae(instantiate(conf))
-    train(whole, 5)
-    half = {name: values.clone() for name, values in whole.state_dict().items()}
-    noise = torch.get_rng_state()
-    expected = train(whole, 5)
-    rest = vae(instantiate(conf))
-    rest.load_state_dict(half)
-    torch.set_rng_state(noise)
-    assert train(rest, 5) == expected
+    whole = losses_of_epochs(fitted(instantiate(conf), tmp_path / "whole", 4))
+    losses_of_epochs(fitted(instantiate(conf), tmp_path / "cut", 4), stop=1)
+    again = losses_of_epochs(fitted(instantiate(conf), tmp_path / "cut", 4, tmp_path / "cut" / "last.pt"))
+    assert again == whole
+
+
+def fitted(term: KLTerm, folder: Path, epochs: int, resume: Path | None = None) -> Iterator[EpochMetrics]:
+    """A training of two steps an epoch, with whatever the checkpoint gives."""
+    model, images = vae(term), random_images()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    plan = TrainingPlan(
+        epochs=epochs, batch_size=7, clip_norm=None, precision="float32", seed=0, select="valid/distortion"
+    )
+    return fit(model, Splits(images, images, images), optimizer, ConstantLearningRate(), plan, folder, resume)
+
+
+def losses_of_epochs(epochs: Iterator[EpochMetrics], stop: int = 99) -> list[float]:
+    return [metrics["train/loss"] for metrics in islice(epochs, stop)]
+
+
+def test_the_loop_moves_a_schedule_in_shares_of_all_steps(tmp_path: Path) -> None:
+    class Recorded(Constant):
+        def __init__(self) -> None:
+            super().__init__()
+            self.progress = Progress()
+            self.shares: list[float] = []
+
+        def penalty(self, kl: torch.Tensor) -> torch.Tensor:
+            if self.training:
+                self.shares.append(float(self.progress.share))
+            return kl.sum(1)
+
+    term = Recorded()
+    assert [float(term.progress.share) for _ in fitted(term, tmp_path, 4)] == [0.25, 0.5, 0.75, 1.0]
+    assert term.shares == [step / 8 for step in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("first", "stop", "then", "warning"),
+    [
+        (4, 2, 4, ""),
+        (4, 4, 4, ""),
+        (4, 4, 2, ""),  # the schedule was at its end
+        (4, 4, 8, "the checkpoint has 4 epochs, and a schedule at 100 %: with epochs=8 it goes on at 50 %"),
+        (8, 2, 4, "the checkpoint has 2 epochs, and a schedule at 25 %: with epochs=4 it goes on at 50 %"),
+        (8, 2, 1, "the checkpoint has 2 epochs, and a schedule at 25 %: it stays there, because epochs=1 leaves no"),
+    ],
+)
+def test_a_resumed_training_of_another_length_warns_that_the_schedule_changes(
+    first: int, stop: int, then: int, warning: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    losses_of_epochs(fitted(LinearAnnealing(warmup=0.9), tmp_path, first), stop)
+    term = LinearAnnealing(warmup=0.9)
+    losses_of_epochs(fitted(term, tmp_path, then, tmp_path / "last.pt"))
+    assert caplog.text.count("schedule") == bool(warning)
+    assert warning in caplog.text
+    assert (term.unfinished() == "") == (then > 1)
+
+
+def test_a_longer_training_after_a_resumption_has_the_schedule_of_the_longer_one(tmp_path: Path) -> None:
+    term = LinearAnnealing(warmup=1)
+    losses_of_epochs(fitted(LinearAnnealing(warmup=1), tmp_path, 4))
+    epochs = fitted(term, tmp_path, 8, tmp_path / "last.pt")
+    shares = [float(term.progress.share) for _ in epochs]
+    assert shares[3:] == [1.0, 0.625, 0.75, 0.875, 1.0]  # the first is the checkpoint's own
 
 
 @pytest.mark.parametrize(
     ("term", "settings", "message"),
     [
-        (LinearAnnealing, {"warmup_steps": 0}, r"`kl.warmup_steps` must be a whole number, at least 1, but got 0"),
-        (CyclicalAnnealing, {"cycle_steps": 0, "cycles": 1, "ramp": 0.5}, r"`kl.cycle_steps` must be a whole"),
-        (CyclicalAnnealing, {"cycle_steps": 9, "cycles": 0, "ramp": 0.5}, r"`kl.cycles` must be a whole"),
         (
-            CyclicalAnnealing,
-            {"cycle_steps": 9, "cycles": 1, "ramp": 0},
-            r"`kl.ramp` must be a number in \(0, 1\], but got 0",
+            LinearAnnealing,
+            {"warmup": 0},
+            r"`kl.warmup` must be a number in \(0, 1\] \(share of the training\), but got 0",
         ),
+        (LinearAnnealing, {"warmup": 400}, r"`kl.warmup` must be a number in \(0, 1\] .*, but got 400"),
+        (CyclicalAnnealing, {"cycles": 0, "ramp": 0.5}, r"`kl.cycles` must be a whole"),
+        (CyclicalAnnealing, {"cycles": 1, "ramp": 0}, r"`kl.ramp` must be a number in \(0, 1\] .*, but got 0"),
         (FreeBits, {"free_nats": -1.0}, r"`kl.free_nats` must be a finite number >= 0, but got -1.0"),
         (
             Capacity,
-            {"capacity": math.nan, "warmup_steps": 1},
+            {"capacity": math.nan, "warmup": 1},
             r"`kl.capacity` must be a finite number >= 0, but got nan",
         ),
         (
             Capacity,
-            {"capacity": 1.0, "warmup_steps": -1},
-            r"`kl.warmup_steps` must be a whole number, at least 1, but got -1",
+            {"capacity": 1.0, "warmup": -1},
+            r"`kl.warmup` must be a number in \(0, 1\] .*, but got -1",
         ),
         (
             Delta,
