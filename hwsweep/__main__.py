@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 raise_gc_threshold()
 
+REPLACED = {
+    "kl.warmup_steps": "kl.warmup, a share of the training, such as kl.warmup=0.5",
+    "kl.cycle_steps": "kl.cycles alone, such as kl.cycles=4: the cycles fill the training",
+}
+"""What to write instead of a key that is no more."""
+
 
 def main() -> None:
     """Let Hydra read the command line and train, or sweep."""
@@ -57,6 +63,7 @@ def program() -> None:
         from hwsweep.processes import ensure_output  # a signal that comes meanwhile is handled already
 
         ensure_output()
+        _refuse_replaced_keys()
         try:
             main()
         except Interrupted:
@@ -65,6 +72,13 @@ def program() -> None:
             if hint := _did_you_mean(end.__context__):
                 print(hint, file=sys.stderr)
             raise
+
+
+def _refuse_replaced_keys() -> None:
+    for argument in sys.argv[1:]:
+        key = argument.lstrip("+~").partition("=")[0]
+        if key in REPLACED:
+            raise SystemExit(f"hwsweep: `{key}` counted training batches and is no more; write {REPLACED[key]}")
 
 
 def _did_you_mean(error: BaseException | None) -> str:
@@ -81,7 +95,8 @@ def _did_you_mean(error: BaseException | None) -> str:
 
     from hwsweep.sweep.hydra_internals import did_you_mean
 
-    choices = [argument for argument in sys.argv[1:] if argument.startswith(("model=", "dataset=", "experiment="))]
+    groups = ("model=", "dataset=", "experiment=", "optimizer=", "schedule=", "kl=")
+    choices = [argument for argument in sys.argv[1:] if argument.startswith(groups)]
     with initialize_config_dir(str(conf_path()), version_base="1.3"):
         return did_you_mean(error, compose("config", choices, return_hydra_config=True))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -281,9 +282,12 @@ def test_help_and_cfg_import_nothing_heavy(workplace: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["vae.lamda=1"], "did you mean vae.lambda?"),
-        pytest.param(["-m", "vae.lambda=1,2", "optimiser.lr=1"], "did you mean optimizer.lr?", marks=pytest.mark.slow),
+        (["vae.lamda=1"], r"did you mean vae\.lambda\?"),
+        pytest.param(
+            ["-m", "vae.lambda=1,2", "optimiser.lr=1"], r"did you mean optimizer\.lr\?", marks=pytest.mark.slow
+        ),
         (["model=vea"], "model/vea"),
+        (["-m", "kl=linear", "kl.warmup_steps=9,99"], "`kl.warmup_steps` counted training batches .* write kl.warmup,"),
         (["vae.lambda=big"], "hwsweep: `vae.lambda` must be a finite number >= 0, but got 'big'"),
     ],
 )
@@ -292,7 +296,7 @@ def test_a_mistake_on_the_command_line_gives_one_message_and_a_nonzero_exit_code
 ) -> None:
     done = hwsweep(*arguments)
     assert done.returncode != 0
-    assert message in done.stderr
+    assert re.search(message, done.stderr)
     assert "Traceback" not in done.stderr
 
 
