@@ -27,6 +27,7 @@ class Adam:
 
     lr: float
     betas: Sequence[float]
+    eps: float
     weight_decay: float
     decoupled_weight_decay: bool
     fused: bool
@@ -35,14 +36,21 @@ class Adam:
         for name in ("lr", "weight_decay"):
             check_number(f"optimizer.{name}", getattr(self, name), "[0, inf)")
         check_numbers("optimizer.betas", self.betas, 2, "[0, 1)")
+        check_number("optimizer.eps", self.eps, "(0, inf)")
         for name in ("decoupled_weight_decay", "fused"):
             check_choice(f"optimizer.{name}", getattr(self, name), (True, False))
 
     def __call__(self, parameters: Parameters) -> optim.Optimizer:
-        first, second = self.betas
         kind = optim.AdamW if self.decoupled_weight_decay else optim.Adam
-        dense = partial(kind, lr=self.lr, betas=(first, second), weight_decay=self.weight_decay, fused=self.fused)
-        return _split(parameters, dense, partial(optim.SparseAdam, lr=self.lr, betas=(first, second)))
+        return _split(
+            parameters,
+            self._with_moments(partial(kind, weight_decay=self.weight_decay, fused=self.fused)),
+            self._with_moments(optim.SparseAdam),
+        )
+
+    def _with_moments(self, kind: Callable[..., optim.Optimizer]) -> Callable[[list[nn.Parameter]], optim.Optimizer]:
+        first, second = self.betas
+        return partial(kind, lr=self.lr, betas=(first, second), eps=self.eps)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import nn
 from hwsweep.models.embedding import TokenEmbedding
 from hwsweep.training.optimizers import SGD, Adam, DenseAndSparse
 
-BETAS = {"lr": 0.01, "betas": [0.8, 0.9], "fused": True}
+BETAS = {"lr": 0.01, "betas": [0.8, 0.9], "eps": 0.03, "fused": True}
 ADAM = {**BETAS, "weight_decay": 0.0, "decoupled_weight_decay": False}
 ADAMW = {**BETAS, "weight_decay": 0.1, "decoupled_weight_decay": True}
 SETTINGS: list[tuple[Callable[..., Any], dict[str, Any], type[torch.optim.Optimizer]]] = [
@@ -51,7 +51,7 @@ def test_adam_on_rows_that_every_step_touches_equals_dense_adam_with_the_gradien
     every_word = [1, 2, 2, 3, 4, 5, 6]
     sparse, dense = network(), network(sparse=False)
     train(sparse, Adam(**ADAM)(sparse.parameters()), 5, every_word)
-    train(dense, torch.optim.Adam(dense.parameters(), lr=0.01, betas=(0.8, 0.9)), 5, every_word)
+    train(dense, torch.optim.Adam(dense.parameters(), lr=0.01, betas=(0.8, 0.9), eps=0.03), 5, every_word)
     for ours, theirs in zip(sparse.parameters(), dense.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs)
 
@@ -105,6 +105,7 @@ def test_the_learning_rate_of_both_kinds_is_set_through_the_groups_also_after_lo
             {"betas": [0.9, 1.0]},
             r"`optimizer.betas` must be a list of 2 numbers in \[0, 1\), but got \[0.9, 1.0\]",
         ),
+        (Adam, ADAM, {"eps": 0}, "`optimizer.eps` must be a finite number > 0, but got 0"),
         (SGD, SETTINGS[2][1], {"momentum": -0.1}, "`optimizer.momentum` must be a finite number >= 0"),
     ],
 )
