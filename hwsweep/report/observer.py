@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -16,6 +16,7 @@ from hwsweep.report.terminal_table import print_table
 from hwsweep.report.write import write_report
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.execution.fork_server import worker_pool
+from hwsweep.sweep.outcome import error_message
 from hwsweep.sweep.study.stored_view import has_ended
 from hwsweep.sweep.study.view import StudyView
 from hwsweep.sweep.table import plain_console
@@ -42,33 +43,44 @@ class StudyReport:
         chart_view.save(store, view.name, view.axes, view.config.table, view.objective_names[0])
 
     def finished(self, view: StudyView) -> None:
+        """Show the study's result.
+
+        Raises:
+            SweepError: a part of it could not be written; the others are.
+        """
         console = plain_console()
         say = partial(console.print, soft_wrap=True)
         print_table(view, console)
         for sentence in verdict_sentences(view):
             say(sentence)
-        with _errors_printed(say, view.name, "the page"):
+        problems: list[str] = []
+        with _errors_noted("the page", problems):
             with worker_pool(2 if len(view.trials) <= MAX_TRIALS else 0) as processes:
                 report = write_report(view, processes)
             for problem in report.problems:
                 say(f"not drawn: {problem}")
             say(f"page: {report.page}")
-            with _errors_printed(say, view.name, "the study's MLflow run"):
+            with _errors_noted("the study's MLflow run", problems):
                 log_study(view, _store(view.config), [report.page, report.table, *report.figures])
         if has_ended(view.directory):
-            with _errors_printed(say, view.name, "the state of unfinished runs"):
+            with _errors_noted("the state of unfinished runs", problems):
                 runs.end_running_trials(_store(view.config), view.name)
+        if problems:
+            raise SweepError(
+                f"{'; '.join(problems)}; the trials are stored, and the same command makes what is missing"
+            )
 
 
 @contextmanager
-def _errors_printed(say: Callable[[str], None], study: str, subject: str) -> Iterator[None]:
-    """Print an error instead of raising it: the trials are stored, and the report can be written again."""
+def _errors_noted(subject: str, problems: list[str]) -> Iterator[None]:
+    """Note an error instead of raising it: what comes after the block is still to be done."""
     try:
         yield
+    except BrokenPipeError:
+        raise
     except Exception as error:
         log.debug("%s", subject, exc_info=True)
-        say(f"hwsweep: {subject} could not be written: {type(error).__name__}: {error}")
-        say(f"again: python -m hwsweep.report {study}")
+        problems.append(f"{subject} could not be written: {error_message(error)}")
 
 
 def _store(config: DictConfig) -> runs.Store:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor
+from contextlib import suppress
 from functools import cached_property
 from itertools import repeat
 from pathlib import Path
@@ -27,12 +28,18 @@ class StudyFigures:
     """
 
     def __init__(self, view: StudyView, model: ModelStudy, processes: Executor | None = None) -> None:
-        draws = [*model.figures(), draw_search]
-        self._attempts = (map if processes is None else processes.map)(attempt, draws, repeat(view))
+        self._draws = [*model.figures(), draw_search]
+        self._view = view
+        self._drawn: Iterator[tuple[list[StudyFigure], list[str]]] | None = None
+        with suppress(BrokenExecutor):  # its processes were killed
+            self._drawn = None if processes is None else processes.map(attempt, self._draws, repeat(view))
 
     @cached_property
     def _results(self) -> list[tuple[list[StudyFigure], list[str]]]:
-        return list(self._attempts)
+        with suppress(BrokenExecutor):
+            if self._drawn is not None:
+                return list(self._drawn)
+        return list(map(attempt, self._draws, repeat(self._view)))
 
     @property
     def figures(self) -> list[StudyFigure]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,8 @@ from hwsweep.report.naming import verdict_sentences
 from hwsweep.report.observer import StudyReport
 from hwsweep.report.study_run import log_study
 from hwsweep.report.terminal_table import print_table
+from hwsweep.report.write import write_report
+from hwsweep.sweep import SweepError
 from hwsweep.sweep.study.view import RunView, StudyView
 from hwsweep.tracking import runs
 
@@ -67,8 +72,8 @@ def test_the_verdict_on_a_point_with_several_seeds_names_the_run_that_it_comes_f
     assert verdict_sentences(view) == ["lambda = 1 (the first of 3 seeds): healthy: an example"]
 
 
-def test_a_page_that_cannot_be_written_is_a_message_and_the_study_ends_normally(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_page_that_cannot_be_written_is_a_message_and_the_same_command_makes_it(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(view: StudyView, processes: object) -> None:
         raise OSError("no space left")
@@ -76,10 +81,19 @@ def test_a_page_that_cannot_be_written_is_a_message_and_the_study_ends_normally(
     monkeypatch.setattr("hwsweep.report.observer.write_report", broken)
     view = study(workplace, trial(workplace, 0, 0))
     view.config.tracking = {"uri": f"sqlite:///{workplace}/mlruns/mlflow.db", "artifacts": "mlruns/artifacts"}
-    StudyReport().finished(view)
-    output = capsys.readouterr().out
-    assert "the page could not be written: OSError: no space left" in output
-    assert "again: python -m hwsweep.report mine" in output
+    with pytest.raises(SweepError, match=r"the page could not be written: OSError: no space left; .* the same command"):
+        StudyReport().finished(view)  # what the sweep then leaves out is the mark that the study has ended
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_page_whose_processes_are_killed_is_drawn_without_them(workplace: Path, is_known: bool) -> None:
+    view = study(workplace, *(with_verdict(trial(workplace, number, number), "healthy") for number in range(5)))
+    with ProcessPoolExecutor(1, get_context("fork")) as broken:
+        killed = broken.submit(os._exit, 1)
+        if is_known:
+            killed.exception()
+        report = write_report(view, broken)
+    assert report.page.exists() and report.figures and report.problems == []
 
 
 def test_of_a_long_study_the_terminal_shows_the_best_200_by_number_and_says_so(tmp_path: Path) -> None:
