@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import time
 from collections import Counter
 from pathlib import Path
 
-from hwsweep import run_folder
+from hwsweep import files, run_folder
 from hwsweep.signals import TO_STOP, Interrupted, StopRequest
 from hwsweep.sweep import SweepError, disk, outcome
 from hwsweep.sweep.execution.executor import AskedToPrune, Executor, Job, JobEnd, Message, missing_outcome
@@ -20,7 +21,12 @@ from hwsweep.sweep.study.view import Observer
 
 PAUSE = 0.5
 """Seconds between two looks at what runs, here or in other processes of the study."""
-GO_ON = "interrupted; the same command goes on where it stopped"
+
+
+def interrupted_message() -> str:
+    """What the user reads after an interruption: the command as the shell gave it, with a fixed time for `$(date)`."""
+    command = files.without_passwords(shlex.join(sys.orig_argv))
+    return f"interrupted; the same command goes on where it stopped: {command}"
 
 
 class Runner:
@@ -33,7 +39,7 @@ class Runner:
         self.observer = observer
         self.n_killed: Counter[str] = Counter()
         """How often each run was killed from outside, by its folder."""
-        self.stop_request = StopRequest(GO_ON)
+        self.stop_request = StopRequest(interrupted_message())
         self.no_space: str | None = None
         """What to say once a disk is full; all trials that have not ended then wait."""
 
@@ -53,7 +59,10 @@ class Runner:
         finally:
             self.executor.kill()
             self.study.ownership.release()
-        self._finish()
+        try:
+            self._finish()
+        except Interrupted as error:
+            raise Interrupted(error.signal, interrupted_message()) from error
         self._exit()
 
     def _loop(self, display: LiveDisplay) -> None:
@@ -150,7 +159,7 @@ class Runner:
     def _exit(self) -> None:
         """Exit with a code and a message if the sweep did not reach its total."""
         if self.stop_request.signal is not None:
-            raise Interrupted(self.stop_request.signal, GO_ON)
+            raise Interrupted(self.stop_request.signal, interrupted_message())
         if self.no_space is not None:
             raise SweepError(self.no_space)
         if self._has_too_many_failures:

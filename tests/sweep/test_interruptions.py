@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -106,6 +107,8 @@ def test_a_sweep_that_ends_between_its_last_trial_and_its_page_makes_only_the_pa
     arguments = ("x=1,2", "hydra.sweeper.observer={_target_:watcher.Page}")
     killed = sweep(*arguments)
     assert (killed.code, (tmp_path / "page").exists()) == (code, False)
+    goes_on = f"interrupted; the same command goes on where it stopped: {shlex.join(command(*arguments))}\n"
+    assert killed.err == (goes_on if name == "SIGINT" else "")
     ran = sweep(*arguments)
     assert ran.code == 0, ran.err
     assert "trial 0" not in ran.out
