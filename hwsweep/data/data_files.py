@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import NamedTuple, Protocol
 
@@ -111,7 +111,9 @@ def is_hidden(name: str) -> bool:
 
 
 def files_below(folder: str, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
-    """All files in the folder and the folders below it, sorted by name; links are followed, hidden names skipped.
+    """All files in the folder and the folders below it, sorted by name.
+
+    Links are followed; a link to nothing is a file, too. Hidden names, pipes, sockets and devices are skipped.
 
     Args:
         above: device and inode of the folders above: a link to one of them would have no end.
@@ -132,16 +134,33 @@ def files_below(folder: str, above: frozenset[tuple[int, int]] = frozenset()) ->
             continue
         if os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir():  # noqa: PTH112
             yield from files_below(entry.path, above | {identity})
-        else:
+        elif _is_file_or_broken_link(entry):
             yield entry.path
+
+
+def _is_file_or_broken_link(entry: os.DirEntry[str]) -> bool:
+    if entry.is_symlink():
+        return os.path.isfile(entry.path) or not os.path.exists(entry.path)  # noqa: PTH113, PTH110
+    return entry.is_file()
+
+
+def split_folders(folders: Iterable[str]) -> list[str]:
+    """Of these names of folders, those of splits, train first; none if there is no train or no other split."""
+    order = ("train", "training", "test", "testing", "valid", "validation", "val", "dev")
+    splits = sorted((name for name in folders if name.lower() in order), key=lambda name: order.index(name.lower()))
+    return splits if len(splits) > 1 and splits[0].lower().startswith("train") else []
 
 
 def report_left_out(source: Path, names: Sequence[str], wanted: str) -> None:
     """Say how many files of a data set are left out for their names, by ending; nothing if there are none."""
     if names:
-        endings = Counter(PurePath(name).suffix or "no ending" for name in names)
-        counts = ", ".join(f"{n} {ending}" for ending, n in endings.most_common(5))
-        log.warning("%d files in %s are left out, because they are not %s: %s", len(names), source, wanted, counts)
+        log.warning("left out in %s: %s; only %s are read", source, endings(names), wanted)
+
+
+def endings(names: Sequence[str]) -> str:
+    """The number of files with each ending, as text; the five most frequent ones."""
+    counts = Counter(PurePath(name).suffix or "no ending" for name in names)
+    return ", ".join(f"{n} {ending}" for ending, n in counts.most_common(5))
 
 
 def load_or_make(

@@ -116,7 +116,7 @@ def _decoded(
 def _decode(
     name: str, read: Callable[[str], BinaryIO], shape: tuple[int, int, int], background: str
 ) -> UInt8[np.ndarray, "c h w"] | BrokenImage:
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     channels, height, width = shape
     try:
@@ -129,6 +129,8 @@ def _decode(
                 upright = Image.alpha_composite(behind, upright.convert("RGBA"))
             converted = upright.convert("L" if channels == 1 else "RGB")
             resized = ImageOps.fit(converted, (width, height), Image.Resampling.LANCZOS)
+    except UnidentifiedImageError:  # its text holds the address of a Python object
+        return BrokenImage(name, "not an image, or of a format that Pillow cannot read")
     except (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError, zipfile.BadZipFile) as error:
         return BrokenImage(name, str(error))  # RuntimeError: an encrypted zip
     pixels = np.asarray(resized, dtype=np.uint8).reshape(height, width, channels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import zipfile
 from collections.abc import Callable, Iterator
@@ -11,7 +12,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO, NamedTuple
 
 from hwsweep.data import DataError
-from hwsweep.data.data_files import files_below, is_hidden, report_left_out
+from hwsweep.data.data_files import endings, files_below, is_hidden, report_left_out, split_folders
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 
@@ -34,15 +37,20 @@ def image_files(source: Path) -> list[ImageFile]:
     """
     if not source.exists():
         raise DataError(f"there is no folder or zip of images at {source}; set dataset.path")
-    endings = ", ".join(sorted(SUFFIXES))
+    suffixes = ", ".join(sorted(SUFFIXES))
     files: list[ImageFile] = []
-    others: list[ImageFile] = []
+    names: list[str] = []  # of other files
     for file in sorted(_in_folder(source) if source.is_dir() else _in_zip(source)):
-        is_image = os.path.splitext(file.name)[1].lower() in SUFFIXES  # noqa: PTH122
-        (files if is_image else others).append(file)
+        if os.path.splitext(file.name)[1].lower() in SUFFIXES:  # noqa: PTH122
+            files.append(file)
+        else:
+            names.append(file.name)
     if not files:
-        raise DataError(f"no images in {source}: looked for {endings}")
-    report_left_out(source, [file.name for file in others], f"images ({endings})")
+        found = f", but there are only {endings(names)}" if names else ""
+        raise DataError(f"no images in {source}: looked for {suffixes}{found}")
+    if splits := split_folders({file.name.partition("/")[0] for file in files if "/" in file.name}):
+        log.warning("%s are read as one set of images, and splits are drawn from it", ", ".join(splits))
+    report_left_out(source, names, f"images ({suffixes})")
     return files
 
 

@@ -14,6 +14,7 @@ from hwsweep.data.data_files import (
     not_downloadable,
     report_left_out,
     require,
+    split_folders,
 )
 from hwsweep.data.download import download
 from hwsweep.data.splitting import check_share
@@ -197,13 +198,12 @@ def _check_no_splits(path: Path, files: Sequence[tuple[str, ...]]) -> None:
         files: parts of their names, relative to `path`.
 
     Raises:
-        DataError: they are train and test, with folders in them.
+        DataError: they are train and test or the like, with folders in them.
     """
-    splits = {parts[0].lower(): path / parts[0] for parts in files if len(parts) > 2}
-    if {"train", "test"} <= splits.keys():
+    if splits := split_folders({parts[0] for parts in files if len(parts) > 2}):
         raise DataError(
             f"{path} must hold one folder for each class, but it holds splits, with the classes in them: set "
-            f"dataset.path={splits['train']} dataset.test_path={splits['test']} dataset.test=null"
+            f"dataset.path={path / splits[0]} dataset.test_path={path / splits[1]} dataset.test=null"
         )
 
 

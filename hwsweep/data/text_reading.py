@@ -77,11 +77,12 @@ def read_texts(paths: Sequence[Path], encoding: str | None) -> list[str]:
         for number in foreign:
             texts[number] = _decode(paths[number], contents[number], recognised)
         log.warning(
-            "%d of %d files are not UTF-8, the first is %s: all are read as %s. If that is wrong, set dataset.encoding",
+            "not UTF-8: %d of %d files, the first is %s; read as %s, as in %r. If that is wrong, set dataset.encoding",
             len(foreign),
             len(paths),
             paths[foreign[0]],
             recognised,
+            _first_foreign_words(texts[foreign[0]] or ""),
         )
     return [text for text in texts if text is not None]
 
@@ -103,7 +104,7 @@ def read_table(
     if len(lines) <= header:
         raise DataError(f"{path} has no rows{' below its header' if lines else ''}: name a table with texts and labels")
     n_columns = len(lines[0][1])
-    names = lines[0][1] if header else [str(number) for number in range(1, n_columns + 1)]
+    names = [cell.strip() for cell in lines[0][1]] if header else [str(number) for number in range(1, n_columns + 1)]
     text_columns = [_column(path, names, name, "text") for name in texts]
     label_column = _column(path, names, label, "label")
     rows = []
@@ -114,6 +115,8 @@ def read_table(
                 f"{origin}: {len(cells)} columns, but the first row has {n_columns}. Put texts that contain the "
                 f"delimiter {delimiter!r} in double quotes, or set dataset.delimiter"
             )
+        if header and cells == lines[0][1]:
+            raise DataError(f"{origin}: the header stands here again. Remove this row")
         if not (value := cells[label_column].strip()):
             raise DataError(
                 f"{origin}: every text needs a label, but column `{label}` is empty. Fill it in, or remove the row"
@@ -126,23 +129,29 @@ def _cells(path: Path, content: str, delimiter: str) -> list[tuple[int, list[str
     """The cells of each row that is not blank, with the number of the row's last line."""
     csv.field_size_limit(sys.maxsize)  # Python's own limit is 131,072 characters; texts may be longer
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
+    rows, n_lines = [], 0
     try:
-        return [(reader.line_num, cells) for cells in reader if cells]
+        for cells in reader:
+            n_lines = reader.line_num
+            rows += [(n_lines, cells)] if cells else []
     except csv.Error as error:
         raise DataError(
-            f'{path}, line {reader.line_num}: {error}. Write a double quote inside a quoted text twice: ""'
+            f"{path}, line {n_lines + 1}: {error}, in the row that begins here. Close the quotes of each quoted text. "
+            'Write a double quote inside a quoted text twice: ""'
         ) from error
+    return rows
 
 
 def _column(path: Path, names: Sequence[str], name: str, key: str) -> int:
+    if names.count(name) > 1:
+        raise DataError(f"{path} has {names.count(name)} columns `{name}` (dataset.{key}). Give each its own name")
     if name in names:
         return names.index(name)
     similar = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {similar[0]}?" if similar else ""
-    if delimiters := [
-        spelling for spelling, character in DELIMITERS.items() if len(names) == 1 and character in names[0]
-    ]:
-        hint = f". Is the delimiter another one? dataset.delimiter={delimiters[0]}"
+    if len(names) == 1 and (others := re.findall(r"[^\w \"'-]", names[0])):
+        spellings = [spelling for spelling, character in DELIMITERS.items() if character in others]
+        hint = f". Is the delimiter another one? dataset.delimiter={[*spellings, repr(others[0])][0]}"
     columns = ", ".join(name[:40] for name in names[:20])
     raise DataError(f"{path} has no column `{name}` (dataset.{key}); its columns: {columns}{hint}")
 
@@ -158,8 +167,13 @@ def _utf8(path: Path, content: bytes) -> str | None:
     """The text; None if it has bytes that are not UTF-8."""
     if (zero := content.find(0)) >= 0:
         raise DataError(
-            f"{path}, line {_line(content, zero)}: byte 0x00 is not text. The file is damaged, binary or UTF-16. "
-            "Save it as UTF-8, name its encoding (dataset.encoding=utf-16), or remove it"
+            f"{path}, line {_line(content, zero)}: byte 0x00 is not text. The file is damaged, packed, binary or "
+            "UTF-16. Save it as UTF-8, name its encoding (dataset.encoding=utf-16), or remove it"
+        )
+    if (escape := content.find(b"\x1b$")) >= 0:
+        raise DataError(
+            f"{path}, line {_line(content, escape)}: an escape sequence of ISO-2022 begins here, not text in UTF-8. "
+            "Name its encoding, such as dataset.encoding=iso2022_jp or iso2022_kr, or save it as UTF-8"
         )
     try:
         return content.decode("utf-8-sig")
@@ -193,7 +207,10 @@ def _recognise(contents: Sequence[bytes], first: Path) -> str:
             break
     if sum(len(re.findall(rb"[\x80-\xff]", line)) for line in sample) < LEAST_BYTES:
         return ENCODINGS[0]
-    matches = list(from_bytes(b"\n".join(sample), cp_isolation=list(ENCODINGS)))
+    # by chaos alone, which is its own order, Cyrillic of KOI8-R would be half-width katakana
+    matches = sorted(
+        from_bytes(b"\n".join(sample), cp_isolation=list(ENCODINGS)), key=lambda match: match.chaos - match.coherence
+    )
     best = [match for match in matches if (match.chaos, match.coherence) == (matches[0].chaos, matches[0].coherence)]
     names = [ENCODINGS[0] if ENCODINGS[0] in match.could_be_from_charset else match.encoding for match in best]
     if ENCODINGS[0] in names:
@@ -202,6 +219,12 @@ def _recognise(contents: Sequence[bytes], first: Path) -> str:
         what = f"may be {', '.join(names[:5])}" if names else f"is none of {', '.join(ENCODINGS)}, or not text"
         raise DataError(f"{first} is not UTF-8, and its encoding {what}. Save it as UTF-8, or set dataset.encoding")
     return names[0]
+
+
+def _first_foreign_words(text: str) -> str:
+    """The beginning of the first line that is not ASCII, from its first such word on."""
+    found = re.search(r"\w*[^\x00-\x7f][^\n]{,30}", text)
+    return found[0].strip() if found else ""
 
 
 def _line(content: bytes, position: int) -> int:

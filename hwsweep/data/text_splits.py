@@ -32,12 +32,17 @@ def draw_splits(
         test: number or fraction of `texts` for the test split; 0 if there are `test_texts`.
 
     Raises:
-        DataError: no text remains for training, or all texts are of one class.
+        DataError: no text remains for training, all texts are of one class, or most have a class of their own.
     """
     if len(labels := {text.label for text in texts}) < 2:
         raise DataError(
             f"there must be at least two classes, but all {len(texts)} texts, the first in {texts[0].origin}, are "
             f"{labels.pop()[:40]!r}. Is that the right column or folder of labels?"
+        )
+    if len(labels) > max(2, len(texts) / 2):
+        raise DataError(
+            f"several texts must share a label, but {len(texts)} texts, the first in {texts[0].origin}, have "
+            f"{len(labels)} labels, such as {texts[0].label[:40]!r}. Is that the right column or folder of labels?"
         )
     rows = random_rows(len(texts), valid, test, seed)
     drawn = {split: [texts[row] for row in numbers] for split, numbers in rows._asdict().items()}
@@ -72,7 +77,7 @@ def deduplicate_and_encode(
         replacements: new strings by old ones, for all texts.
 
     Raises:
-        DataError: no text remains in a split.
+        DataError: no text remains in a split, or all training texts are empty.
     """
     from hwsweep.data.tokens import encode_splits
 
@@ -87,6 +92,8 @@ def deduplicate_and_encode(
         later |= set(texts[split])
     n_duplicates = sum(len(drawn[split]) - len(texts[split]) for split in texts)
     n_empty = sum(not text.strip() for split in texts.values() for text in split)
+    if not any(text.strip() for text in texts["train"]) and texts["train"]:
+        raise DataError(f"all {len(texts['train'])} training texts are empty. Is that the right column of texts?")
     if n_empty:
         log.warning(
             "%d of %d texts are empty: all a model sees of them is <unk>", n_empty, sum(map(len, drawn.values()))

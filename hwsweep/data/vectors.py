@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float32
 
 from hwsweep.argument_checks import check_count
 from hwsweep.data import DataError
-from hwsweep.data.data_files import Inventory, MissingDataError, absolute_path, load_or_make
+from hwsweep.data.data_files import Inventory, MissingDataError, absolute_path, is_hidden, load_or_make
 from hwsweep.data.download import download
 from hwsweep.data.progress_bar import progress_bar
 
@@ -136,7 +136,7 @@ class WordVectors:
         try:
             with self._open() as file, progress_bar(f"reading {self.path}", "words", None, 0) as advance:
                 for number, line in enumerate(file, 1):
-                    line = line.rstrip()
+                    line = line.rstrip().removeprefix(b"\xef\xbb\xbf" if number == 1 else b"")
                     if (number == 1 and _is_header(line)) or not line:
                         continue
                     n_values = line.count(b" ")
@@ -144,7 +144,8 @@ class WordVectors:
                     if n_values < self.dim or (n_values > self.dim and n_words == 0):
                         raise DataError(
                             f"{self.path}, line {number}: {n_values} values, but `dim` is {self.dim}. Set `dim` to "
-                            f"the length of the vectors, or replace the file: {self.instructions}"
+                            f"the length of the vectors, separate values by single spaces, or replace the file: "
+                            f"{self.instructions}"
                         )
                     n_words += 1
                     if number % LINES_PER_REPORT == 0:
@@ -163,7 +164,7 @@ class WordVectors:
         if self.path.suffix != ".zip":
             return self.path.open("rb")
         with zipfile.ZipFile(self.path) as archive:
-            names = archive.namelist()
+            names = [name for name in archive.namelist() if not any(map(is_hidden, PurePosixPath(name).parts))]
             if self.member not in names and len(names) != 1:
                 raise DataError(f"{self.path} has no {self.member}; it holds: {', '.join(names[:10])}. Set `dim`")
             return archive.open(self.member if self.member in names else names[0])

@@ -196,7 +196,7 @@ def test_hidden_files_and_those_of_systems_are_skipped_and_other_endings_counted
     for source in (folder, zipped(folder)):
         caplog.clear()
         assert len(cached_images(source, 5, 3, "white", "refuse")) == 7
-        assert "1 files in" in caplog.text and ": 1 .txt" in caplog.text
+        assert "1 .txt; only images" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["../evil.png", "a/../../evil.png", "/evil.png", "..\\evil.png", "C:\\evil.png"])
@@ -218,6 +218,18 @@ def test_a_damaged_member_of_a_zip_is_named(folder: Path) -> None:
     archive.write_bytes(archive.read_bytes().replace(b"pixelspixels", b"pixelsPIXELS", 1))
     with pytest.raises(DataError, match=r"1 of 2 .*1\.png \(Bad CRC-32"):
         cached_images(archive, 5, 3, "white", "refuse")
+
+
+def test_pipes_are_skipped_and_folders_of_splits_are_said_to_be_one_set(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    os.mkfifo(folder / "pipe.png")  # reading it would wait for ever
+    (folder / "link.png").symlink_to("pipe.png")
+    for split in ("Train", "test"):
+        (folder / split).mkdir()
+        Image.new("RGB", (13, 17)).save(folder / split / "x.png")
+    assert len(cached_images(folder, 5, 3, "white", "refuse")) == 9
+    assert "Train, test are read as one set of images" in caplog.text
 
 
 def test_a_path_without_images_is_reported(tmp_path: Path) -> None:

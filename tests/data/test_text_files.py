@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hwsweep.data import DataError, Splits
-from hwsweep.data.data_files import MissingDataError
+from hwsweep.data.data_files import MissingDataError, split_folders
 from hwsweep.data.download import file_checksum
 from hwsweep.data.text_files import CsvTexts, FolderTexts
 from hwsweep.data.tokenizers import whitespace
@@ -161,6 +161,25 @@ def test_empty_texts_single_words_and_very_long_texts_are_read(tmp_path: Path) -
         (CSV + "t,no label, \n", r"t\.csv, line 22: .*column `label` is empty"),
         (CSV + 't,"never closed,a\n', r"t\.csv, line 22: unexpected end of data"),
         (CSV + 't,"closed" early,a\n', r"t\.csv, line 22: .*Write a double quote inside a quoted text twice"),
+        (
+            CSV.replace("words of 3", '"words of 3'),
+            r"t\.csv, line 5: unexpected end of data, in the row that begins here",
+        ),
+        (
+            CSV.replace("title,body,label", "title,body,body"),
+            r"t\.csv has 2 columns `body` \(dataset\.text\)\. Give each its own name",
+        ),
+        (CSV + CSV, r"t\.csv, line 22: the header stands here again\. Remove this row"),
+        (
+            CSV.replace("words", "言葉").encode("iso2022_jp"),
+            r"t\.csv, line 2: .*ISO-2022.*dataset\.encoding=iso2022_jp",
+        ),
+        (CSV.replace("a\n", "a^1\n").replace(",", "^"), r"no column `title`.*dataset\.delimiter='\^'$"),
+        (
+            "title,body,label\n" + "".join(f"t{i},,{i}.5\n" for i in range(20)),
+            r"several texts must share a label, but 20 texts, the first in .*line 2, have 20 labels, such as '0\.5'",
+        ),
+        ("title,body,label\n" + " ,,a\n,,b\n" * 20, r"all \d+ training texts are empty\. Is that the right column"),
         (CSV.replace(",b\n", ",a\n"), r"at least two classes, but all 20 texts, the first in .*line 2, are 'a'"),
         (CSV.encode() + b"\n\x89PNG\r\n\x00\x01,b,c\n", r"t\.csv, line 24: byte 0x00 is not text.*Save it as UTF-8"),
         (CSV.encode() + b"\xff\xd8\x81\x8d,b,c\n", r"t\.csv, line 22: byte 0x81 is not text"),
@@ -220,6 +239,7 @@ LANGUAGES = [
     ("cp932", "今日はとても良い天気なので、公園を散歩しましょう"),
     ("cp949", "오늘은 날씨가 매우 좋아서 공원에서 산책을 합니다"),
     ("cp1251", "Сегодня хорошая погода и мы пошли гулять в парк"),
+    ("koi8_r", "Сегодня хорошая погода и мы пошли гулять в парк"),
     ("cp1252", "Heute fährt die süße Mönchsgrasmücke übers Haus"),
 ]
 
@@ -230,7 +250,8 @@ def test_the_encoding_of_a_table_is_recognised_and_said(
 ) -> None:
     content = CSV.replace("words of", sentence).encode(encoding)
     assert (f"t4 {sentence} 4", "a") in pairs(table(tmp_path / "t.csv", content).splits(0), "train", "valid", "test")
-    assert "1 of 1 files are not UTF-8" in caplog.text
+    assert "not UTF-8: 1 of 1 files" in caplog.text
+    assert next(letter for letter in sentence if not letter.isascii()) in caplog.text
     assert "dataset.encoding" in caplog.text
 
 
@@ -304,7 +325,13 @@ def test_a_folder_in_another_encoding_gives_one_message(tmp_path: Path, caplog: 
     expected = {(f"{i}: {CHINESE}", "ab"[i % 2]) for i in range(9)}
     assert pairs(splits, "train", "valid", "test") == expected
     assert caplog.text.count("UTF-8") == 1
-    assert "8 of 9 files are not UTF-8" in caplog.text
+    assert "not UTF-8: 8 of 9 files" in caplog.text
+
+
+def test_folders_of_splits_are_recognised_by_their_names() -> None:
+    assert split_folders(["TEST", "TRAIN", "notes"]) == ["TRAIN", "TEST"]
+    assert split_folders(["val", "train"]) == ["train", "val"]
+    assert split_folders(["train", "plane"]) == split_folders(["test", "valid"]) == []
 
 
 def test_folders_of_splits_are_no_classes_and_the_message_says_how_to_use_them(tmp_path: Path) -> None:
@@ -340,7 +367,7 @@ def test_links_are_followed_system_files_skipped_and_other_endings_counted(
     (groups / "sci.space" / "Thumbs.db").write_text("no text")
     (groups / "sci.space" / "notes.doc").write_text("no text")
     assert len(pairs(folder(groups).splits(0), "train", "valid", "test")) == 9
-    assert re.search(r"1 files in .*groups are left out, because they are not \*\.txt .*: 1 \.doc", caplog.text)
+    assert re.search(r"left out in .*groups: 1 \.doc; only \*\.txt \(dataset\.pattern\) are read", caplog.text)
 
 
 def test_a_binary_file_in_a_folder_is_named(groups: Path) -> None:

@@ -61,10 +61,11 @@ def test_a_file_of_ones_own_may_be_named_in_conf(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["cc.en.3.vec", "mine.zip", "mine.vec.gz", "no_ending"])
 def test_files_of_word2vec_and_fasttext_and_words_with_spaces_are_read(tmp_path: Path, name: str) -> None:
-    content = b"5 3\n" + LINES + b"at name@domain.com 7 8 9\n. . . 1 1 1 \n\n"
+    content = b"\xef\xbb\xbf5 3\n" + LINES + b"at name@domain.com 7 8 9\n. . . 1 1 1 \n\n"
     if name.endswith(".zip"):
         with zipfile.ZipFile(tmp_path / name, "w") as archive:
             archive.writestr("wiki.vec", content)
+            archive.writestr("__MACOSX/._wiki.vec", b"of macOS")
     else:
         (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
     rows, found = vectors(path=str(tmp_path / name)).rows(["the", "at name@domain.com", ". . .", "at", "5"])
