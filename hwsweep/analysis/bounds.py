@@ -98,7 +98,7 @@ def bound_sentence(metrics: Mapping[str, float], n_samples: int) -> str:
     Args:
         metrics: `ImportanceWeighted` by metric key.
     """
-    effective = f"{metrics['test/iw_effective_samples']:.3g} of {n_samples} samples effective"
+    effective = f"{metrics['test/iw_effective_samples']:.3g} of {n_samples} samples effective on average"
     loose = "; loose, a larger `analysis.plan.importance_samples` lowers it" if metrics["test/iw_bound_loose"] else ""
     return f"importance-weighted bound {metrics['test/iw_bound']:.2f} nats ({effective}{loose})"
 

@@ -39,27 +39,30 @@ class ActiveUnitsInfo(NamedTuple):
 def info(runs: Sequence[RunNumbers]) -> ActiveUnitsInfo:
     """The latents of every run by the variance of their posterior mean (the prior's variance is 1).
 
+    A run with too few test images to measure a variance has none.
+
     Raises:
         ValueError: no run.
     """
     runs = sort_by_lambda(runs)
-    highest = max(10.0, *(float(run.active_unit_statistic.max()) for run in runs))
+    statistics = [run.active_unit_statistic[np.isfinite(run.active_unit_statistic)] for run in runs]
+    highest = max(10.0, *(float(statistic.max(initial=0)) for statistic in statistics))
     below, above = (math.ceil(_PER_DECADE * abs(math.log10(end / THRESHOLD))) for end in (_LOWEST, highest))
     edges = THRESHOLD * 10 ** (np.arange(-below, above + 1) / _PER_DECADE)
-    counts = [np.searchsorted(edges[1:-1], run.active_unit_statistic, side="left") for run in runs]
+    bins = [np.searchsorted(edges[1:-1], statistic, side="left") for statistic in statistics]
     return ActiveUnitsInfo(
         titles=titles(runs),
         colours=colours(runs),
         edges=edges,
-        counts=np.array([np.bincount(bins, minlength=len(edges) - 1) for bins in counts]),
-        active=np.array([[(run.active_unit_statistic > limit).sum() for limit in THRESHOLDS] for run in runs]),
+        counts=np.array([np.bincount(each, minlength=len(edges) - 1) for each in bins]),
+        active=np.array([[(statistic > limit).sum() for limit in THRESHOLDS] for statistic in statistics]),
     )
 
 
 def draw(info: ActiveUnitsInfo, axes: Sequence[Axes]) -> None:
     """A row per run, all on one scale; on the right the number of latents above the threshold and two others."""
     (axis,) = axes
-    runs, highest = len(info.counts), int(info.counts.max())
+    runs, highest = len(info.counts), max(1, int(info.counts.max()))
     baselines = np.arange(runs)[::-1]
     for level, counts, colour in zip(baselines, info.counts, info.colours, strict=True):
         axis.stairs(level + 0.9 * counts / highest, info.edges, baseline=level, fill=True, color=colour, alpha=0.85)

@@ -23,7 +23,7 @@ _WIDTH = 240  # points: approximate width of a panel
 
 
 class LatentPricesInfo(NamedTuple):
-    """The latents of a run, the dearest first."""
+    """The latents of a run, the dearest first; none if the run has too few test images to measure them."""
 
     title: str
     price: PerLatent
@@ -50,6 +50,7 @@ def info(trained: Trained) -> LatentPricesInfo:
 
     latents = Latents(*(trained.arrays[f"latent_{name}"] for name in Latents._fields))
     order = np.lexsort((latents.rise, latents.price))[::-1]
+    order = order[np.isfinite(latents.rise[order])]
     latents = Latents(*(values[order] for values in latents))
     return LatentPricesInfo(
         title=trained.title,
@@ -67,6 +68,11 @@ def info(trained: Trained) -> LatentPricesInfo:
 def draw(info: LatentPricesInfo, axes: Sequence[Axes]) -> None:
     """Left: price and rise of each latent; right: the spread of its posterior's variance, in the colour of its kind."""
     latents = len(info.price)
+    if latents == 0:
+        for axis in axes:
+            axis.set_axis_off()
+        axes[0].set_title(f"{info.title}: latents are not measured with so few test images", loc="left")
+        return
     rank = np.arange(1, latents + 1)
     _draw_prices(axes[0], info, rank)
     _draw_variances(axes[1], info, rank)

@@ -133,11 +133,13 @@ def test_only_many_samples_show_their_progress(
 
 def test_the_sentence_calls_a_bound_loose_in_one_word() -> None:
     tight = {"test/iw_bound": 97.123, "test/iw_effective_samples": 345.6, "test/iw_bound_loose": 0.0}
-    assert bound_sentence(tight, 5000) == "importance-weighted bound 97.12 nats (346 of 5000 samples effective)"
+    assert (
+        bound_sentence(tight, 5000) == "importance-weighted bound 97.12 nats (346 of 5000 samples effective on average)"
+    )
     loose = {"test/iw_bound": 97.123, "test/iw_effective_samples": 1.76, "test/iw_bound_loose": 1.0}
     assert bound_sentence(loose, 8) == (
-        "importance-weighted bound 97.12 nats (1.76 of 8 samples effective; loose, a larger "
-        "`analysis.plan.importance_samples` lowers it)"
+        "importance-weighted bound 97.12 nats (1.76 of 8 samples effective on average; loose, a "
+        "larger `analysis.plan.importance_samples` lowers it)"
     )
 
 

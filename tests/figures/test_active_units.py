@@ -53,3 +53,9 @@ def test_the_number_of_active_units_is_shown_for_a_threshold_below_and_one_above
 
 def test_one_run_without_any_variance_can_be_drawn():
     active_units.draw(active_units.info([planted(100, statistic=(0.0,))]), [Figure().subplots()])
+
+
+def test_a_run_with_too_few_images_for_a_variance_has_no_latents():
+    info = active_units.info([planted(1, statistic=(np.nan,) * 3)])
+    assert info.counts.sum() == 0 and info.active.tolist() == [[0, 0, 0]]
+    active_units.draw(info, [Figure().subplots()])

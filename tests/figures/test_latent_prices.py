@@ -79,3 +79,11 @@ def test_one_latent_and_many_can_be_drawn(n: int, tmp_path) -> None:
 def test_latents_without_price_and_rise_can_be_drawn() -> None:
     zeros = {name: [1.0 if "variance" in name else 0.0] * 2 for name in ARRAYS}
     latent_prices.draw(latent_prices.info(run(zeros)), Figure().subplots(1, 2))
+
+
+def test_a_run_that_measured_no_latent_says_so() -> None:
+    info = latent_prices.info(run({name: [float("nan")] * 2 for name in ARRAYS}))
+    assert info.price.size == info.kind.size == 0
+    axes = Figure().subplots(1, 2)
+    latent_prices.draw(info, axes)
+    assert axes[0].get_title(loc="left") == "lambda = 3: latents are not measured with so few test images"
