@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import multiprocessing
 import os
 import signal
@@ -86,8 +87,13 @@ def _machine() -> str:
 
 
 def ensure_output() -> None:
-    """Give this process and its children an output where it has none (`>&-`); what they print is lost."""
+    """Give this process and its children an output where it has none (`>&-`); what they print is lost.
+
+    A character that the output's encoding has not, as in a locale without UTF-8, is printed as its escape.
+    """
     for name in ("stdout", "stderr"):
+        if isinstance(stream := getattr(sys, name), io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
         if getattr(sys, name) is None:
             stream = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # for as long as the process runs
             os.set_inheritable(stream.fileno(), True)

@@ -123,12 +123,12 @@ def _folder(path: str) -> Path | None:
 
 
 def _copy_yaml(source: Path, target: Path) -> None:
-    """Copy the YAML files of a folder tree, without hidden ones (an editor's locks) and folders of outputs."""
+    """Copy the YAML files of a folder tree, without hidden ones (an editor's locks), pipes and folders of outputs."""
     target.mkdir()
     for folder, folders, names in os.walk(source):
         folders[:] = [name for name in folders if name not in OUTPUT_FOLDERS and not name.startswith(".")]
         for name in names:
-            if name.endswith((".yaml", ".yml")) and not name.startswith(".") and (Path(folder) / name).exists():
+            if name.endswith((".yaml", ".yml")) and not name.startswith(".") and (Path(folder) / name).is_file():
                 copy = target / Path(folder).relative_to(source) / name
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(Path(folder) / name, copy)

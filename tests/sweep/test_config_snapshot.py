@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass, field
 from enum import Enum
@@ -68,6 +69,7 @@ def test_an_editors_lock_files_are_not_copied(tmp_path: Path) -> None:
     (source / "config.yaml").write_text("defaults: [_self_, override hydra/sweeper: hwsweep]\nx: 1\n")
     (source / ".#config.yaml").symlink_to("user@machine.123:456")
     (source / "gone.yaml").symlink_to("nowhere")
+    os.mkfifo(source / "pipe.yaml")
     with initialize_config_dir(str(source), version_base="1.3"):
         config = compose("config", ["hydra/sweeper=hwsweep"], return_hydra_config=True)
         loader = GlobalHydra.instance().config_loader()

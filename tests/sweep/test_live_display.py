@@ -4,6 +4,7 @@ import io
 import os
 import pty
 import subprocess
+import sys
 from pathlib import Path
 
 import optuna
@@ -11,6 +12,7 @@ import pytest
 from omegaconf import OmegaConf
 from stub_sweeps import command
 
+from hwsweep.processes import ensure_output
 from hwsweep.sweep.execution.executor import Job
 from hwsweep.sweep.live_display import LiveDisplay
 from hwsweep.sweep.open_study import OpenStudy
@@ -135,3 +137,15 @@ def read(descriptor: int) -> bytes:
         return os.read(descriptor, 4096)
     except OSError:
         return b""
+
+
+def test_a_character_that_the_terminals_encoding_has_not_is_printed_as_its_escape(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1"))
+    ensure_output()
+    print("é 日", flush=True)
+    plain_console().print("日")
+    sys.stdout.flush()
+    assert written.getvalue().split() == [b"\xe9", rb"\u65e5", rb"\u65e5"]
