@@ -174,23 +174,48 @@ def _test_text(prediction: Prediction) -> str:
     return f" (test images: {prediction.test_rate:.2f} and {prediction.test_distortion:.2f})"
 
 
-def is_under_trained(objective: float, prediction: Prediction, tolerance: float) -> bool:
-    """Whether a Gaussian VAE's objective on the test images exceeds the linear optimum's by more than this share.
+def under_trained(objective: float, rate: float | None, prediction: Prediction, tolerance: float) -> str:
+    """Why a Gaussian VAE is under-trained, in a sentence; empty if it is not.
 
-    The share is of squared error and rate; the logarithm of a learned variance does not count.
+    Args:
+        objective: distortion + lambda * rate on the test images. Its excess counts as a share of squared error and
+            rate in it; the logarithm of a learned variance does not count.
+        rate: of a linear model on the test images, since a small lambda hides a wrong rate in the objective; None for
+            other models, whose optimal rate is unknown. Its distance from the prediction counts as a share of the
+            predicted rate, or of 1 nat if that is more.
+        tolerance: the largest share of a trained model.
     """
-    return objective - prediction.test_objective > tolerance * (prediction.test_objective - prediction.log_term)
+    if objective - prediction.test_objective > tolerance * (prediction.test_objective - prediction.log_term):
+        return (
+            f"under-trained: on the test images the loss is {objective:.2f}, but a linear VAE reaches "
+            f"{prediction.test_objective:.2f}"
+        )
+    optimum = prediction.test_rate
+    if rate is not None and math.isfinite(optimum) and abs(rate - optimum) > tolerance * max(optimum, 1):
+        return (
+            f"under-trained: on the test images the rate is {rate:.2f} nats, but that of the optimal linear VAE is "
+            f"{optimum:.2f}"
+        )
+    return ""
 
 
 def training_gap(rate: float, squared_error: float, prediction: Prediction) -> str:
-    """What training left of a linear VAE, in a sentence: measured on the test images against predicted for them.
+    """How far a trained linear VAE is from its optimum, in a sentence: measured on the test images against predicted.
 
     Args:
         squared_error: |x - x_hat|^2 per image with x_hat from a sampled latent code.
     """
     predicted = 2 * prediction.sigma2 * (prediction.test_distortion - prediction.log_term)
-    gaps = [f"squared error {squared_error / predicted - 1:+.2%}"] if predicted > 0 else []
-    if 0 < prediction.test_rate < math.inf:
-        gaps.append(f"rate {rate / prediction.test_rate - 1:+.2%}")
-    text = ", ".join(gaps) or "nothing to compare, all images are alike"
-    return f"measured against the closed form on the test images: {text}; the difference is left by training"
+    start = "compared with the closed form on the test images"
+    if predicted <= 0:
+        return f"{start}: nothing to compare, all images are alike"
+    if prediction.test_rate == 0:
+        rate_gap = f"rate {rate:.2g} nats where 0 is predicted"
+    elif prediction.test_rate < math.inf:
+        rate_gap = f"rate {rate / prediction.test_rate - 1:+.2%}"
+    else:
+        rate_gap = "no finite rate predicted"
+    return (
+        f"{start}: squared error {squared_error / predicted - 1:+.2%}, {rate_gap}; "
+        "training and the noise of the latent codes leave this difference"
+    )

@@ -12,11 +12,11 @@ from hwsweep.analysis.bounds import bound_sentence
 from hwsweep.analysis.features import FeaturePlan, feature_network
 from hwsweep.analysis.linear_vae import (
     Prediction,
-    is_under_trained,
     predict,
     predict_learned_variance,
     prediction_metrics,
     training_gap,
+    under_trained,
 )
 from hwsweep.analysis.spectrum import Spectrum, cached_spectrum
 from hwsweep.analysis.vae_metrics import AnalysisPlan, compute_metrics
@@ -42,7 +42,7 @@ def analyse(
 
     Args:
         data_digest: of `splits`; part of the cache keys of the feature network and the spectrum.
-        tolerance: share above the linear optimum from which a Gaussian VAE is called under-trained.
+        tolerance: largest share between a trained Gaussian VAE and the linear optimum; beyond it is under-trained.
     """
     computed = compute_metrics(model, splits, feature_network(splits.train, features, data_digest), plan)
     metrics = computed.metrics
@@ -58,11 +58,9 @@ def analyse(
     }
     objective = metrics["test/distortion"] + model.kl_weight * metrics["test/rate"]
     minimises_elbo = isinstance(model.kl_term, Constant | LinearAnnealing | CyclicalAnnealing)  # others lie above it
-    if prediction.exact and minimises_elbo and is_under_trained(objective, prediction, tolerance):
-        tags["under_trained"] = (
-            f"under-trained: on the test images the loss is {objective:.2f}, but a linear VAE reaches "
-            f"{prediction.test_objective:.2f}"
-        )
+    rate = metrics["test/rate"] if is_linear(model) else None
+    if prediction.exact and minimises_elbo and (reason := under_trained(objective, rate, prediction, tolerance)):
+        tags["under_trained"] = reason
     if prediction.exact and minimises_elbo and is_linear(model):
         log_term = n_pixels / 2 * math.log(likelihood.sigma2) if prediction.log_term else 0.0
         squared_error = 2 * likelihood.sigma2 * (metrics["test/distortion"] - log_term)

@@ -15,12 +15,12 @@ from sklearn.decomposition import PCA
 
 from hwsweep.analysis.linear_vae import (
     Prediction,
-    is_under_trained,
     predict,
     predict_learned_variance,
     prediction_metrics,
     sentence,
     training_gap,
+    under_trained,
 )
 from hwsweep.analysis.spectrum import Spectrum, cached_spectrum, spectrum
 from hwsweep.data import Splits
@@ -240,8 +240,39 @@ def test_the_sentence_calls_a_bernoulli_prediction_a_linear_approximation() -> N
 
 def test_a_loss_above_the_linear_optimum_is_under_trained() -> None:
     optimum = closed(1.0, 1.0, 3)
-    assert is_under_trained(optimum.objective * 1.02, optimum, 0.01)
-    assert not is_under_trained(optimum.objective * 1.005, optimum, 0.01)
+    for rate in (None, optimum.test_rate):
+        assert under_trained(optimum.test_objective * 1.02, rate, optimum, 0.01).startswith("under-trained: ")
+        assert under_trained(optimum.test_objective * 1.005, rate, optimum, 0.01) == ""
+
+
+def test_a_rate_far_from_the_linear_optimum_is_under_trained_also_where_the_loss_hides_it() -> None:
+    optimum = predict_learned_variance(SPECTRUM, 0.25, 3, 784)
+    for share in (1.11, 0.89):  # a learned variance makes the squared error D/2 nats, so lambda * rate weighs little
+        rate = share * optimum.test_rate
+        objective = optimum.test_objective + 0.25 * abs(rate - optimum.test_rate)
+        assert under_trained(objective, None, optimum, 0.01) == ""  # of a nonlinear model the best rate is unknown
+        assert f"rate is {rate:.2f} nats" in under_trained(objective, rate, optimum, 0.01)
+    assert under_trained(optimum.test_objective, 1.005 * optimum.test_rate, optimum, 0.01) == ""
+
+
+def test_a_rate_far_below_a_nat_is_compared_in_nats_and_an_infinite_one_not_at_all() -> None:
+    collapsed = closed(100.0, 1.0, 3)
+    assert under_trained(collapsed.test_objective, 0.005, collapsed, 0.01) == ""
+    assert under_trained(collapsed.test_objective, 0.02, collapsed, 0.01) != ""
+    unregularised = closed(0.0, 1.0, 3)
+    assert under_trained(unregularised.test_objective, 300.0, unregularised, 0.01) == ""
+
+
+@pytest.mark.parametrize(
+    ("kl_weight", "text"),
+    [
+        (100.0, "squared error +1.00%, rate 0.0012 nats where 0 is predicted;"),
+        (0.0, "squared error +1.00%, no finite rate predicted;"),
+    ],
+)
+def test_the_gap_of_a_rate_without_a_share_is_said_in_words(kl_weight: float, text: str) -> None:
+    found = closed(kl_weight, 1.0, 3)
+    assert text in training_gap(0.0012, 1.01 * 2 * found.test_distortion, found)
 
 
 def test_a_cached_spectrum_is_read_back_for_the_same_data_number_and_likelihood_only() -> None:
