@@ -43,7 +43,8 @@ def start_server(preload: list[str], threads: int) -> Any:
     _server.set_forkserver_preload(["hwsweep.sweep.execution.fork_server_preload", *preload])
     unset = [name for name in THREADS if name not in os.environ]  # the user's own numbers stay
     os.environ.update(dict.fromkeys(unset, str(threads)))
-    resource_tracker.ensure_running()  # before signals are held back: it lets them through again
+    with held_back():  # a hang-up would kill the tracker; it lets SIGINT and SIGTERM through again, so it starts first
+        resource_tracker.ensure_running()
     with held_back():  # Ctrl-C goes to all processes of the terminal, and would interrupt the server's imports
         forkserver.ensure_running()
     for name in unset:

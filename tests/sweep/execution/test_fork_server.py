@@ -60,3 +60,25 @@ def test_workers_end_with_a_program_that_is_killed(tmp_path: Path) -> None:
     while psutil.pid_exists(worker):
         assert time.monotonic() < deadline, f"{worker} lives on"
         time.sleep(0.05)
+
+
+HUNG_UP = """
+import os, signal, time
+from multiprocessing import resource_tracker
+import psutil
+from hwsweep.sweep.execution.fork_server import start_server
+
+if __name__ == "__main__":
+    start_server([], 1)
+    tracker = psutil.Process(resource_tracker._resource_tracker._pid)
+    tracker.send_signal(signal.SIGHUP)
+    time.sleep(0.1)
+    print(tracker.status() != psutil.STATUS_ZOMBIE)
+"""
+
+
+def test_a_hang_up_leaves_the_tracker_of_multiprocessing_alone(tmp_path: Path) -> None:
+    """A terminal sends it to all its processes; a new tracker begins with a warning beside our one line."""
+    (tmp_path / "program.py").write_text(HUNG_UP, encoding="utf-8")
+    command = [sys.executable, str(tmp_path / "program.py")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split() == ["True"]
