@@ -131,7 +131,7 @@ def closed_port() -> int:
         return int(free.getsockname()[1])
 
 
-@pytest.mark.parametrize("host", [f"127.0.0.1:{closed_port()}", "nowhere.invalid"])
+@pytest.mark.parametrize("host", [f"127.0.0.1:{closed_port()}", "nowhere.invalid"], ids=["closed port", "no host"])
 def test_a_missing_network_is_reported_at_once_and_names_the_embedded_data_set(target: Path, host: str) -> None:
     begin = time.monotonic()
     with pytest.raises(DataError, match=rf"cannot reach {host}.*python -m hwsweep dataset=tibetan_strokes"):
