@@ -99,7 +99,7 @@ def _read_data(cfg: DictConfig, components: Components) -> tuple[Components, Spl
             facts |= instantiate(cfg.initialise)(components.model, splits)
     _check_metric_names(cfg, components.model, splits)
     if (n := n_examples(splits.train)) < cfg.batch_size:
-        log.warning("batch_size=%d is more than the %d training examples: an epoch is one step", cfg.batch_size, n)
+        log.warning("batch_size=%d is more than the training split has (%d): an epoch is one step", cfg.batch_size, n)
     if clause := components.schedule.unfinished():
         log.warning("the schedule does not finish: %s", clause)
     return components, splits, facts

@@ -350,6 +350,6 @@ def test_a_run_works_in_a_folder_of_any_name_and_says_that_a_batch_holds_all_exa
     monkeypatch.chdir(place)
     before = {path.name for path in workplace.iterdir()}
     run(composed(place / "run", "batch_size=158"))
-    assert "batch_size=158 is more than the 157 training examples" in caplog.text
+    assert "batch_size=158 is more than the training split has (157)" in caplog.text
     assert logged_run().info.status == "FINISHED"
     assert {path.name for path in workplace.iterdir()} - before <= {"cache"}

@@ -46,7 +46,7 @@ def image_files(source: Path) -> list[ImageFile]:
         else:
             names.append(file.name)
     if not files:
-        found = f", but there are only {endings(names)}" if names else ""
+        found = f"; found only {endings(names)}" if names else ""
         raise DataError(f"no images in {source}: looked for {suffixes}{found}")
     if splits := split_folders({file.name.partition("/")[0] for file in files if "/" in file.name}):
         log.warning("%s are read as one set of images, and splits are drawn from it", ", ".join(splits))

@@ -77,12 +77,21 @@ class TokenEmbedding(nn.Module):
 
 
 def from_word_vectors(model: nn.Module, splits: Splits, *, vectors: WordVectors | None) -> dict[str, float]:
-    """Copy word vectors into the model's embedding; `data/vector_coverage`: their share of the vocabulary."""
+    """Copy word vectors into the model's embedding; `data/vector_coverage`: their share of the vocabulary.
+
+    Raises:
+        ValueError: no word has a vector.
+    """
     if vectors is None:
         return {}
     assert splits.lexicon is not None
     assert isinstance(model.embedding, TokenEmbedding)
     rows, found = vectors.rows(splits.lexicon.words)
-    model.embedding.initialise(rows, found)
     n_special = 2  # <pad> and <unk> are not words
+    if not found[n_special:].any():
+        raise ValueError(
+            f"`embedding.vectors` must have words of the texts, but has none of the {len(found) - n_special}, such as "
+            f"{', '.join(splits.lexicon.words[n_special:][:5])}. Name other vectors, or set embedding=none"
+        )
+    model.embedding.initialise(rows, found)
     return {"data/vector_coverage": float(found[n_special:].float().mean())}

@@ -82,6 +82,13 @@ def test_word_vectors_are_copied_and_their_coverage_reported(frozen: bool) -> No
     assert module.table[3].abs().min() > 0
 
 
+def test_vectors_of_other_words_are_refused() -> None:
+    others = Vectors()
+    others.known = {"<pad>": [9.0, 9.0, 9.0]}
+    with pytest.raises(ValueError, match=r"none of the 3, such as news, zyzzyva, market\. Name other vectors"):
+        from_word_vectors(Host(embedding()), splits(), vectors=others)
+
+
 def test_words_without_a_vector_start_at_the_scale_of_the_others() -> None:
     n = 2000
     module = embedding(n, 11)
