@@ -1,4 +1,4 @@
-"""How much information the latent codes carry about the images, from the posterior of a whole split.
+"""How much the latent codes tell about the images, and how much the decoder listens to them.
 
 The prior p(z) is standard normal; the aggregate posterior q(z) = 1/n sum_x q(z | x) is the exact mixture over the n
 images of the split.
@@ -15,7 +15,11 @@ from torch import Tensor
 
 from hwsweep.analysis import PAIRS_AT_ONCE
 from hwsweep.analysis.posterior import Posterior
-from hwsweep.models.vae import kl_to_standard_normal
+from hwsweep.models.vae import VAE, kl_to_standard_normal
+
+IMAGES_PER_LATENT = 4
+"""Images per latent from which a covariance is estimated: the estimate adds (latents + 1) / (4 images) nats per latent
+to the KL of a normal with the prior's own covariance, 1/16 at this limit."""
 
 
 class Information(NamedTuple):
@@ -53,14 +57,18 @@ def gaussian_kl(posterior: Posterior) -> float:
     """KL(N(m, S) || N(0, I)) in nats, >= 0, with m and S the mean and covariance of the aggregate posterior.
 
     The part of KL(q(z) || p(z)) that the first two moments show, hence a lower bound of it; unlike
-    `Information.aggregate_kl` it does not grow with the rate when there are few images.
+    `Information.aggregate_kl` it does not grow with the rate when there are few images. With fewer than
+    `IMAGES_PER_LATENT` images per latent S is the diagonal of variances, also a lower bound: the covariance of few
+    images has directions without variance, which would look far from the prior.
     """
     mu, log_var = posterior.to(torch.float64)
     mean = mu.mean(0)
     centred = mu - mean
     covariance = centred.T @ centred / len(mu) + torch.diag(torch.exp(log_var).mean(0))
+    if len(mu) < IMAGES_PER_LATENT * len(mean):
+        covariance = covariance.diagonal().diag()
     excess = covariance.diagonal().sum() + mean.square().sum() - len(mean) - torch.logdet(covariance)
-    return float(excess / 2)
+    return max(0.0, float(excess / 2))
 
 
 def information(posterior: Posterior, n_samples: int, noise: torch.Generator) -> Information:
@@ -109,16 +117,54 @@ def log_densities(z: Float[Tensor, "m latent"], posterior: Posterior) -> Float[T
     )
 
 
-def reconstruction_spread(image: Float[Tensor, "n c h w"], reconstruction: Float[Tensor, "n c h w"]) -> float:
-    """Mean Euclidean distance of two reconstructions over that of two images, >= 0.
+class PriorDecoding(NamedTuple):
+    """What the decoder does with latent codes of the prior; each `..._error` is a standard error."""
 
-    0: all reconstructions are the same; 1: they differ as much as the images do.
+    decoder_spread: float
+    """`spread` of decodings of the prior's samples against images; 0 if all decodings are the same."""
+    decoder_spread_error: float
+    log_likelihood_spread: float
+    """Mean over images of the standard deviation of ln p(x | z) over z from the prior, nats; 0 if z changes nothing."""
+    log_likelihood_spread_error: float
+
+
+@torch.inference_mode()
+def decode_prior(model: VAE, image: Float[Tensor, "n c h w"], n_codes: int, noise: torch.Generator) -> PriorDecoding:
+    """How much latent codes of the prior change what the decoder says, however they relate to the posterior.
+
+    Args:
+        image: at least 2, not all alike; as many decodings are compared with them.
+        n_codes: latent codes per image for ln p(x | z), at least 2.
+        noise: a generator of the CPU.
     """
-    return mean_distance(reconstruction.flatten(1)) / mean_distance(image.flatten(1))
+    device = next(model.parameters()).device
+
+    def codes() -> Float[Tensor, "n latent"]:
+        return torch.randn(len(image), model.latent, generator=noise).to(device)
+
+    target = image.to(device)
+    distortion = torch.stack([model.distortion(codes(), target).double() for _ in range(n_codes)])
+    deviation = distortion.std(0)
+    error = float(deviation.std(correction=0)) / math.sqrt(len(image))
+    return PriorDecoding(*spread(image, model.decode(codes()).cpu()), float(deviation.mean()), error)
 
 
-def mean_distance(points: Float[Tensor, "n d"]) -> float:
-    """Mean Euclidean distance over all pairs of different points, in their unit."""
+def spread(image: Float[Tensor, "n c h w"], decoded: Float[Tensor, "m c h w"]) -> tuple[float, float]:
+    """Mean Euclidean distance of two decoded images over that of two images, >= 0, and its standard error.
+
+    0: all decoded images are the same; 1: they differ as much as the images do.
+    """
+    (images, images_error), (decodings, error) = (mean_distance(x.cpu().flatten(1)) for x in (image, decoded))
+    ratio = decodings / images
+    return ratio, math.hypot(error, ratio * images_error) / images
+
+
+def mean_distance(points: Float[Tensor, "n d"]) -> tuple[float, float]:
+    """Mean Euclidean distance over all pairs of different points, in their unit, and its standard error.
+
+    The error is that of a U-statistic (Hoeffding 1948): twice that of the points' own mean distances to the others.
+    """
     n_points, centred = len(points), points - points.mean(0)  # squares of nearly equal points would cancel
     distances = torch.cdist(centred, centred).fill_diagonal_(0)
-    return float(distances.sum(dtype=torch.float64)) / (n_points * (n_points - 1))
+    own = distances.sum(1, dtype=torch.float64) / (n_points - 1)
+    return float(own.mean()), 2 * float(own.std(correction=0)) / math.sqrt(n_points)

@@ -140,6 +140,11 @@ def measure_latents(
     return Latents(*(values.double().cpu().numpy() for values in columns))
 
 
+def no_latents(n_latents: int) -> Latents:
+    """What is known of latents with one image: nothing, NaN."""
+    return Latents(*(np.full(n_latents, np.nan) for _ in Latents._fields))
+
+
 def count_metrics(latents: Latents) -> dict[str, float]:
     """Number of latents of each kind and of those that do not pay, by metric key."""
     metrics = {f"test/{kind}_latents": float((latents.kind == i).sum()) for i, kind in enumerate(KINDS)}

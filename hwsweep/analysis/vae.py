@@ -18,6 +18,7 @@ from hwsweep.analysis.linear_vae import (
     training_gap,
     under_trained,
 )
+from hwsweep.analysis.refinement import RefinementPlan
 from hwsweep.analysis.spectrum import Spectrum, cached_spectrum
 from hwsweep.analysis.vae_metrics import AnalysisPlan, compute_metrics
 from hwsweep.data import Splits
@@ -36,7 +37,14 @@ class Likelihood(NamedTuple):
 
 
 def analyse(
-    model: VAE, splits: Splits, data_digest: str, *, plan: AnalysisPlan, features: FeaturePlan, tolerance: float
+    model: VAE,
+    splits: Splits,
+    data_digest: str,
+    *,
+    plan: AnalysisPlan,
+    refinement: RefinementPlan,
+    features: FeaturePlan,
+    tolerance: float,
 ) -> Analysis:
     """Metrics, verdict and prediction of a VAE in evaluation mode.
 
@@ -44,7 +52,7 @@ def analyse(
         data_digest: of `splits`; part of the cache keys of the feature network and the spectrum.
         tolerance: largest share between a trained Gaussian VAE and the linear optimum; beyond it is under-trained.
     """
-    computed = compute_metrics(model, splits, feature_network(splits.train, features, data_digest), plan)
+    computed = compute_metrics(model, splits, feature_network(splits.train, features, data_digest), plan, refinement)
     metrics = computed.metrics
     likelihood = likelihood_of(model)
     n_pixels = splits.train["image"][0].numel()

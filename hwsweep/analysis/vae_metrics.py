@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from hwsweep.analysis import IMAGES_AT_ONCE, Verdict, collapse
 from hwsweep.analysis.bounds import importance_weighted, permute_codes
 from hwsweep.analysis.features import features_of
-from hwsweep.analysis.latents import Latents, count_metrics, measure_latents
+from hwsweep.analysis.latents import Latents, count_metrics, measure_latents, no_latents
 from hwsweep.analysis.posterior import Posterior, encode
 from hwsweep.analysis.probe import factor_r2, neighbour_accuracy
+from hwsweep.analysis.refinement import RefinementPlan, refinement
 from hwsweep.analysis.sample_quality import sample_metrics
-from hwsweep.analysis.vae_verdict import verdict
+from hwsweep.analysis.vae_verdict import depends_on_refinement, verdict
 from hwsweep.argument_checks import check_count, check_number
 from hwsweep.data import Splits
 from hwsweep.models.likelihoods import Bernoulli
@@ -48,6 +49,10 @@ class AnalysisPlan:
     """Draws of as many samples of the prior, whose spread gives the errors of `test/frechet` and its likes."""
     price_images: int
     """Largest number of images whose latents are permuted one by one."""
+    spread_images: int
+    """Largest number of images, and of decodings of the prior's samples, whose spreads are compared."""
+    spread_codes: int
+    """Latent codes of the prior per image, over which the spread of ln p(x | z) is taken."""
 
     def __post_init__(self) -> None:
         check_count("analysis.plan.seed", self.seed, least=0, most=2**63 - 1)
@@ -55,7 +60,9 @@ class AnalysisPlan:
         for name in ("mixture_samples", "probe_neighbours", "ball_neighbours"):
             check_count(f"analysis.plan.{name}", getattr(self, name))
         check_count("analysis.plan.sample_draws", self.sample_draws, least=2)  # 1 has no spread
-        check_count("analysis.plan.price_images", self.price_images, least=2, unit="images")
+        for name in ("price_images", "spread_images"):
+            check_count(f"analysis.plan.{name}", getattr(self, name), least=2, unit="images")
+        check_count("analysis.plan.spread_codes", self.spread_codes, least=2)  # 1 has no spread
         check_count("analysis.plan.importance_samples", self.importance_samples, least=2)  # with 1 it is neg_elbo
         least = self.ball_neighbours + 1
         check_count("analysis.plan.set_images", self.set_images, least=least, unit="images (more than ball_neighbours)")
@@ -74,10 +81,12 @@ class VAEMetrics(NamedTuple):
     verdict: Verdict
     latents: Latents
     not_measured: str
-    """The metrics that few test images cannot show, and why; empty if there are none."""
+    """The metrics that these test images cannot show, and why; empty if there are none."""
 
 
-def compute_metrics(model: VAE, splits: Splits, features: nn.Module, plan: AnalysisPlan) -> VAEMetrics:
+def compute_metrics(
+    model: VAE, splits: Splits, features: nn.Module, plan: AnalysisPlan, refine: RefinementPlan
+) -> VAEMetrics:
     """Every metric of a VAE in evaluation mode on the test split; the global random state does not change.
 
     Args:
@@ -85,29 +94,51 @@ def compute_metrics(model: VAE, splits: Splits, features: nn.Module, plan: Analy
     """
     image = splits.test["image"]
     posterior = encode(model, image)
-    statistic = collapse.active_unit_statistic(posterior.mu)
     kl = collapse.kl_per_latent(posterior)
-    latents = measure_latents(model, image, posterior, plan.price_images, plan.active_threshold, _noise(plan))
     metrics = {
+        "test/images": float(len(image)),
         "test/rate": float(kl.sum()),
-        "test/active_units": float(collapse.active_units(statistic, plan.active_threshold)),
-        "test/gaussian_kl": collapse.gaussian_kl(posterior),
-        "test/code_variance": float((statistic + torch.exp(posterior.log_var.double()).mean(0)).mean()),
-        **_by_key(collapse.information(posterior, plan.mixture_samples, _noise(plan))._asdict()),
-        **_decoder_metrics(model, image, posterior, plan),
+        **_by_key(
+            importance_weighted(
+                model, *_on_device(model, image, posterior), plan.importance_samples, _noise(plan)
+            )._asdict()
+        ),
         "test/mean_image_distortion": mean_image_distortion(model, splits),
+        "test/exact_distortion": exact_distortion(model, image),
         **_probe_metrics(model, splits, posterior, plan),
-        **_sample_metrics(model, image, features, plan),
-        **count_metrics(latents),
     }
     metrics["test/neg_elbo"] = metrics["test/distortion"] + metrics["test/rate"]
-    not_measured = ""
-    if len(image) <= plan.ball_neighbours:
-        not_measured = (
-            f"precision, recall, density and coverage are not measured: they need more than {plan.ball_neighbours} "
-            f"test images, but there are {len(image)}"
+    statistic, latents = torch.full_like(kl, torch.nan), no_latents(len(kl))
+    if len(image) > 1:
+        statistic = collapse.active_unit_statistic(posterior.mu)
+        latents = measure_latents(model, image, posterior, plan.price_images, plan.active_threshold, _noise(plan))
+        metrics["test/active_units"] = float(collapse.active_units(statistic, plan.active_threshold))
+        metrics |= _set_metrics(model, image, posterior, features, plan) | count_metrics(latents)
+    if refine.when == "always" or (refine.when == "auto" and depends_on_refinement(metrics)):
+        metrics |= _by_key(refinement(model, image, posterior, refine, _noise(plan))._asdict())
+    return VAEMetrics(metrics, kl, statistic, verdict(metrics, len(kl)), latents, _not_measured(image, plan))
+
+
+def _not_measured(image: UInt8[Tensor, "n c h w"], plan: AnalysisPlan) -> str:
+    """The metrics that these test images cannot show, and why; empty if there are none."""
+    n_images, reasons = len(image), []
+    if n_images == 1:
+        return (
+            "not measured with 1 test image: active units, mutual information, the aggregate posterior, permuted "
+            "codes, spreads and samples; they need at least 2"
         )
-    return VAEMetrics(metrics, kl, statistic, verdict(metrics, len(kl)), latents, not_measured)
+    if n_images <= plan.ball_neighbours:
+        reasons.append(
+            f"precision, recall, density and coverage are not measured: they need more than {plan.ball_neighbours} "
+            f"test images, but there are {n_images}"
+        )
+    if not _differ(image[: plan.spread_images]):
+        reasons.append("spreads are not measured: they need test images that differ")
+    return "; ".join(reasons)
+
+
+def _differ(image: UInt8[Tensor, "n c h w"]) -> bool:
+    return bool((image != image[0]).any())
 
 
 @torch.inference_mode()
@@ -127,24 +158,50 @@ def mean_image_distortion(model: VAE, splits: Splits) -> float:
     return total / len(test)
 
 
+@torch.inference_mode()
+def exact_distortion(model: VAE, image: UInt8[Tensor, "n c h w"]) -> float:
+    """-ln p(x) of an image in nats if the decoder's mean is that image: the least distortion that a decoder can reach.
+
+    0 for a fixed variance, the entropy of grey pixels for a Bernoulli likelihood.
+    """
+    total = 0.0
+    for some in image.split(IMAGES_AT_ONCE):
+        target = pixels(some.to(next(model.parameters()).device))
+        output = target.logit(DARKEST) if isinstance(model.likelihood, Bernoulli) else target
+        total += float(model.likelihood.distortion(output, target).sum())
+    return total / len(image)
+
+
 def _by_key(quantities: Mapping[str, float]) -> dict[str, float]:
     """Each quantity by its metric key."""
     return {f"test/{name}": float(value) for name, value in quantities.items()}
 
 
-@torch.inference_mode()
-def _decoder_metrics(
-    model: VAE, image: UInt8[Tensor, "n c h w"], posterior: Posterior, plan: AnalysisPlan
-) -> dict[str, float]:
+def _on_device(
+    model: VAE, image: UInt8[Tensor, "n c h w"], posterior: Posterior
+) -> tuple[UInt8[Tensor, "n c h w"], Posterior]:
     device = next(model.parameters()).device
-    batch = image.to(device), posterior.to(device)
-    some = slice(plan.set_images)
-    reconstruction = _decode(model, posterior.mu[some])
-    return {
-        **_by_key(importance_weighted(model, *batch, plan.importance_samples, _noise(plan))._asdict()),
-        **_by_key(permute_codes(model, *batch, _noise(plan))._asdict()),
-        "test/reconstruction_spread": collapse.reconstruction_spread(pixels(image[some]), reconstruction),
+    return image.to(device), posterior.to(device)
+
+
+def _set_metrics(
+    model: VAE, image: UInt8[Tensor, "n c h w"], posterior: Posterior, features: nn.Module, plan: AnalysisPlan
+) -> dict[str, float]:
+    """What compares images or codes with each other, of at least 2 images."""
+    variance = posterior.mu.double().var(0) + torch.exp(posterior.log_var.double()).mean(0)
+    metrics = {
+        "test/gaussian_kl": collapse.gaussian_kl(posterior),
+        "test/code_variance": float(variance.mean()),
+        **_by_key(collapse.information(posterior, plan.mixture_samples, _noise(plan))._asdict()),
+        **_by_key(permute_codes(model, *_on_device(model, image, posterior), _noise(plan))._asdict()),
+        **_sample_metrics(model, image, features, plan),
     }
+    some, few = image[: plan.set_images], image[: plan.spread_images]
+    if _differ(few):
+        spread, error = collapse.spread(pixels(some), _decode(model, posterior.mu[: plan.set_images]))
+        metrics |= {"test/reconstruction_spread": spread, "test/reconstruction_spread_error": error}
+        metrics |= _by_key(collapse.decode_prior(model, pixels(few), plan.spread_codes, _noise(plan))._asdict())
+    return metrics
 
 
 def _probe_metrics(model: VAE, splits: Splits, posterior: Posterior, plan: AnalysisPlan) -> dict[str, float]:

@@ -18,10 +18,14 @@ from hwsweep.figures.sweep_runs import RunNumbers, colours, metric, sort_by_lamb
 PANELS = 2
 BANDS = {
     "untrained": "#F3E1F0",
+    "undecided": "#F7F7F7",
     "unregularised": "#FBE3D6",
     "healthy": "#DDF1E9",
     "partly collapsed": "#FFF3CC",
+    "nearly collapsed": "#F1EBDD",
     "collapsed": "#E4E4E4",
+    "lagging": "#DCE9F5",
+    "disconnected": "#E6E0F3",
 }
 """Verdict -> colour of the band behind its runs, by rising lambda."""
 

@@ -7,7 +7,7 @@ import pytest
 
 from hwsweep.analysis import Verdict
 from hwsweep.analysis.baseline import compare
-from hwsweep.analysis.classifier_verdict import verdict
+from hwsweep.analysis.classifier import verdict
 
 LABEL = np.repeat([0, 1, 2, 3], 100)
 

@@ -11,6 +11,7 @@ import torch
 
 from hwsweep.analysis import Analysis
 from hwsweep.analysis.features import FeaturePlan
+from hwsweep.analysis.refinement import RefinementPlan
 from hwsweep.analysis.vae import Likelihood, analyse, effective_beta
 from hwsweep.analysis.vae_metrics import AnalysisPlan
 from hwsweep.data import Splits
@@ -42,9 +43,10 @@ def analysis_of(**changes: Any) -> Analysis:
     model = VAE({"image": (1, 3, 7)}, **(settings | changes))
     if changes.get("sigma2") == "learned":
         model.load_state_dict(model.state_dict() | {"likelihood.sigma2": torch.tensor(0.05)})
-    plan = AnalysisPlan(0, 0.01, 50, 3, 5, 3, 53, 2, 31)
+    plan = AnalysisPlan(0, 0.01, 50, 3, 5, 3, 53, 2, 31, 53, 4)
     features = FeaturePlan(n_features=4, n_steps=1, batch_size=50, learning_rate=1e-2, seed=0)
-    return analyse(model.eval(), SPLITS, "digest", plan=plan, features=features, tolerance=0.01)
+    refinement = RefinementPlan("auto", images=31, steps=3, learning_rate=0.1)
+    return analyse(model.eval(), SPLITS, "digest", plan=plan, refinement=refinement, features=features, tolerance=0.01)
 
 
 def test_an_untrained_model_is_called_under_trained_but_not_where_a_remedy_holds_the_loss_up() -> None:
@@ -55,7 +57,8 @@ def test_an_untrained_model_is_called_under_trained_but_not_where_a_remedy_holds
 def test_a_learned_variance_only_moves_distortions_by_its_log_term() -> None:
     fixed, learned = analysis_of(), analysis_of(sigma2="learned")
     log_term = 21 / 2 * math.log(0.05)
-    moved = {"test/distortion", "test/neg_elbo", "test/iw_bound", "test/mean_image_distortion"}
+    moved = {"test/distortion", "test/neg_elbo", "test/iw_bound", "test/mean_image_distortion", "test/exact_distortion"}
+    moved |= {"test/refined_distortion"}
     assert learned.metrics.keys() - fixed.metrics.keys() == {"predicted/sigma2"}
     for name, value in fixed.metrics.items():
         if name.startswith("test/"):  # the prediction is that of the optimal variance, not of the model's

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from hwsweep.analysis.features import FeaturePlan, feature_network
+from hwsweep.analysis.refinement import RefinementPlan
 from hwsweep.analysis.vae_metrics import AnalysisPlan, VAEMetrics, compute_metrics, mean_image_distortion
 from hwsweep.data import Splits
 from hwsweep.models.kl_terms import Constant
@@ -27,7 +28,10 @@ PLAN = AnalysisPlan(
     set_images=53,
     sample_draws=2,
     price_images=31,
+    spread_images=53,
+    spread_codes=4,
 )
+REFINEMENT = RefinementPlan("auto", images=37, steps=100, learning_rate=0.1)
 KEYS = [
     *("test/distortion", "test/rate", "test/neg_elbo", "test/active_units", "test/mutual_information"),
     *("test/aggregate_kl", "test/iw_bound", "test/permuted_distortion", "test/reconstruction_spread"),
@@ -90,7 +94,7 @@ def found(features: nn.Module) -> dict[str, VAEMetrics]:
         "wide": planted(60.0, []),
         "faint": planted(1e-4, []),
     }
-    return {name: compute_metrics(model, SPLITS, features, PLAN) for name, model in models.items()}
+    return {name: compute_metrics(model, SPLITS, features, PLAN, REFINEMENT) for name, model in models.items()}
 
 
 def test_planted_dead_latents_and_only_those_are_inactive(found: dict[str, VAEMetrics]) -> None:
@@ -174,13 +178,13 @@ def test_a_model_worse_than_the_mean_image_is_untrained(features: nn.Module) -> 
     model = planted(2.0, [])
     with torch.no_grad():
         model.decoder[0].bias += 1
-    assert compute_metrics(model, SPLITS, features, PLAN).verdict.label == "untrained"
+    assert compute_metrics(model, SPLITS, features, PLAN, REFINEMENT).verdict.label == "untrained"
 
 
 @pytest.mark.parametrize("n", [2, 3])
 def test_few_test_images_leave_out_what_needs_more_and_say_so(features: nn.Module, n: int) -> None:
     few = Splits(SPLITS.train, examples(1, 1), examples(n, 2))
-    found = compute_metrics(planted(2.0, []), few, features, PLAN)
+    found = compute_metrics(planted(2.0, []), few, features, PLAN, REFINEMENT)
     assert not found.metrics.keys() & {"test/precision", "test/recall", "test/density", "test/coverage"}
     assert all(math.isfinite(value) for value in found.metrics.values())
     assert found.not_measured == (
@@ -196,7 +200,7 @@ def test_the_analysis_repeats_and_leaves_the_global_noise_alone() -> None:
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    first = compute_metrics(model, unlabelled, network, PLAN)
+    first = compute_metrics(model, unlabelled, network, PLAN, REFINEMENT)
     torch.testing.assert_close(torch.rand(3), expected, rtol=0, atol=0)
-    assert compute_metrics(model, unlabelled, network, PLAN).metrics == first.metrics
+    assert compute_metrics(model, unlabelled, network, PLAN, REFINEMENT).metrics == first.metrics
     assert not any("probe" in key or "factor" in key for key in first.metrics)

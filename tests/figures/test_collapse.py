@@ -46,7 +46,7 @@ def test_runs_of_one_lambda_that_differ_have_no_common_verdict():
 
 
 def test_an_unknown_verdict_is_refused_by_name():
-    with pytest.raises(ValueError, match="healthy, partly collapsed, collapsed, but lambda = 3 has 'so so'"):
+    with pytest.raises(ValueError, match="lagging, disconnected, but lambda = 3 has 'so so'"):
         collapse.info([planted(3, verdict="so so")])
 
 
