@@ -189,9 +189,14 @@ def _reason(error: Exception) -> str:
 
 
 def _way_out(error: Exception) -> str:
-    """What to do about a damaged file of SQLite."""
-    is_damaged = "not a database" in str(error) or "malformed" in str(error)
-    return "; move the file away, and a new one is made" if is_damaged else ""
+    """What to do about a damaged file of SQLite, one that a newer MLflow made, and one that another program uses."""
+    ways = {
+        "not a database": "move the file away, and a new one is made",
+        "malformed": "move the file away, and a new one is made",
+        "database is locked": "wait until the other program that uses it has ended",
+        "out-of-date database schema": "if a newer MLflow made it, install that one, or name another database",
+    }
+    return next((f"; {way}" for words, way in ways.items() if words in str(error)), "")
 
 
 def _strip(database: Path, copy: Path) -> None:

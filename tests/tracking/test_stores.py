@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import sqlite3
@@ -129,3 +130,17 @@ def test_an_experiment_that_was_deleted_is_restored(workplace: Path) -> None:
     with runs.open_run(store, "test", "run", {}, {}) as run:
         pass
     assert store.client().get_run(run.id).info.experiment_id == deleted
+
+
+@pytest.mark.parametrize(
+    ("reason", "way_out"),
+    [
+        ("database is locked", "wait until the other program"),
+        ("Detected out-of-date database schema (found version f)", "if a newer MLflow made it, install that one"),
+        ("file is not a database", "move the file away"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_named_with_the_way_out(reason: str, way_out: str) -> None:
+    message = f"'sqlite:///a.db': {re.escape(reason)}.*; {way_out}"
+    with pytest.raises(UnusableStore, match=message), database.errors_as_unusable_store("sqlite:///a.db"):
+        raise OSError(reason)
