@@ -118,7 +118,10 @@ def test_a_program_can_ask_for_the_swept_values_of_its_trial(sweep: Sweep) -> No
 
 
 @pytest.mark.slow
-def test_a_trial_may_start_processes_and_computes_with_its_share_of_the_cores(sweep: Sweep) -> None:
+def test_a_trial_may_start_processes_and_computes_with_its_share_of_the_cores(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # the user's own number would stay
     ran = sweep("how=child,threads", "hydra.sweeper.n_jobs=2")
     cores = len(os.sched_getaffinity(0))
     assert [trial.value for trial in ran.trials()] == [3.0, max(1, cores // 2)]

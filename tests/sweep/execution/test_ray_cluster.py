@@ -28,7 +28,9 @@ def cluster() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("OMP_NUM_THREADS", raising=False)  # the user's own number would stay
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     signal.signal(signal.SIGINT, before)
     yield cluster
     cluster.shutdown()
