@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from hwsweep.report import terminal_table
 from hwsweep.report.observer import StudyReport
-from hwsweep.sweep import table
+from hwsweep.sweep import SweepError, table
 from hwsweep.sweep.study.view import StudyView
 
 HOSTILE = ["[b]data/[/a].csv", "[/b]", "[enforce fail at inline.cc:67]", ":bug: [link=x]", "[red", "\\[x]"]
@@ -91,5 +92,6 @@ def test_brackets_and_colons_of_a_user_are_printed_as_they_are(
         raise ValueError(text)
 
     monkeypatch.setattr("hwsweep.report.observer.write_report", refuse)
-    StudyReport().finished(view)
-    assert capsys.readouterr().out.count(text) >= 4  # name, value, message, error
+    with pytest.raises(SweepError, match=re.escape(text)):
+        StudyReport().finished(view)
+    assert capsys.readouterr().out.count(text) >= 3  # name, value, message
