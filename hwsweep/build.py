@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -15,7 +14,6 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from omegaconf.resolvers import oc
 from torch import nn
 
 from hwsweep.analysis import Analysis
@@ -23,6 +21,7 @@ from hwsweep.argument_checks import check_settings
 from hwsweep.data import Dataset, Lexicon, Splits
 from hwsweep.models import Model
 from hwsweep.models.embedding import RowParameter
+from hwsweep.sweep.hydra_internals import environment_as_written
 from hwsweep.training import checkpoint
 from hwsweep.training.loop import TrainingPlan
 from hwsweep.training.schedules import Schedule
@@ -221,24 +220,8 @@ def flatten(cfg: DictConfig) -> dict[str, str]:
         else:
             yield name, "null" if node is None else str(node)
 
-    with _environment_as_written():
+    with environment_as_written():
         return dict(walk(OmegaConf.to_container(cfg, resolve=True), ""))
-
-
-@contextmanager
-def _environment_as_written() -> Iterator[None]:
-    """Resolve `${oc.env:NAME}` to its own text inside."""
-
-    def written(*arguments: object) -> str:
-        return f"${{oc.env:{','.join(map(str, arguments))}}}"
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # OmegaConf 2.4 deprecates the only name that 2.3 has
-        OmegaConf.register_new_resolver("oc.env", written, replace=True)
-        try:
-            yield
-        finally:
-            OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ SWEEP = {"sweep", "sweep.execution", "sweep.search", "sweep.study"}
 ALLOWED = {  # folder, or a file that differs from its folder -> the parts that it may import
     "__main__": {"build", "data", "run", "sweep", "tracking", "training"},
     "analysis": {"data", "models", "training"},
-    "build": {"analysis", "data", "models", "training"},
+    "build": {"analysis", "data", "models", "sweep", "training"},
     "data": set(),
     "data.__main__": {"data"},
     "figures": {"analysis", "data", "models"},

@@ -16,6 +16,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.basecontainer import BaseContainer
+from omegaconf.resolvers import oc
 
 
 def config_loader(search_path: Iterable[tuple[str, str]]) -> ConfigLoader:
@@ -77,6 +78,20 @@ def replace_resolver(name: str, resolver: Callable[..., Any]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         OmegaConf.register_new_resolver(name, resolver, replace=True)
+
+
+@contextmanager
+def environment_as_written() -> Iterator[None]:
+    """Resolve `${oc.env:NAME}` to its own text inside."""
+
+    def written(*arguments: object) -> str:
+        return f"${{oc.env:{','.join(map(str, arguments))}}}"
+
+    replace_resolver("oc.env", written)
+    try:
+        yield
+    finally:
+        replace_resolver("oc.env", oc.env)
 
 
 def did_you_mean(error: BaseException | None, config: DictConfig) -> str:

@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Quote, QuotedString
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.execution import devices
+from hwsweep.sweep.params import override_line
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.sampling import is_exhaustive
 from hwsweep.sweep.search.space import Space, build_space
@@ -78,31 +76,6 @@ def jobs_at_once(settings: Settings, space: Space, elsewhere: bool) -> int:
     if elsewhere or is_search or not space.is_finite or settings.gpus_per_trial is not None:
         return 1
     return devices.default_n_jobs(len(space.points()) * max(1, len(seed_values(settings, 0))))
-
-
-def override_line(key: str, value: Any) -> str:
-    """An override as text; a list in YAML is swept over its items, each of the type that it has there."""
-    if isinstance(value, list):
-        return f"{key}={','.join(map(_item_text, value))}"
-    return f"{key}={'null' if value is None else value}"
-
-
-def _item_text(value: Any) -> str:
-    """What Hydra's grammar reads as this value."""
-    if isinstance(value, list):
-        return f"[{','.join(map(_item_text, value))}]"
-    if isinstance(value, dict):
-        return f"{{{','.join(f'{_item_text(key)}:{_item_text(item)}' for key, item in value.items())}}}"
-    if value is None or isinstance(value, bool | int | float):
-        return "null" if value is None else str(value)
-    text = str(value)
-    try:  # a backslash at the end would escape the comma that follows
-        is_same = (
-            text != "" and "\\" not in text and OverridesParser.create().parse_override(f"x={text}").value() == text
-        )
-    except HydraException:
-        is_same = False
-    return text if is_same else QuotedString(text, Quote.single).with_quotes()
 
 
 def make_plan(settings: Settings, space: Space, config: DictConfig, earlier: Mapping[str, Any] | None) -> SearchPlan:

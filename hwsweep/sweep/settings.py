@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from hwsweep.files import masked
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.config_snapshot import plain_config
+from hwsweep.sweep.params import params_of
 from hwsweep.sweep.setting_checks import OTHER_SWEEPERS, SWEEPER_CHECKS, Check
 
 Direction: TypeAlias = Literal["minimize", "maximize"]
@@ -99,6 +100,8 @@ def read_settings(config: DictConfig) -> Settings:
         SweepError: an unknown or missing setting, or a value that a setting cannot have.
     """
     settings = Settings(**section_values(config, "hydra.sweeper", SWEEPER_CHECKS))
+    if settings.params:
+        settings = settings._replace(params=params_of(config, settings.params))
     if settings.join and settings.study_name is None:
         raise SweepError("join=true needs a name that all processes give: hydra.sweeper.study_name=night")
     return settings

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 from stub_sweeps import Ran
 
@@ -16,6 +17,7 @@ from hwsweep import conf_path
 from hwsweep.build import flatten
 from hwsweep.files import without_passwords
 from hwsweep.sweep.config_snapshot import mask_run_config
+from hwsweep.sweep.params import override_line, params_of
 
 PROGRAM = """
 import hydra
@@ -93,6 +95,42 @@ def test_a_value_from_the_environment_is_logged_as_it_is_written(monkeypatch: py
     shown = {"key": key, "again": key, "path": f"{key}/a", "n": "3", "m": "3", "l": f"['{key}']"}
     assert flatten(config) == shown
     assert config.key == "hunter3"  # for the run itself
+
+
+@pytest.mark.parametrize(
+    ("params", "line"),
+    [
+        ({"db": "${oc.env:NAME}"}, "db=${oc.env:NAME}"),
+        ({"db": "${again}"}, "db=${oc.env:NAME}"),
+        ({"db": "postgresql://me:${oc.env:NAME}@h/db"}, "db=postgresql://me:${oc.env:NAME}@h/db"),
+        ({"db": "${oc.env:NAME,default}"}, "db=${oc.env:NAME,default}"),
+        ({"db": ["a,b", "${oc.env:NAME}"]}, "db='a,b',${oc.env:NAME}"),
+        ({"x": "${oc.env:N}"}, "x=3"),
+        ({"x": "${oc.env:LIST}"}, "x=1,2"),
+        ({"x": "${n}"}, "x=5"),
+    ],
+)
+def test_in_params_a_text_of_the_environment_stays_as_written_and_numbers_and_lists_are_read(
+    monkeypatch: pytest.MonkeyPatch, params: dict[str, object], line: str
+) -> None:
+    for name, value in (("NAME", "hunter3"), ("N", "3"), ("LIST", "1,2")):
+        monkeypatch.setenv(name, value)
+    section = {"params": params}
+    config = OmegaConf.create({"hydra": {"sweeper": section}, "again": "${oc.env:NAME}", "n": 5})
+    resolved = OmegaConf.to_container(config.hydra.sweeper.params, resolve=True)
+    assert isinstance(resolved, dict)
+    written = [override_line(key, value) for key, value in params_of(config, resolved).items()]
+    assert written == [line]
+    OverridesParser.create().parse_overrides(written)
+
+
+def test_a_sweep_over_passwords_says_what_to_write_and_stores_nothing(sweep: Callable[..., Ran]) -> None:
+    ran = sweep(f"+db={URL},redis://:hunter5@nowhere")
+    assert (ran.code, ran.outputs.exists()) == (1, False)
+    assert ran.err.splitlines() == [
+        "a study stores the values of +db, and postgresql://me:***@nowhere/db holds a password; "
+        "write '${oc.env:NAME}' for each, with NAME in the environment"
+    ]
 
 
 def test_the_files_that_hydra_has_written_for_a_single_run_lose_their_passwords(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from hydra.core.override_parser.types import QuotedString
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.execution import devices
-from hwsweep.sweep.planning import jobs_at_once, make_plan, override_line, read_space
+from hwsweep.sweep.params import override_line
+from hwsweep.sweep.planning import jobs_at_once, make_plan, read_space
 from hwsweep.sweep.search.axis import Axis
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Space

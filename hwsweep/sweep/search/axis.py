@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep, Transformer
 
+from hwsweep.files import without_passwords
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.trial import Value
 
@@ -42,6 +43,12 @@ def parse_axis(override: Override, rng: random.Random, max_values: int | None) -
     values = tuple(item if isinstance(item, bool | int | float) else Transformer.str(item) for item in _items(override))
     if not values:
         raise SweepError(f"{override.input_line} contains no value")
+    if secret := [str(value) for value in values if without_passwords(str(value)) != str(value)]:
+        shown = without_passwords(secret[0].replace("\\:", ":"))
+        raise SweepError(
+            f"a study stores the values of {key}, and {shown} holds a password; "
+            "write '${oc.env:NAME}' for each, with NAME in the environment"
+        )
     if isinstance(sweep, ChoiceSweep | RangeSweep) and sweep.shuffle:
         return Axis(key, tuple(rng.sample(values, len(values))))
     if isinstance(sweep, RangeSweep) and len(values) > 1:
