@@ -37,7 +37,7 @@ from hwsweep.training.batches import n_examples
 from hwsweep.training.checkpoint import EpochMetrics
 from hwsweep.training.loop import evaluate, fit
 from hwsweep.training.precision import flush_denormals
-from hwsweep.training.progress import show_progress
+from hwsweep.training.progress import show_progress, under_training
 
 log = logging.getLogger("hwsweep")
 
@@ -67,7 +67,8 @@ def run(cfg: DictConfig) -> float | tuple[float, ...]:
             tracked.log_metrics(facts, 0)
         history = _train(components, splits, objectives(cfg)[0], folder / "checkpoints", resume, tracked)
         model, best_epoch = _load_best(components.model, folder)
-        analysis = _analyse(components.analyse, model, splits, digest, folder, tracked)
+        note = under_training(history, components.plan.select)
+        analysis = _analyse(components.analyse, model, splits, digest, note, folder, tracked)
         trained = Trained(model, splits.test, history, cfg.title, splits.lexicon, analysis.arrays)
         _draw(components.figures, trained, folder, tracked)
         metrics = {
@@ -193,12 +194,14 @@ def _load_best(model: Model, folder: Path) -> tuple[Model, int]:
     return model.eval(), int(best["epoch"])
 
 
-def _analyse(analyse: Analyse, model: Model, splits: Splits, digest: str, folder: Path, tracked: runs.Run) -> Analysis:
-    """Everything about the test split: losses, and the results of conf's `analysis`."""
+def _analyse(
+    analyse: Analyse, model: Model, splits: Splits, digest: str, note: str, folder: Path, tracked: runs.Run
+) -> Analysis:
+    """Everything about the test split: losses, and the results of conf's `analysis`, with a note beside the verdict."""
     losses = {f"test/{name}": value for name, value in evaluate(model, splits.test).items()}
     log.info("test: %s", ", ".join(f"{key.removeprefix('test/')} {value:.2f}" for key, value in losses.items()))
     started = time.perf_counter()
-    analysis = analyse(model, splits, digest)
+    analysis = analyse(model, splits, digest).with_note(note)
     losses["time/analysis_seconds"] = time.perf_counter() - started
     run_folder.write_arrays(folder, analysis.arrays)
     for name, text in analysis.tags.items():

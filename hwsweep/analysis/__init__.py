@@ -37,3 +37,12 @@ class Analysis(NamedTuple):
     """Texts by name, for instance `verdict`; MLflow shows them as tags `hwsweep.verdict`, ..."""
     sentences: list[str]
     """Printed when the run ends."""
+
+    def with_note(self, note: str) -> Analysis:
+        """The same with a note beside the verdict; unchanged if the note is empty or there is no verdict."""
+        if not note or "why" not in self.tags:
+            return self
+        why = self.tags["why"]
+        longer = f"{why}; {note}"
+        sentences = [longer if sentence == why else sentence for sentence in self.sentences]
+        return self._replace(tags=self.tags | {"why": longer}, sentences=sentences)

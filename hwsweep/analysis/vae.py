@@ -60,7 +60,7 @@ def analyse(
     prediction = prediction_of(model, spectrum, n_pixels)
     tags = {
         "verdict": computed.verdict.label,
-        "why": "; ".join(filter(None, (computed.verdict.sentence, computed.not_measured))),
+        "why": "; ".join(filter(None, (computed.verdict.sentence, _schedule_note(model), computed.not_measured))),
         "effective_beta": effective_beta(model.kl_weight, n_pixels, likelihood),
         "iw_bound": bound_sentence(metrics, plan.importance_samples),
     }
@@ -81,6 +81,12 @@ def analyse(
     }
     sentences = [sentence for name, sentence in tags.items() if name != "verdict"]
     return Analysis(metrics | prediction_metrics(prediction), arrays, tags, sentences)
+
+
+def _schedule_note(model: VAE) -> str:
+    """That the schedule of the KL term had not ended when these weights were trained; empty if it had."""
+    clause = model.kl_term.unfinished()
+    return f"the schedule of the KL term had not ended: {clause}" if clause else ""
 
 
 def prediction_of(model: VAE, spectrum: Spectrum, n_pixels: int) -> Prediction:

@@ -53,7 +53,7 @@ def verdict(metrics: Metrics, n_latents: int) -> Verdict:
        standard errors, and either has an I larger by `LITTLE` or the encoder's D is above the mean image's by
        `TOLERANCE`.
     2. untrained: D is above the mean image's; where information is little or the decoder ignores z, by `TOLERANCE`.
-    3. collapsed: A = 0 and I < `SILENT` (with one test image, which has neither, the rate).
+    3. collapsed: A = 0 and I < `SILENT`; where rule 4 applies, the rate in place of I.
     4. undecided: fewer than `FEW_IMAGES` test images, or all are alike.
     5. disconnected: the decoder ignores z, although q(z | x) differs between images.
     6. nearly collapsed: little information, whatever A is.
@@ -91,9 +91,10 @@ def _label(metrics: Metrics, n_latents: int) -> str:
         return "lagging"
     if _excess(metrics) > (TOLERANCE if little or ignored else 0):
         return "untrained"
-    if active == 0 and _information(metrics) < SILENT:
+    shows_little = metrics["test/images"] < FEW_IMAGES or "test/reconstruction_spread" not in metrics
+    if active == 0 and (metrics["test/rate"] if shows_little else _information(metrics)) < SILENT:
         return "collapsed"
-    if metrics["test/images"] < FEW_IMAGES or "test/reconstruction_spread" not in metrics:
+    if shows_little:
         return "undecided"
     if ignored:
         return "disconnected"

@@ -26,6 +26,9 @@ IMAGES = "The same images through every model"
 COLLAPSE = "Collapse: predicted and measured"
 CURVES = "Curves"
 
+UNTOLD = ("untrained", "undecided")
+"""Verdicts on runs that tell nothing about collapse."""
+
 MAX_LISTED = 3
 """Neighbouring lambdas of one verdict that a sentence lists one by one."""
 MAX_COLUMNS = 12
@@ -189,8 +192,10 @@ def _collapse_sentence(groups: list[tuple[str, list[TrialView]]]) -> str:
         if name != "collapsed"
     ]
     others = "".join(f"; {sentence}" for sentence in verdicts)
-    for (_, before), (name, after) in pairwise(groups):
-        if name == "collapsed":
+    if all(name in UNTOLD for name, _ in groups):
+        return f"No run tells whether the posterior collapses{others}."
+    for index, ((_, before), (name, after)) in enumerate(pairwise(groups)):
+        if name == "collapsed" and groups[index][0] not in UNTOLD:
             low, high = before[-1], after[0]
             rate = [trial.metrics.get("test/rate", math.nan) for trial in (low, high)]
             units = [trial.metrics.get("test/active_units", math.nan) for trial in (low, high)]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from hwsweep.training.checkpoint import EpochMetrics
 
 log = logging.getLogger("hwsweep")
+
+STILL_FALLING = 0.01
+"""Share of what all epochs after the first gained: a last epoch that gained more leaves something to gain."""
 
 
 def show_progress(epochs: Iterable[EpochMetrics], n_epochs: int, objective: str) -> Iterator[EpochMetrics]:
@@ -27,6 +30,17 @@ def show_progress(epochs: Iterable[EpochMetrics], n_epochs: int, objective: str)
         for metrics in epochs:
             progress.update(task, completed=metrics["epoch"], description=_summary(metrics, objective))
             yield metrics
+
+
+def under_training(history: Sequence[EpochMetrics], select: str) -> str:
+    """That the last epoch is the best and gained more than `STILL_FALLING` of all; empty if not, or after one epoch."""
+    values = [metrics[select] for metrics in history]
+    if len(values) < 2 or min(values[:-1]) <= values[-1]:
+        return ""
+    gain = min(values[:-1]) - values[-1]
+    if gain <= STILL_FALLING * (values[0] - values[-1]):
+        return ""
+    return f"under-trained: the last of {len(values)} epochs is the best and still lowered {select} by {gain:.3g}"
 
 
 def _summary(metrics: EpochMetrics, objective: str) -> str:

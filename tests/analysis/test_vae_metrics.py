@@ -10,10 +10,12 @@ import torch
 from torch import nn
 
 from hwsweep.analysis.features import FeaturePlan, feature_network
+from hwsweep.analysis.posterior import encode
 from hwsweep.analysis.refinement import RefinementPlan
 from hwsweep.analysis.vae_metrics import AnalysisPlan, VAEMetrics, compute_metrics, mean_image_distortion
 from hwsweep.data import Splits
 from hwsweep.models.kl_terms import Constant
+from hwsweep.models.likelihoods import Gaussian
 from hwsweep.models.networks import fully_connected
 from hwsweep.models.vae import VAE
 
@@ -204,3 +206,68 @@ def test_the_analysis_repeats_and_leaves_the_global_noise_alone() -> None:
     torch.testing.assert_close(torch.rand(3), expected, rtol=0, atol=0)
     assert compute_metrics(model, unlabelled, network, PLAN, REFINEMENT).metrics == first.metrics
     assert not any("probe" in key or "factor" in key for key in first.metrics)
+
+
+def planted_encoder(model: VAE, mu_scale: float, log_var: float) -> VAE:
+    """The model with an encoder that gives mu_scale times its own mean, and this log-variance, for every image."""
+    encoder = model.encoder[1]
+    assert isinstance(encoder, nn.Linear)
+    with torch.no_grad():
+        encoder.weight[:LATENT] *= mu_scale
+        encoder.bias[:LATENT] *= mu_scale
+        encoder.weight[LATENT:], encoder.bias[LATENT:] = 0, log_var
+    return model
+
+
+def test_a_good_decoder_under_a_constant_encoder_is_lagging_and_refinement_finds_its_codes(features: nn.Module) -> None:
+    model = planted_encoder(planted(3.0, []), 0.0, 0.0)
+    model.likelihood = Gaussian(0.005)  # a sharp decoder: codes are worth many nats
+    found = compute_metrics(model, SPLITS, features, PLAN, REFINEMENT)
+    assert found.verdict.label == "lagging"
+    assert found.metrics["test/amortisation_gap"] > 10 * found.metrics["test/amortisation_gap_error"]
+    assert found.metrics["test/refined_mutual_information"] > 1
+
+
+def test_a_decoder_without_weights_on_z_under_a_posterior_that_varies_is_disconnected(features: nn.Module) -> None:
+    model = planted(2.0, [])
+    with torch.no_grad():
+        model.decoder[0].weight.zero_()
+    found = compute_metrics(planted_encoder(model, 3.0, -3.0), SPLITS, features, PLAN, REFINEMENT)
+    assert found.verdict.label == "disconnected"
+    assert found.metrics["test/log_likelihood_spread"] == pytest.approx(0, abs=1e-5)
+    assert found.metrics["test/decoder_spread"] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_random_decoder_under_the_prior_is_collapsed_and_does_not_ignore_z(features: nn.Module) -> None:
+    model = planted_encoder(planted(2.0, []), 0.0, 0.0)
+    with torch.no_grad():
+        model.decoder[0].weight.copy_(0.02 * torch.randn(21, LATENT))
+    found = compute_metrics(model, SPLITS, features, PLAN, REFINEMENT)
+    assert found.verdict.label == "collapsed"
+    assert "the decoder does not ignore z" in found.verdict.sentence
+
+
+def test_latents_that_carry_a_hundredth_of_a_nat_each_are_nearly_collapsed(features: nn.Module) -> None:
+    model = planted(2.0, [])
+    spread = float(encode(model, SPLITS.test["image"]).mu.var(0).mean())
+    model = planted_encoder(model, math.sqrt(0.025 / spread), 0.0)
+    with torch.no_grad():
+        model.decoder[0].weight *= 0.05  # what so faint codes tell: the mean image and little more
+    found = compute_metrics(model, SPLITS, features, PLAN, REFINEMENT)
+    assert found.verdict.label == "nearly collapsed", found.verdict
+
+
+def test_one_test_image_leaves_out_what_compares_images_and_says_so(features: nn.Module) -> None:
+    few = Splits(SPLITS.train, examples(1, 1), examples(1, 2))
+    found = compute_metrics(planted(2.0, []), few, features, PLAN, REFINEMENT)
+    assert all(math.isfinite(value) for value in found.metrics.values())
+    assert found.verdict.label == "undecided"
+    assert "test/active_units" not in found.metrics and "1 test image" in found.not_measured
+
+
+def test_images_that_are_all_alike_have_no_spread_and_no_verdict(features: nn.Module) -> None:
+    same = {name: values[:1].repeat_interleave(31, 0) for name, values in examples(1, 1).items()}
+    found = compute_metrics(planted(2.0, []), Splits(same, same, same), features, PLAN, REFINEMENT)
+    assert found.verdict.label == "undecided"
+    assert "test/reconstruction_spread" not in found.metrics
+    assert found.not_measured == "spreads are not measured: they need test images that differ"

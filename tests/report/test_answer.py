@@ -106,3 +106,9 @@ def test_the_question_names_the_swept_keys_and_the_objective(tmp_path: Path) -> 
         question(study(tmp_path))
         == "What does vae.lambda (0, 1) do to valid/neg_elbo (lower is better) of vae on digits?"
     )
+
+
+def test_runs_that_are_not_trained_tell_nothing_about_collapse(tmp_path: Path) -> None:
+    trials = [with_verdict(trial(tmp_path, n, 100 * n, values=[n]), "untrained") for n in range(2)]
+    first, _ = answer_about_collapse(study(tmp_path, *trials))
+    assert first == "No run tells whether the posterior collapses; lambda = 0, 100 are untrained."
