@@ -51,7 +51,7 @@ class HwsweepSearchPath(SearchPathPlugin):
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         if Plugins.instantiate_sweeper is not _instantiate_sweeper:
-            Plugins.instantiate_sweeper = _instantiate_sweeper  # type: ignore[method-assign]
+            Plugins.instantiate_sweeper = _instantiate_sweeper  # type: ignore[method-assign,assignment]
         for name in OTHER_SWEEPERS:  # a sweeper that is installed keeps its name
             Plugins.instance().class_name_to_class.setdefault(name, OtherSweeper)
         search_path.append("hwsweep", f"file://{Path(__file__).parent / 'conf'}")
