@@ -19,8 +19,8 @@ Parameters = Iterable[nn.Parameter]
 class Adam:
     """Builds Adam, or AdamW where the weight decay is decoupled.
 
-    Tables with sparse gradients get `SparseAdam`: it moves only rows that have a gradient, without weight decay. It adds
-    `eps` before the bias correction of the second moment (Kingma & Ba 2014, section 2), Adam and AdamW after it.
+    Tables with sparse gradients get `SparseAdam`: it moves only rows that have a gradient, without weight decay, and
+    adds `eps` before the bias correction of the second moment (Kingma & Ba 2014, section 2); Adam and AdamW after it.
 
     Raises:
         ValueError: a value is out of range.
