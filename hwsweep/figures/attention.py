@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 from matplotlib import colormaps
 
-from hwsweep.figures.drawing import BLACK, VERMILLION, word_label
+from hwsweep.figures.drawing import BLACK, RED, word_label
 from hwsweep.figures.examples import rows_by_turn, to_device_of
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class AttentionInfo(NamedTuple):
 
     title: str
     captions: np.ndarray
-    """Per text its class, and the predicted class with its probability."""
+    """Per text its class, and the class predicted from the whole text with its probability."""
     words: np.ndarray
     """(texts, longest): the tokens that the model puts before a text, then the words of the text."""
     n_words: Int64[np.ndarray, " texts"]
@@ -47,7 +47,7 @@ def info(trained: Trained, n_texts: int, max_tokens: int) -> AttentionInfo:
     """Attention in at most `n_texts` test texts, the same texts in every run with the same tokens.
 
     Args:
-        max_tokens: the model reads only the beginning of a longer text; shorter texts are preferred.
+        max_tokens: a map shows the attention in the beginning of a longer text; shorter texts are preferred.
 
     Raises:
         ValueError: the run has no lexicon, because it did not read texts.
@@ -58,18 +58,23 @@ def info(trained: Trained, n_texts: int, max_tokens: int) -> AttentionInfo:
         raise ValueError("attention maps need words, but this run has no texts; leave out its attention figures")
     model = cast("Transformer", trained.model)
     rows = select_texts(trained.test, n_texts, max_tokens)
-    few = {
-        name: values[rows, :max_tokens] if values.ndim > 1 else values[rows] for name, values in trained.test.items()
-    }
+    whole = {name: values[rows] for name, values in trained.test.items()}
+    few = {name: values[:, :max_tokens] if values.ndim > 1 else values for name, values in whole.items()}
     few["length"] = few["length"].clamp(max=max_tokens)
     with torch.inference_mode():
-        batch = to_device_of(model, few)
-        weights, probability = model.attention(batch).float().cpu(), model.outputs(batch)["probability"].cpu()
+        weights = model.attention(to_device_of(model, few)).float().cpu()
+        probability = model.outputs(to_device_of(model, whole))["probability"].cpu()
+    captions = _captions(whole["label"].tolist(), probability.numpy(), trained.lexicon)
     longest, n_prefix = weights.shape[-1], len(model.prefix)
     key = few["key"].numpy() if "key" in few else np.zeros((len(rows), longest), dtype=bool)
     return AttentionInfo(
         title=trained.title,
-        captions=np.array(_captions(few["label"].tolist(), probability.numpy(), trained.lexicon)),
+        captions=np.array(
+            [
+                f"{caption}; first {max_tokens} of {length} words" if length > max_tokens else caption
+                for caption, length in zip(captions, whole["length"].tolist(), strict=True)
+            ]
+        ),
         words=_words(few, model.prefix, trained.lexicon, longest),
         n_words=few["length"].numpy().astype(np.int64) + n_prefix,
         key=np.pad(key, ((0, 0), (n_prefix, 0)))[:, :longest],
@@ -119,7 +124,7 @@ def name_cells(
         repeats = len(ticks) // len(words)
         side.set_ticks(ticks, np.tile(words, repeats), rotation=rotation, fontsize=size)
         for label, decides in zip(side.get_ticklabels(), np.tile(key, repeats), strict=True):
-            label.set_color(VERMILLION if decides else BLACK)
+            label.set_color(RED if decides else BLACK)
 
 
 def explain(info: AttentionInfo, quantity: str, beside: Axes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,9 +27,10 @@ BANDS = {
     "lagging": "#DCE9F5",
     "disconnected": "#E6E0F3",
 }
-"""Verdict -> colour of the band behind its runs, by rising lambda."""
+"""Verdict -> colour of the strip behind its runs, by rising lambda."""
 
 _MAX_TICKS = 5
+_STRIP = 16  # points: the width of the strip behind a lambda
 _VERDICT: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8, "color": "#555555", "zorder": 1}
 
 
@@ -76,7 +77,7 @@ def info(runs: Sequence[RunNumbers]) -> CollapseInfo:
 
 
 def draw(info: CollapseInfo, axes: Sequence[Axes]) -> None:
-    """Left: active units; right: mutual information; both in front of bands that name the verdicts."""
+    """Left: active units; right: mutual information; a strip behind each lambda names its verdict."""
     for axis in axes:
         axis.set_box_aspect(0.85)
         axis.set_xlabel("lambda")
@@ -131,20 +132,15 @@ def _lambda_axis(axis: Axes, kl_weight: Float64[np.ndarray, " runs"]) -> None:
 
 
 def _bands(axis: Axes, info: CollapseInfo) -> None:
-    """Draw a band behind neighbouring lambdas with the same verdict; two bands meet halfway."""
-    weights = np.unique(info.kl_weight)
+    """Draw a strip behind each lambda and name the verdict of neighbours once; between them nothing was tried."""
     verdict = dict(zip(info.kl_weight.tolist(), info.verdicts.tolist(), strict=True))
-    halfway = [math.sqrt(low * high) if low > 0 else high / 2 for low, high in pairwise(weights)]
-    left, right = axis.get_xlim()
-    intervals = zip([left, *halfway], [*halfway, right], weights.tolist(), strict=True)
-    for name, group in groupby(intervals, key=lambda interval: verdict[interval[2]]):
-        ends = list(group)
+    for name, group in groupby(sorted(verdict), key=lambda weight: verdict[weight]):
+        weights = list(group)
         if name:
-            low, high = ends[0][0], ends[-1][1]
-            axis.axvspan(low, high, color=BANDS[name], linewidth=0, zorder=0)
-            middle = axis.transData.transform([(low, 0), (high, 0)]).mean(0)
-            x = float(axis.transAxes.inverted().transform(middle)[0])
-            axis.text(x, 0.45, name, rotation=90, transform=axis.transAxes, **_VERDICT)
+            axis.vlines(weights, 0, 1, BANDS[name], linewidth=_STRIP, zorder=0, transform=axis.get_xaxis_transform())
+            axis.text(
+                weights[len(weights) // 2], 0.45, name, rotation=90, transform=axis.get_xaxis_transform(), **_VERDICT
+            )
 
 
 def _verdicts(runs: Sequence[RunNumbers]) -> list[str]:

@@ -35,6 +35,8 @@ BLACK, GREY = "#000000", "#999999"
 """For lines that belong to no lambda, such as validation and training curves."""
 VERMILLION, ORANGE, GREEN, BLUE, PURPLE = "#D55E00", "#E69F00", "#009E73", "#0072B2", "#CC79A7"
 """The colours of Okabe & Ito (2008), which colour-blind readers can distinguish, in the order of hue."""
+RED = "#C00000"
+"""For words that a figure calls red."""
 
 _ANCHORS = {-2: ORANGE, 0: GREEN, 2: BLUE, 4: PURPLE}  # log10(lambda) -> colour
 _WIDTH_INCHES, _MARGIN_INCHES, _DOTS_PER_INCH, _SMALLEST_PIXEL = 8.0, 0.12, 150, 0.7

@@ -7,7 +7,7 @@ import pytest
 import torch
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from planted_texts import HEADS, LAYERS, texts, trained
+from planted_texts import HEADS, LAYERS, Planted, texts, trained
 
 from hwsweep.data import Lexicon
 from hwsweep.figures import Trained, attention, drawing
@@ -56,6 +56,17 @@ def test_of_a_text_that_is_too_long_the_model_reads_the_beginning():
     assert info.key.tolist() == [[False, True, False, False, False]]
 
 
+def test_the_prediction_is_that_of_the_whole_text_where_the_map_shows_its_beginning():
+    class ClassByLastWord(Planted):
+        def outputs(self, batch):
+            last = batch["token"].gather(1, batch["length"].long()[:, None] - 1)
+            return super().outputs({"token": last})
+
+    run = trained(texts([30], [0]))._replace(model=ClassByLastWord().eval())  # the last id is 31, the fifth is 6
+    (caption,) = attention.info(run, n_texts=1, max_tokens=5).captions
+    assert caption == "World, predicted Sports (probability 80%); first 5 of 30 words"
+
+
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 def test_rows_of_real_words_sum_to_one_over_real_words(pooling):
     settings = {"width": 6, "heads": 3, "layers": 2, "hidden": 5, "dropout": 0.3, "positions": "learned", "norm": "pre"}
@@ -83,7 +94,7 @@ def test_each_map_is_the_mean_of_all_heads_with_its_own_words_on_both_axes():
         for labels in (axis.get_xticklabels(), axis.get_yticklabels()):
             assert [label.get_text() for label in labels] == words
             colours = [to_hex(label.get_color()).upper() for label in labels]
-            assert colours == [drawing.VERMILLION if at == 1 else drawing.BLACK for at in range(len(words))]
+            assert colours == [drawing.RED if at == 1 else drawing.BLACK for at in range(len(words))]
         assert axis.images[0].get_clim() == (0, pytest.approx(1 / 2))  # one scale for all
 
 

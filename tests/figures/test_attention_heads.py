@@ -63,7 +63,7 @@ def test_what_a_text_is_about_stands_clear_of_the_names_of_its_maps(heads, n_wor
 
 def test_words_that_decide_are_marked_in_every_map():
     (axis,) = drawn(attention_heads.info(trained(texts([3], [0], key=True)), n_texts=1, max_tokens=8))
-    marked = [label.get_text() for label in axis.get_xticklabels() if label.get_color() == drawing.VERMILLION]
+    marked = [label.get_text() for label in axis.get_xticklabels() if label.get_color() == drawing.RED]
     assert marked == ["w3"] * 3
 
 
