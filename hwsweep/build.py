@@ -6,6 +6,7 @@ import functools
 import importlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -180,6 +181,16 @@ def _check_optimizer(make: OptimizerFactory, model: Model) -> None:
 def build_model(cfg: DictConfig, lexicon: Lexicon | None = None) -> Model:
     """The untrained model of a run, from the run's composed config and, of texts, its lexicon; on the CPU."""
     return _model(cfg, instantiate(cfg.dataset), lexicon)
+
+
+def load_model(cfg: DictConfig, weights: Path, lexicon: Lexicon | None = None) -> Model:
+    """The trained model of a run, in evaluation mode and on the CPU, with the weights of this checkpoint.
+
+    Nothing is unpickled, but `cfg` names the classes that are called: load only what you trust.
+    """
+    model = build_model(cfg, lexicon)
+    model.load_state_dict(checkpoint.load(weights)["model"])
+    return model.eval()
 
 
 def _model(cfg: DictConfig, dataset: Dataset, lexicon: Lexicon | None) -> Model:

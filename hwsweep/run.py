@@ -155,13 +155,15 @@ def _open_run(cfg: DictConfig, store: runs.Store, folder: Path) -> AbstractConte
 
 
 def _log_origin(cfg: DictConfig, dataset: Dataset, splits: Splits, folder: Path, tracked: runs.Run) -> str:
-    """Record data, versions, commit, seed and config of the run; return the digest of the data."""
+    """Record data, versions, commit, seed, config and lexicon of the run; return the digest of the data."""
     digest = splits.digest()
     sizes = {name: n_examples(getattr(splits, name)) for name in ("train", "valid", "test")}
     tracked.log_dataset(dataset.name, dataset.source, digest, sizes)
     data = {"data": dataset.name, "source": dataset.source, "digest": digest, **sizes}
     run_folder.write_origin(folder, {**environment(), **data, "seed": cfg.seed})
     tracked.log_artifact(folder / run_folder.CONFIG)
+    if splits.lexicon is not None:  # before training: the model of a pruned run can be loaded too
+        run_folder.write_lexicon(folder, splits.lexicon.to_json())
     return digest
 
 
@@ -232,7 +234,7 @@ def _log_model(model: Model, splits: Splits, folder: Path, tracked: runs.Run) ->
     if splits.lexicon is None:
         tracked.log_model(files, few["image"].numpy(), outputs)
         return
-    files["lexicon"] = run_folder.write_lexicon(folder, splits.lexicon.to_json())
+    files["lexicon"] = folder / run_folder.LEXICON
     classes = splits.lexicon.classes
     labels = [classes[label] for label in outputs["probability"].argmax(1)]
     columns = dict(zip(classes, outputs["probability"].T, strict=True))

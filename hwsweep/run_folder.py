@@ -71,9 +71,15 @@ def read_origin(folder: Path) -> dict[str, Any]:
     return files.read_json_object(folder / ORIGIN) or {}
 
 
-def write_lexicon(folder: Path, lexicon: str) -> Path:
-    """Store what the token ids of texts mean, and return the file."""
-    return files.write_text(folder / LEXICON, lexicon)
+def write_lexicon(folder: Path, lexicon: str) -> None:
+    """Store what the token ids of texts mean."""
+    files.write_text(folder / LEXICON, lexicon)
+
+
+def read_lexicon(folder: Path) -> str | None:
+    """What `write_lexicon` stored; None for a run without texts."""
+    path = folder / LEXICON
+    return path.read_text(encoding="utf-8") if path.exists() else None
 
 
 def write_arrays(folder: Path, arrays: Mapping[str, NDArray[np.float64]]) -> None:

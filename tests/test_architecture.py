@@ -16,6 +16,7 @@ FOUNDATION = {"argument_checks", "conf_path", "files", "postgresql", "processes"
 """Files at the root that every part may import."""
 SWEEP = {"sweep", "sweep.execution", "sweep.search", "sweep.study"}
 ALLOWED = {  # folder, or a file that differs from its folder -> the parts that it may import
+    "__init__": {"study"},
     "__main__": {"build", "data", "run", "sweep", "tracking", "training"},
     "analysis": {"data", "models", "training"},
     "build": {"analysis", "data", "models", "sweep", "training"},
@@ -25,15 +26,17 @@ ALLOWED = {  # folder, or a file that differs from its folder -> the parts that 
     "hydra_plugins": {"sweep", "sweep.execution"},
     "models": {"data", "training.precision"},
     "report": {"figures", "sweep", "sweep.execution", "sweep.study", "tracking"},
+    "report.__main__": {"load_study", "report", "study", "sweep"},
     "report.posterior_collapse": {"analysis", "data", "figures", "report", "sweep.study"},
     "reproduce": {"run", "sweep", "sweep.study", "tracking", "training"},
     "run": {"analysis", "build", "data", "figures", "models", "sweep", "tracking", "training", "training.precision"},
+    "study": {"build", "data", "models", "report", "sweep", "sweep.study"},
     "sweep": SWEEP,
     "sweep.execution": {"sweep"},
     "sweep.search": {"sweep"},
     "sweep.study": {"sweep", "sweep.search"},
     "tracking": set(),
-    "tracking.served_model": {"build", "data", "tracking", "training"},
+    "tracking.served_model": {"build", "data", "tracking"},
     "training": {"data", "models", "training.precision"},
     "training.precision": set(),
     "trial_preload": {"run", "tracking"},
@@ -43,9 +46,9 @@ ONLY_IN = {  # a library -> the parts that may import it
     "mlflow": {"tracking", "tracking.served_model"},
     "optuna": {"report", "sweep", "sweep.search", "sweep.study"},
     "hydra": {"__main__", "build", "data.__main__", "hydra_plugins", "report", "report.posterior_collapse"}
-    | {"reproduce", "run", "tracking.served_model", *SWEEP},
+    | {"reproduce", "run", "study", "tracking.served_model", *SWEEP},
     "omegaconf": {"__main__", "build", "data.__main__", "hydra_plugins", "report", "report.posterior_collapse"}
-    | {"reproduce", "run", "tracking", "tracking.served_model", *SWEEP},
+    | {"reproduce", "run", "study", "tracking", "tracking.served_model", *SWEEP},
     "torch": {
         "analysis",
         "build",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from hwsweep import load_study
 from hwsweep.signals import exit_on_signals
 from hwsweep.sweep import SweepError
 
-OUTPUTS = Path("outputs")
-"""The folder of all studies, in the working directory."""
+if TYPE_CHECKING:
+    from hwsweep.study.stored_study import StoredStudy
 
 
 def main() -> None:
@@ -22,48 +24,23 @@ def main() -> None:
     parser.add_argument("study", nargs="+", help="a study's folder, or its name under outputs/")
     names: list[str] = parser.parse_args().study
     try:
-        for path in write([folder_of(name) for name in names]):
+        for path in write([load_study(name) for name in names]):
             print(path)
     except SweepError as error:
         print(f"hwsweep: {error}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
-def write(folders: list[Path]) -> list[Path]:
-    """The files written: page and table of one study, the common page of several.
+def write(studies: list[StoredStudy]) -> list[Path]:
+    """The files written: page and table of one study, the common page of several."""
+    if len(studies) > 1:
+        from hwsweep.report.compare import write_comparison
 
-    Raises:
-        SweepError: a folder holds no study.
-    """
-    from hwsweep.files import without_passwords, write_text
-    from hwsweep.report.compare import compare
-    from hwsweep.report.html.render import render
-    from hwsweep.report.write import PAGE, write_report
-    from hwsweep.sweep.study.stored_view import stored_view
-
-    views = [stored_view(folder) for folder in folders]
-    if len(views) == 1:
-        report = write_report(views[0])
-        for problem in report.problems:
-            print(f"hwsweep: not drawn: {problem}", file=sys.stderr)
-        return [report.page, report.table]
-    folder = folders[0].absolute().parent / "_vs_".join(view.name for view in views)
-    folder.mkdir(exist_ok=True)
-    return [write_text(folder / PAGE, without_passwords(render(compare(views, folder))))]
-
-
-def folder_of(name: str) -> Path:
-    """The study's folder, from its path or its name under outputs/.
-
-    Raises:
-        SweepError: there is neither.
-    """
-    for folder in (Path(name), OUTPUTS / name):
-        if (folder / "study.json").exists():
-            return folder
-    known = sorted(path.parent.name for path in OUTPUTS.glob("*/study.json"))
-    studies = f"there are {', '.join(known[-5:])}" if known else "there is none under outputs/"
-    raise SweepError(f"no study {name!r}, neither as a path nor under outputs/; {studies}")
+        return [write_comparison([study.view for study in studies])]
+    report = studies[0].write()
+    for problem in report.problems:
+        print(f"hwsweep: not drawn: {problem}", file=sys.stderr)
+    return [report.page, report.table]
 
 
 if __name__ == "__main__":

@@ -7,13 +7,23 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from hwsweep.files import without_passwords, write_text
 from hwsweep.report.gather import SINGLE_TRIALS, gather, picture, status
 from hwsweep.report.html.page import Cell, Page, Section, Table
+from hwsweep.report.html.render import render
 from hwsweep.report.model_study import ModelStudy, model_study
 from hwsweep.report.naming import trial_title
 from hwsweep.report.study_figures import StudyFigures, attempt
 from hwsweep.report.tables import number_cell
+from hwsweep.report.write import PAGE
 from hwsweep.sweep.study.view import StudyView
+
+
+def write_comparison(views: list[StudyView]) -> Path:
+    """Write the page of these studies into a folder beside that of the first one; the path of the page."""
+    folder = views[0].directory.parent / "_vs_".join(view.name for view in views)
+    folder.mkdir(exist_ok=True)
+    return write_text(folder / PAGE, without_passwords(render(compare(views, folder))))
 
 
 def compare(views: list[StudyView], folder: Path) -> Page:

@@ -6,7 +6,7 @@ import csv
 import io
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hwsweep.files import without_passwords, write_text
 from hwsweep.report.gather import gather
@@ -45,17 +45,25 @@ def write_report(view: StudyView, processes: Executor | None = None) -> ReportFi
 
 
 def results_csv(view: StudyView) -> str:
-    """One line per trial: swept values, objectives, all metrics, verdict, state and the command that repeats it."""
+    """The table of `results` as CSV."""
+    columns, rows = results(view)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(_cell, columns))
+    for row in rows:
+        seconds = f"{row['seconds']:.3f}"
+        writer.writerow(_cell(value) for value in ({**row, "seconds": seconds}.get(column) for column in columns))
+    return text.getvalue()
+
+
+def results(view: StudyView) -> tuple[list[str], list[dict[str, Any]]]:
+    """Columns and one row per trial: swept values, objectives, metrics, verdict, state, the command that repeats it."""
     names = view.objective_names
     errors = [f"{name} standard error" for name in names] if any(trial.errors for trial in view.trials) else []
     metrics = sorted({key for trial in view.trials for key in trial.metrics} - set(names))
     last = ["seconds", "run_id", "verdict", "reason", "message", "command"]
-    columns = ["trial", "state", *view.axes, *names, *errors, *metrics, *last]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(_cell, columns))
-    for trial in view.trials:
-        values = {
+    rows = [
+        {
             **trial.params,
             **trial.metrics,
             **dict(zip(names, trial.values, strict=False)),
@@ -63,13 +71,14 @@ def results_csv(view: StudyView) -> str:
             **(trial.failure or {}),
             "trial": trial.number,
             "state": trial.state,
-            "seconds": f"{trial.seconds:.3f}",
+            "seconds": trial.seconds,
             "run_id": trial.run_id,
             "verdict": verdict_sentence(trial),
             "command": command_line(trial.command),
         }
-        writer.writerow(_cell(values.get(column)) for column in columns)
-    return text.getvalue()
+        for trial in view.trials
+    ]
+    return ["trial", "state", *view.axes, *names, *errors, *metrics, *last], rows
 
 
 def _cell(value: object) -> object:

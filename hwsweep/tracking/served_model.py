@@ -22,9 +22,8 @@ class ServedModel(UntypedPythonModel):
         from hydra.utils import instantiate
         from omegaconf import DictConfig, OmegaConf
 
-        from hwsweep.build import build_model
+        from hwsweep.build import load_model
         from hwsweep.data import Lexicon
-        from hwsweep.training.checkpoint import load
 
         config = OmegaConf.load(context.artifacts["config"])
         assert isinstance(config, DictConfig)
@@ -32,9 +31,7 @@ class ServedModel(UntypedPythonModel):
         if (path := context.artifacts.get("lexicon")) is not None:
             self.lexicon = Lexicon.from_json(Path(path).read_text(encoding="utf-8"))
             self.tokenize = instantiate(config.dataset.tokenizer)
-        self.model = build_model(config, self.lexicon)
-        self.model.load_state_dict(load(context.artifacts["weights"])["model"])
-        self.model.eval()
+        self.model = load_model(config, Path(context.artifacts["weights"]), self.lexicon)
 
     @torch.no_grad()
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]

@@ -2,95 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
-from shutil import copytree
 
-import numpy as np
-import optuna
 import pytest
 from filelock import FileLock
 from hydra import compose, initialize_config_dir
-from hydra_plugins.hwsweep import sweeper
-from omegaconf import OmegaConf
-from optuna.distributions import FloatDistribution, IntDistribution
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, TrialState, create_trial
-from PIL import Image
+from stored_studies import leave_study
 
 from hwsweep import conf_path
-from hwsweep.report.__main__ import folder_of, write
+from hwsweep.report.__main__ import write
+from hwsweep.study.stored_study import StoredStudy, study_folder
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.study.stored_view import changes, stored_view
 
-COMMAND = [
-    "vae.lambda=tag(log,interval(0.01,100))",
-    "vae.latent=range(2,65)",
-    "optimizer.lr=interval(0.0,0.1)",
-    "epochs=3",
-]
 WITHOUT_TORCH = """
 import sys
-from pathlib import Path
+from hwsweep import load_study
 from hwsweep.report.__main__ import write
-print(*write([Path(sys.argv[1])]))
+print(*write([load_study(sys.argv[1])]))
 assert "torch" not in sys.modules and "mlflow" not in sys.modules
 """
-
-
-def leave_study(folder: Path, n_trials: int, picture_bytes: int = 0) -> Path:
-    """A search over three values; every 10th trial failed, every 7th was pruned, the last one is running."""
-    folder.mkdir(parents=True)
-    copytree(conf_path(), folder / "conf" / "1_main")
-    copytree(Path(sweeper.__file__).parent / "conf", folder / "conf" / "2_hwsweep")
-    plain = [line for line in COMMAND if "(" not in line]
-    with initialize_config_dir(str(conf_path()), version_base="1.3"):
-        config = compose("config", [*plain, f"hydra.sweeper.n_trials={n_trials}"], return_hydra_config=True)
-    OmegaConf.set_readonly(config.hydra, False)
-    config.hydra.runtime.cwd = str(folder.parent)
-    OmegaConf.save(config, folder / "multirun.yaml")
-    record = {"name": "mine", "format": 2, "status": "open", "grid": False, "question": {"command": COMMAND}}
-    (folder / "study.json").write_text(json.dumps(record), encoding="utf-8")
-    storage = optuna.storages.JournalStorage(JournalFileBackend(str(folder / "journal.log")))
-    rng = np.random.default_rng(0)
-    optuna.create_study(study_name="mine", storage=storage).add_trials(
-        [_trial(rng, n, n_trials) for n in range(n_trials)]
-    )
-    for number in range(n_trials):
-        (folder / str(number) / "figures").mkdir(parents=True)
-    if picture_bytes:
-        first = folder / "0" / "figures" / "curves.png"
-        side = int((picture_bytes / 3) ** 0.5)
-        Image.fromarray(rng.integers(0, 256, (side, side, 3), dtype=np.uint8)).save(first)
-        for number in range(1, n_trials):
-            os.link(first, folder / str(number) / "figures" / "curves.png")
-    return folder
-
-
-def _trial(rng: np.random.Generator, number: int, n_trials: int) -> FrozenTrial:
-    weight, latent, rate = 10.0 ** rng.uniform(-2, 2), int(rng.integers(2, 65)), float(rng.uniform(0, 0.1))
-    value = abs(np.log10(weight)) + 10 * rate
-    state = TrialState.FAIL if number % 10 == 9 else TrialState.PRUNED if number % 7 == 6 else TrialState.COMPLETE
-    notes = {"seconds": 1.0, "metrics": {f"test/metric_{place}": value + place for place in range(20)}}
-    if state == TrialState.FAIL:
-        notes = {"failure": {"reason": "diverged", "message": "the loss must stay finite, but was nan " * 3}}
-    running = number == n_trials - 1
-    return create_trial(
-        state=TrialState.RUNNING if running else state,
-        value=value if state == TrialState.COMPLETE and not running else None,
-        params={"vae.lambda": weight, "vae.latent": latent, "optimizer.lr": rate},
-        distributions={
-            "vae.lambda": FloatDistribution(0.01, 100, log=True),
-            "vae.latent": IntDistribution(2, 64),
-            "optimizer.lr": FloatDistribution(0, 0.1),
-        },
-        intermediate_values={step: value + 1 / (step + 1) for step in range(5)},
-        user_attrs=notes,
-    )
 
 
 def test_a_stored_study_is_read_with_states_metrics_failures_and_commands(tmp_path: Path) -> None:
@@ -166,7 +100,7 @@ def test_the_page_of_a_stored_study_needs_neither_torch_nor_mlflow(tmp_path: Pat
 @pytest.mark.slow
 def test_two_studies_are_side_by_side_on_one_page(tmp_path: Path) -> None:
     folders = [leave_study(tmp_path / name, 5) for name in ("a", "b")]
-    (page,) = write(folders)
+    (page,) = write(list(map(StoredStudy.load, folders)))
     html = page.read_text(encoding="utf-8")
     assert page.parent.parent == tmp_path
     assert html.count("<h3>mine</h3>") >= 6 and "Points that several of the studies have tried" in html
@@ -177,9 +111,9 @@ def test_a_missing_study_is_refused_with_the_names_of_the_others(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     folder = leave_study(tmp_path / "outputs" / "mine", 1)
-    assert folder_of("mine").samefile(folder) and folder_of("outputs/mine").samefile(folder)
+    assert study_folder("mine").samefile(folder) and study_folder("outputs/mine").samefile(folder)
     with pytest.raises(SweepError, match=r"no study 'other'.*there are mine"):
-        folder_of("other")
+        study_folder("other")
     (folder / "journal.log").unlink()
     with pytest.raises(SweepError, match=r"journal\.log is gone"):
         stored_view(folder)
@@ -189,6 +123,6 @@ def test_a_missing_study_is_refused_with_the_names_of_the_others(
 def test_the_page_of_a_thousand_trials_is_small_and_fast(tmp_path: Path) -> None:
     folder = leave_study(tmp_path / "mine", 1000, picture_bytes=300_000)
     started = time.process_time()
-    (page, _) = write([folder])
+    (page, _) = write([StoredStudy.load(folder)])
     assert time.process_time() - started < 30
     assert page.stat().st_size < 10_000_000

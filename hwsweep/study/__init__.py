@@ -1,0 +1,1 @@
+"""A stored study from Python: what `hwsweep.load_study` returns."""
