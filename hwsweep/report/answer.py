@@ -18,7 +18,9 @@ N_BEST = 5
 def question(view: StudyView) -> str:
     """What the study asks: the effect of which keys, with which values, on which objectives."""
     choices = view.config.get("hydra", {}).get("runtime", {}).get("choices", {})
-    swept = [f"{key} ({_values(values)})" for key, values in view.axes.items()]
+    swept = [
+        f"{key} ({_interval(view, key) if values is None else _values(values)})" for key, values in view.axes.items()
+    ]
     fixed = {key: choices.get(key) for key in ("model", "dataset") if choices.get(key) and key not in view.axes}
     if "dataset" in fixed:  # data sets of one kind differ only in their name
         fixed["dataset"] = view.config.get("dataset", {}).get("name") or fixed["dataset"]
@@ -92,11 +94,23 @@ def _front_sentence(view: StudyView) -> str:
     )
 
 
-def _values(values: tuple[object, ...] | None) -> str:
-    if values is None:
-        return "an interval"
+def _values(values: tuple[object, ...]) -> str:
     texts = [value_text(value) for value in values]
     return ", ".join(texts) if len(texts) <= MAX_VALUES else f"{len(texts)} values, {texts[0]} to {texts[-1]}"
+
+
+def _interval(view: StudyView, key: str) -> str:
+    """ "interval 0.0001 to 0.1, log"; the bounds are those that the trials were sampled from."""
+    records = [trial.record for trial in view.trials if trial.record is not None]
+    spreads = [spread for record in records if (spread := record.distributions.get(key)) is not None]
+    bounds = [
+        float(bound)
+        for spread in spreads
+        for bound in (getattr(spread, "low", None), getattr(spread, "high", None))
+        if bound is not None
+    ]
+    between = f" {min(bounds):g} to {max(bounds):g}" if bounds else ""
+    return f"interval{between}{', log' * (key in view.log_keys)}"
 
 
 def _joined(parts: list[str]) -> str:

@@ -7,9 +7,12 @@ from pathlib import Path
 
 from hwsweep.report.html.page import Section
 from hwsweep.report.model_study import DrawFigures, StudyFigure
-from hwsweep.report.naming import verdict_sentence
+from hwsweep.report.naming import count, verdict, verdict_sentence
 from hwsweep.report.tables import pairs_table
 from hwsweep.sweep.study.view import StudyView
+
+BASELINES = ("baseline/accuracy", "baseline/bigram_accuracy")
+"""Accuracies of TF-IDF on words, and on words and pairs; a run is compared with the better one."""
 
 
 class ClassifierStudy:
@@ -21,7 +24,7 @@ class ClassifierStudy:
     def answer(self, view: StudyView, general: list[str]) -> list[str]:
         best = view.best_trial
         sentence = verdict_sentence(best) if best else ""
-        return [*general, *[f"The verdict on the best trial is {sentence}."] * bool(sentence)]
+        return [*_against_baseline(view), *general, *[f"The verdict on the best trial is {sentence}."] * bool(sentence)]
 
     def sections(self, view: StudyView) -> list[Section]:
         caption = "The baseline and the model on the test split"
@@ -32,3 +35,25 @@ class ClassifierStudy:
 
     def comparison(self, views: list[StudyView], folder: Path) -> Iterator[StudyFigure]:
         return iter(())
+
+
+def _against_baseline(view: StudyView) -> list[str]:
+    """Whether any trial beats chance and the baseline, by the verdicts of the runs; nothing without verdicts."""
+    trials = [trial for trial in view.complete_trials if verdict(trial) and "test/accuracy" in trial.metrics]
+    if not trials:
+        return []
+    better = sum(verdict(trial) == "above baseline" for trial in trials)
+    if all(verdict(trial) == "chance" for trial in trials):
+        start = "No trial beats chance"
+    elif not better:
+        start = "No trial beats the baseline"
+    else:
+        start = f"{better} of {count(len(trials), 'finished trial')} {'beats' if better == 1 else 'beat'} the baseline"
+    own = _range([trial.metrics["test/accuracy"] for trial in trials])
+    baseline = _range([max(trial.metrics.get(key, 0.0) for key in BASELINES) for trial in trials])
+    return [f"{start}: test accuracy {own}, logistic regression on TF-IDF {baseline}."]
+
+
+def _range(shares: list[float]) -> str:
+    """ "24.0% to 27.0%", or "24.0%" if all are alike."""
+    return " to ".join(dict.fromkeys(f"{share:.1%}" for share in (min(shares), max(shares))))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import replace
 from datetime import datetime
 
 from hwsweep import run_folder
+from hwsweep.figures import FIXED_COLOURS
 from hwsweep.report.answer import answer, question
 from hwsweep.report.html.page import Fold, Page, Picture, Section
-from hwsweep.report.model_study import ModelStudy, StudyFigure
+from hwsweep.report.model_study import ANSWER, ModelStudy, StudyFigure
 from hwsweep.report.naming import command_line, count, run_directory, run_title, states_text, subset, verdict_sentences
 from hwsweep.report.origin import reproduce_section
 from hwsweep.report.study_figures import SEARCH, StudyFigures
@@ -32,16 +34,17 @@ def gather(view: StudyView, model: ModelStudy, figures: StudyFigures) -> Page:
     pictures: dict[str, list[Picture]] = defaultdict(list)
     for figure in figures.figures:
         pictures[figure.section].append(picture(figure))
-    model_sections = {section.title: section for section in model.sections(view)}
-    titles = dict.fromkeys([*model_sections, *pictures])
+    own = {section.title: section for section in model.sections(view)}
+    first = own.pop(ANSWER, Section(ANSWER))
+    sentences = model.answer(view, answer(view, importances(optuna_study(view))))
     sections = [
-        Section("Question", [question(view)], command_line(view.command)),
-        Section("Answer", model.answer(view, answer(view, importances(optuna_study(view))))),
+        replace(first, sentences=sentences, pictures=[*first.pictures, *pictures.pop(ANSWER, [])]),
         Section("Trials", _warnings(view, figures.problems), tables=[trials_table(view)] if view.trials else []),
+        Section("Question", [question(view)], command_line(view.command)),
         Section("Verdicts", verdict_sentences(view)),
         *(
-            replace(model_sections.get(title, Section(title)), pictures=pictures[title])
-            for title in titles
+            replace(own.get(title, Section(title)), pictures=pictures[title])
+            for title in dict.fromkeys([*own, *pictures])
             if title != SEARCH
         ),
         _best_trial(view),
@@ -49,20 +52,40 @@ def gather(view: StudyView, model: ModelStudy, figures: StudyFigures) -> Page:
         Section(SINGLE_TRIALS, folds=_folds(view)),
         reproduce,
     ]
-    return Page(f"Study {view.name}", status(view), [section for section in sections if not section.empty])
+    shown = [section for section in sections if not section.empty]
+    return Page(f"Study {view.name}", status(view), shown, n_first=min(2, len(shown)))  # the answer and the trials
 
 
 def picture(figure: StudyFigure) -> Picture:
     """A figure of the study with its bytes."""
-    return Picture(figure.path.name, figure.caption, figure.alt, figure.path.read_bytes())
+    name = figure.path.name
+    has_fixed_colours = name.startswith(FIXED_COLOURS)
+    return Picture(name, figure.caption, figure.alt, figure.path.read_bytes(), has_fixed_colours, figure.chart)
 
 
 def status(view: StudyView) -> str:
-    """One line: the number of trials in each state, their running time, and the time of this report."""
-    now, states = datetime.now(), states_text(view.trials) or "none begun"
-    total = sum(trial.seconds for trial in view.trials)
-    time = f"{total:.0f} s" if total < 600 else f"{total / 60:.0f} min" if total < 36000 else f"{total / 3600:.1f} h"
-    return f"{count(len(view.trials), 'trial')}: {states}; running time {time}. Page of {now:%Y-%m-%d %H:%M}."
+    """One line: the number of trials in each state, how long trials ran, and the time of this report."""
+    states, seconds = states_text(view.trials) or "none begun", wall_seconds(view)
+    time = (
+        f"{seconds:.0f} s"
+        if seconds < 600
+        else f"{seconds / 60:.0f} min"
+        if seconds < 36000
+        else f"{seconds / 3600:.1f} h"
+    )
+    wall = f"; wall time {time}" if seconds else ""
+    return f"{count(len(view.trials), 'trial')}: {states}{wall}. Page of {datetime.now():%Y-%m-%d %H:%M}."
+
+
+def wall_seconds(view: StudyView) -> float:
+    """How long at least one trial ran, in seconds: from the first start to the last end, without pauses."""
+    outcomes = [run.outcome for trial in view.trials for run in trial.runs if run.outcome is not None]
+    ends = sorted((each.end_time - each.seconds, each.end_time) for each in outcomes if each.end_time is not None)
+    total, latest = 0.0, -math.inf
+    for start, end in ends:
+        total += max(0.0, end - max(start, latest))
+        latest = max(latest, end)
+    return total
 
 
 def _warnings(view: StudyView, problems: list[str]) -> list[str]:
@@ -106,5 +129,7 @@ def _own_pictures(trial: TrialView, view: StudyView) -> list[Picture]:
     for path in run_folder.figures(run_directory(trial)):
         name = path.stem.replace("_", " ").capitalize()
         alt = f"{name} of trial {trial.number}, {title}; {numbers}"
-        pictures.append(Picture(path.name, f"{name}, {title}", alt, path.read_bytes()))
+        pictures.append(
+            Picture(path.name, f"{name}, {title}", alt, path.read_bytes(), path.name.startswith(FIXED_COLOURS))
+        )
     return pictures

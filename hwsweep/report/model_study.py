@@ -10,6 +10,9 @@ from hwsweep.report.html.page import Section
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.study.view import StudyView
 
+ANSWER = "Answer"
+"""Title of the first section; a model adds the figure that answers its studies."""
+
 
 class StudyFigure(NamedTuple):
     """A figure of a study, stored as PNG."""
@@ -20,6 +23,8 @@ class StudyFigure(NamedTuple):
     caption: str
     alt: str
     """The numbers in the figure, for readers who cannot see it."""
+    chart: bytes = b""
+    """The same figure for the browser, as in `html.page.Picture`; empty: the PNG is all."""
 
 
 DrawFigures = Callable[[StudyView], Iterator[StudyFigure]]
@@ -34,7 +39,7 @@ class ModelStudy(Protocol):
         """Sentences that are printed before the first trial; may read the data set."""
 
     def answer(self, view: StudyView, general: list[str]) -> list[str]:
-        """The sentences under "Answer".
+        """The sentences under `ANSWER`, the most important one first.
 
         Args:
             general: the answer without knowledge of the model: first the best trial, then how certain that is.

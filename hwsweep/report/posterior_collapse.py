@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hwsweep import run_folder
 from hwsweep.report.html.page import Section
-from hwsweep.report.model_study import DrawFigures, StudyFigure
+from hwsweep.report.model_study import ANSWER, DrawFigures, StudyFigure
 from hwsweep.report.naming import point_title, run_directory, short_name, subset, trial_title, value_text, verdict
 from hwsweep.report.study_figures import save_figure, title_of
 from hwsweep.report.tables import pairs_table
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from hwsweep.figures.sweep_runs import RunNumbers
 
 LAMBDA = "vae.lambda"
-IMAGES = "The same images through every model"
 COLLAPSE = "Collapse: predicted and measured"
 CURVES = "Curves"
+
+NOT_COMPARABLE = " The total loss contains lambda, so lines of different lambda do not compare in it."
 
 UNTOLD = ("untrained", "undecided")
 """Verdicts on runs that tell nothing about collapse."""
@@ -80,7 +81,7 @@ class PosteriorCollapse:
 
     def sections(self, view: StudyView) -> list[Section]:
         caption = "Predicted for a linear VAE from the training images, and measured on the test split"
-        return [Section(IMAGES), Section(COLLAPSE, tables=pairs_table(view, "predicted", caption)), Section(CURVES)]
+        return [Section(COLLAPSE, tables=pairs_table(view, "predicted", caption)), Section(CURVES)]
 
     def figures(self) -> list[DrawFigures]:
         return [draw_collapse, draw_montages, draw_curves]
@@ -141,7 +142,7 @@ def draw_montages(view: StudyView) -> Iterator[StudyFigure]:
         path = view.directory / (f"montage_{Path(dataset).name}.png" if dataset else "montage.png")
         caption = "Real test images, reconstructions, prior samples and interpolations" + f", {dataset}" * bool(dataset)
         summary = "; ".join(f"{column.title}: {column.note}" for column in columns)
-        yield save_figure(montage, montage.info(columns), path, IMAGES, f"{caption}.", summary)
+        yield save_figure(montage, montage.info(columns), path, ANSWER, f"{caption}.", summary)
 
 
 def draw_curves(view: StudyView) -> Iterator[StudyFigure]:
@@ -160,9 +161,10 @@ def draw_curves(view: StudyView) -> Iterator[StudyFigure]:
     if lines:
         info = trial_curves.info(lines)
         losses = [f"{line.title}: {row[-1]:.5g}" for line, row in zip(lines, info.valid[2], strict=True)]
-        summary = f"Last loss: {'; '.join(losses[:MAX_COLUMNS])}"
+        summary = f"Last total loss: {'; '.join(losses[:MAX_COLUMNS])}"
         path = view.directory / "trial_curves.png"
-        yield save_figure(trial_curves, info, path, CURVES, title_of(trial_curves), summary)
+        caption = title_of(trial_curves) + NOT_COMPARABLE * (LAMBDA in view.axes)
+        yield save_figure(trial_curves, info, path, CURVES, caption, summary)
 
 
 def _has_several_data(view: StudyView) -> bool:

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 
 from hwsweep.files import without_passwords
 from hwsweep.signals import Interrupted, exit_on_signals
+from hwsweep.tracking.addresses import FIRST_PORT, HOST
 from hwsweep.tracking.store_option import parser_with_store
 
 if TYPE_CHECKING:
     from hwsweep.tracking.runs import Store
 
-HOST = "127.0.0.1"
-FIRST_PORT = 5000
 START_TIMEOUT = 180.0
 """Seconds until the server must answer; it takes 10 on a quiet machine."""
 STOP_TIMEOUT = 5.0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import optuna
+import pytest
 from planted_studies import failed, study, trial, with_verdict
 
 from hwsweep.report.answer import answer, question
@@ -62,6 +64,55 @@ def test_the_answer_about_classifiers_ends_with_the_verdict_on_the_best_one(tmp_
     assert ClassifierStudy().answer(view, general) == [*general, sentence]
     none_finished = study(tmp_path / "none", failed(tmp_path / "none", 0, 0, "error", "no"))
     assert ClassifierStudy().answer(none_finished, general) == general
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "accuracies", "sentence"),
+    [
+        (["chance", "chance"], [0.24, 0.27], "No trial beats chance: test accuracy 24.0% to 27.0%, "),
+        (["chance", "below baseline"], [0.25, 0.5], "No trial beats the baseline: test accuracy 25.0% to 50.0%, "),
+        (["at baseline"], [0.69], "No trial beats the baseline: test accuracy 69.0%, "),
+        (
+            ["above baseline", "at baseline"],
+            [0.9, 0.7],
+            "1 of 2 finished trials beats the baseline: test accuracy 70.0% to 90.0%, ",
+        ),
+        (
+            ["above baseline", "above baseline", "chance"],
+            [0.9, 0.7, 0.25],
+            "2 of 3 finished trials beat the baseline: test accuracy 25.0% to 90.0%, ",
+        ),
+        (["above baseline"], [0.9], "1 of 1 finished trial beats the baseline: test accuracy 90.0%, "),
+    ],
+)
+def test_the_first_sentence_about_classifiers_is_whether_any_beats_chance_and_the_baseline(
+    verdicts: list[str], accuracies: list[float], sentence: str, tmp_path: Path
+) -> None:
+    trials = []
+    for n, (name, accuracy) in enumerate(zip(verdicts, accuracies, strict=True)):
+        each = with_verdict(trial(tmp_path, n, n), name, accuracy=accuracy)
+        trials.append(
+            each._replace(metrics=each.metrics | {"baseline/accuracy": 0.6, "baseline/bigram_accuracy": 0.69})
+        )
+    view = study(tmp_path, *trials)
+    first, *others = ClassifierStudy().answer(view, answer(view, {}))
+    assert first == sentence + "logistic regression on TF-IDF 69.0%."
+    assert others[:2] == answer(view, {})
+
+
+def test_the_question_names_the_bounds_of_an_interval(tmp_path: Path) -> None:
+    record = optuna.trial.create_trial(
+        value=1.0,
+        params={"lr": 1e-3, "layers": 2},
+        distributions={
+            "lr": optuna.distributions.FloatDistribution(1e-4, 0.1, log=True),
+            "layers": optuna.distributions.IntDistribution(1, 6),
+        },
+    )
+    view = study(
+        tmp_path, trial(tmp_path, 0, 0, record=record), axes={"lr": None, "layers": None}, log_keys=frozenset({"lr"})
+    )
+    assert "lr (interval 0.0001 to 0.1, log) and layers (interval 1 to 6) do to" in question(view)
 
 
 def test_the_best_of_a_search_is_the_highest_value_where_more_is_better(tmp_path: Path) -> None:

@@ -16,9 +16,11 @@ from rich.console import Console
 
 from hwsweep import run_folder
 from hwsweep.report import terminal_table
+from hwsweep.report.gather import wall_seconds
 from hwsweep.report.naming import number_text
 from hwsweep.report.tables import number_cell, pairs_table, trials_table
 from hwsweep.report.write import results_csv, write_report
+from hwsweep.sweep.outcome import Outcome
 from hwsweep.sweep.study.view import StudyView
 
 EVIL = "<script>alert(1)</script>"
@@ -67,11 +69,10 @@ def sweep(folder: Path, pictures: bool = False, **changes: Any) -> StudyView:
 def test_the_sections_are_in_order_and_nothing_is_loaded_from_outside(tmp_path: Path) -> None:
     read = page_of(sweep(tmp_path, pictures=True))
     assert read.text_of("h2") == [
-        "Question",
         "Answer",
         "Trials",
+        "Question",
         "Verdicts",
-        "The same images through every model",
         "Curves",
         "How to reproduce",
     ]
@@ -96,6 +97,63 @@ def test_text_that_a_user_typed_is_escaped_everywhere(tmp_path: Path) -> None:
     read = ParsedPage(html)
     assert [tag for tag, _ in read.tags].count("script") == 1
     assert f"Study {EVIL}" in "".join(read.text_of("h1"))
+
+
+def test_the_first_screen_is_the_answer_and_the_contents_name_all_sections(tmp_path: Path) -> None:
+    html = write_report(sweep(tmp_path, pictures=True)).page.read_text(encoding="utf-8")
+    places = [html.index(text) for text in ('id="answer"', "<img", "<table", "<nav", 'id="question"')]
+    assert places == sorted(places)
+    read = ParsedPage(html)
+    anchors = [f"#{attrs['id']}" for tag, attrs in read.tags if tag == "section" and attrs.get("id")]
+    assert [attrs["href"] for tag, attrs in read.tags if tag == "a"] == anchors
+    assert [text for text in read.text_of("a") if text] == read.text_of("h2")
+
+
+def test_wall_time_is_what_a_clock_shows_while_trials_run(tmp_path: Path) -> None:
+    # two trials side by side from 10 to 16, a pause, and one from 100 to 103: 9 s, not 4 + 5 + 3
+    times = [(4.0, 14.0), (5.0, 16.0), (3.0, 103.0), (1.0, None)]
+    trials = []
+    for number, (seconds, end) in enumerate(times):
+        each = trial(tmp_path, number, number)
+        outcome = Outcome("complete", [1.0], None, seconds, end)
+        trials.append(each._replace(runs=[each.runs[0]._replace(outcome=outcome)]))
+    assert wall_seconds(study(tmp_path, *trials)) == 4 + 2 + 3
+    assert "wall time 9 s" in page_of(study(tmp_path, *trials)).text_of("p")[0]
+
+
+def test_a_column_has_one_number_of_digits_and_keys_that_do_not_differ_are_in_the_caption(tmp_path: Path) -> None:
+    points = [(3.21e-4, 0.1, 0.25), (0.0123456, 0.25, 0.5)]
+    trials = [
+        trial(tmp_path, n, n, params={"optimizer.lr": lr, "dropout": dropout, "layers": 2}, values=[value])
+        for n, (lr, dropout, value) in enumerate(points)
+    ]
+    axes = {"optimizer.lr": None, "dropout": None, "layers": (2,)}
+    table = trials_table(study(tmp_path, *trials, axes=axes, log_keys=frozenset({"optimizer.lr"})))
+    assert table.columns[:4] == ["trial", "lr", "dropout", "valid/neg_elbo"]
+    texts = [[cell.text for cell in row[1:4]] for row in table.rows]
+    assert texts == [["3.21e-04", "0.1000", "0.2500"], ["1.23e-02", "0.2500", "0.5000"]]
+    assert table.rows[0][1].title == "0.000321"
+    assert "the same in all: layers = 2" in table.caption
+
+
+def test_the_run_links_to_mlflows_page_where_the_store_is_known(tmp_path: Path) -> None:
+    view = sweep(tmp_path)
+    assert not any(cell.link for row in trials_table(view).rows for cell in row)
+    for uri, server in (
+        ("sqlite:///mlflow.db", "http://127.0.0.1:5000"),
+        ("https://mlflow.example/", "https://mlflow.example"),
+    ):
+        view.config.tracking = {"uri": uri}
+        assert [row[-1].link for row in trials_table(view).rows] == [f"{server}/#/runs/{'a' * 32}"] * 2
+    assert "the links of the runs work while python -m hwsweep.ui runs" in trials_table(view).caption
+
+
+def test_trials_of_the_pareto_front_are_marked(tmp_path: Path) -> None:
+    values = [[1.0, 9.0], [2.0, 2.0], [3.0, 3.0]]
+    trials = [trial(tmp_path, n, n, values=value) for n, value in enumerate(values)]
+    table = trials_table(study(tmp_path, *trials, directions=["minimize", "minimize"]))
+    at = table.columns.index("Pareto front")
+    assert [row[at].text for row in table.rows] == ["front", "front", ""]
 
 
 def test_failed_trials_are_last_with_the_reason_and_the_command_that_repeats_them(tmp_path: Path) -> None:
@@ -123,7 +181,7 @@ def test_a_table_sorts_by_the_number_and_not_by_its_text() -> None:
     values = [123.456789, 0.00012, 20.0, -3.25]
     cells = [number_cell(value) for value in values]
     assert [cell.number for cell in cells] == values
-    assert [cell.text for cell in cells] == ["123.46", "0.0001", "20", "-3.250"]
+    assert [cell.text for cell in cells] == ["123.46", "0.0001200", "20", "-3.250"]
     assert number_cell(None).number == float("inf")  # after every number
 
 
@@ -226,4 +284,4 @@ def test_a_prediction_for_the_test_split_stands_between_the_prediction_and_the_m
     (table,) = pairs_table(view, "predicted", "caption")
     assert table.columns == ["trial", "rate, predicted", "rate, predicted for the test split", "rate, measured"]
     assert [cell.text for cell in table.rows[0]][1:] == ["8.790", "8.700", "8.680"]
-    assert [cell.text for cell in table.rows[1]][1:] == ["\u2013", "\u2013", "3"]
+    assert [cell.text for cell in table.rows[1]][1:] == ["\u2013", "\u2013", "3.000"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 
@@ -14,6 +15,8 @@ class Cell:
     """The sort key; None: the text is."""
     title: str = ""
     """The full value where `text` is shortened."""
+    link: str = ""
+    """An address that opens when the reader follows it."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Table:
     failed: list[Failed] = field(default_factory=list)
     best: int | None = None
     """The row to highlight."""
+    tools: bool = False
+    """Whether the reader can filter the rows and hide columns."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,11 @@ class Picture:
     alt: str
     """The numbers in the picture, for readers who cannot see it."""
     png: bytes
+    fixed_colours: bool = False
+    """A dark page leaves its colours; of a drawing it inverts the brightness."""
+    chart: bytes = b""
+    """The same figure for Plotly, which takes the picture's place on the screen: gzip of the JSON that charts.js reads.
+    """
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,16 @@ class Section:
     """Side by side where the screen is wide enough: one per study."""
 
     @property
+    def anchor(self) -> str:
+        """The name of the section in addresses, for the list of contents."""
+        return re.sub(r"\W+", "-", self.title.lower()).strip("-")
+
+    @property
+    def has_charts(self) -> bool:
+        """Whether a picture in it has a chart."""
+        return any(picture.chart for picture in self.pictures) or any(part.has_charts for part in self.parts)
+
+    @property
     def empty(self) -> bool:
         """Whether there is nothing below the title."""
         has_part = any(not part.empty for part in self.parts)
@@ -88,3 +108,5 @@ class Page:
     status: str
     """One line below the title."""
     sections: list[Section]
+    n_first: int = 1
+    """Sections before the list of contents."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 from pathlib import Path
 
@@ -23,15 +24,37 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style, script = ((FOLDER / name).read_text(encoding="utf-8") for name in ("style.css", "sort.js"))
+    style, *scripts = ((FOLDER / name).read_text(encoding="utf-8") for name in ("style.css", "table.js", "page.js"))
+    script = "\n".join(scripts)
+    charts, plotly = _charts() if any(section.has_charts for section in page.sections) else ("", "")
     policy = f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'"
+    if plotly:
+        # Plotly's text is packed as data: charts.js puts it into a script, which runs because its hash is here. Plotly
+        # makes one style element without text and writes style attributes into its own drawings.
+        policy = f"default-src 'none'; img-src data: blob:; style-src '{_hash(style)}' '{_hash('')}'; "
+        policy += "style-src-attr 'unsafe-inline'; "
+        policy += f"script-src '{_hash(script)}' '{_hash(charts)}' '{_hash(plotly)}'"
     return environment.get_template("page.html.jinja").render(
         page=page,
         policy=policy,
         style=Markup(style),  # our own files: the only text that is not escaped
         script=Markup(script),
-        data=lambda png: f"data:image/png;base64,{base64.b64encode(png).decode()}",
+        data=lambda png: f"data:image/png;base64,{_base64(png)}",
+        charts=Markup(charts),
+        plotly=gzip.compress(plotly.encode(), mtime=0) if plotly else b"",
+        base64=_base64,
     )
+
+
+def _charts() -> tuple[str, str]:
+    """The script that draws charts, and Plotly's."""
+    from plotly.offline import get_plotlyjs
+
+    return (FOLDER / "charts.js").read_text(encoding="utf-8"), get_plotlyjs()
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 def _hash(text: str) -> str:
