@@ -21,6 +21,7 @@ def small_vae(shape: tuple[int, int, int] = (1, 5, 7), **changes: Any) -> VAE:
         "sigma2": 1.0,
         "kl_weight": 1.0,
         "kl_term": Constant(),
+        "pixel_context": None,
         "log_var_limit": 10.0,
     }
     torch.manual_seed(0)

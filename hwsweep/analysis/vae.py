@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
 from torch import nn
 
 from hwsweep.analysis import Analysis
@@ -46,7 +48,7 @@ def analyse(
     features: FeaturePlan,
     tolerance: float,
 ) -> Analysis:
-    """Metrics, verdict and prediction of a VAE in evaluation mode.
+    """Metrics, verdict and prediction of a VAE in evaluation mode; nothing is predicted if its decoder sees pixels.
 
     Args:
         data_digest: of `splits`; part of the cache keys of the feature network and the spectrum.
@@ -56,31 +58,46 @@ def analyse(
     metrics = computed.metrics
     likelihood = likelihood_of(model)
     n_pixels = splits.train["image"][0].numel()
-    spectrum = cached_spectrum(splits, data_digest, model.latent, likelihood.name)
-    prediction = prediction_of(model, spectrum, n_pixels)
     tags = {
         "verdict": computed.verdict.label,
         "why": "; ".join(filter(None, (computed.verdict.sentence, _schedule_note(model), computed.not_measured))),
         "effective_beta": effective_beta(model.kl_weight, n_pixels, likelihood),
         "iw_bound": bound_sentence(metrics, plan.importance_samples),
     }
-    objective = metrics["test/distortion"] + model.kl_weight * metrics["test/rate"]
-    minimises_elbo = isinstance(model.kl_term, Constant | LinearAnnealing | CyclicalAnnealing)  # others lie above it
-    rate = metrics["test/rate"] if is_linear(model) else None
-    if prediction.exact and minimises_elbo and (reason := under_trained(objective, rate, prediction, tolerance)):
-        tags["under_trained"] = reason
-    if prediction.exact and minimises_elbo and is_linear(model):
-        log_term = n_pixels / 2 * math.log(likelihood.sigma2) if prediction.log_term else 0.0
-        squared_error = 2 * likelihood.sigma2 * (metrics["test/distortion"] - log_term)
-        tags["training_gap"] = training_gap(metrics["test/rate"], squared_error, prediction)
     arrays = {
         "kl_per_latent": computed.kl_per_latent.double().numpy(),
         "active_unit_statistic": computed.active_unit_statistic.double().numpy(),
-        "eigenvalues": spectrum.leading.double().numpy(),
+        "eigenvalues": np.zeros(0),
         **{f"latent_{name}": values for name, values in computed.latents._asdict().items()},
     }
+    if model.pixel_context is None:
+        spectrum = cached_spectrum(splits, data_digest, model.latent, likelihood.name)
+        prediction = prediction_of(model, spectrum, n_pixels)
+        arrays["eigenvalues"] = spectrum.leading.double().numpy()
+        tags |= _distance_tags(model, metrics, prediction, n_pixels, tolerance)
+        metrics = metrics | prediction_metrics(prediction)
     sentences = [sentence for name, sentence in tags.items() if name != "verdict"]
-    return Analysis(metrics | prediction_metrics(prediction), arrays, tags, sentences)
+    return Analysis(metrics, arrays, tags, sentences)
+
+
+def _distance_tags(
+    model: VAE, metrics: Mapping[str, float], prediction: Prediction, n_pixels: int, tolerance: float
+) -> dict[str, str]:
+    """How far the trained model is from the linear optimum, in sentences by name; none where it need not be near."""
+    minimises_elbo = isinstance(model.kl_term, Constant | LinearAnnealing | CyclicalAnnealing)  # others lie above it
+    if not (prediction.exact and minimises_elbo):
+        return {}
+    tags = {}
+    objective = metrics["test/distortion"] + model.kl_weight * metrics["test/rate"]
+    rate = metrics["test/rate"] if is_linear(model) else None
+    if reason := under_trained(objective, rate, prediction, tolerance):
+        tags["under_trained"] = reason
+    if is_linear(model):
+        sigma2 = likelihood_of(model).sigma2
+        log_term = n_pixels / 2 * math.log(sigma2) if prediction.log_term else 0.0
+        squared_error = 2 * sigma2 * (metrics["test/distortion"] - log_term)
+        tags["training_gap"] = training_gap(metrics["test/rate"], squared_error, prediction)
+    return tags
 
 
 def _schedule_note(model: VAE) -> str:
@@ -97,7 +114,9 @@ def prediction_of(model: VAE, spectrum: Spectrum, n_pixels: int) -> Prediction:
 
 
 def is_linear(model: VAE) -> bool:
-    """Whether encoder and decoder are linear maps."""
+    """Whether encoder and decoder are linear maps, and the decoder sees z alone."""
+    if model.pixel_context is not None:
+        return False
     linear = (nn.Sequential, nn.Linear, nn.Flatten, nn.Unflatten)
     return all(isinstance(module, linear) for module in (*model.encoder.modules(), *model.decoder.modules()))
 

@@ -231,17 +231,24 @@ def _probe_metrics(model: VAE, splits: Splits, posterior: Posterior, plan: Analy
 def _sample_metrics(
     model: VAE, image: UInt8[Tensor, "n c h w"], features: nn.Module, plan: AnalysisPlan
 ) -> dict[str, float]:
-    """How near the decoder's means at samples from the prior are to the same number of test images, over some draws."""
+    """How near what is decoded from samples of the prior is to the same number of test images, over some draws."""
     real, noise = features_of(features, image[: plan.set_images]), _noise(plan)
-    draws = (torch.randn(len(real), model.latent, generator=noise) for _ in range(plan.sample_draws))
-    decoded = (features_of(features, _decode(model, z).clamp(0, 1)) for z in draws)
-    return sample_metrics(real, decoded, plan.ball_neighbours)
+
+    def draw() -> Float[Tensor, "n d"]:
+        z = torch.randn(len(real), model.latent, generator=noise)
+        return features_of(features, _decode(model, z, model.draw_noise(len(real), noise)).clamp(0, 1))
+
+    return sample_metrics(real, (draw() for _ in range(plan.sample_draws)), plan.ball_neighbours)
 
 
 @torch.inference_mode()
-def _decode(model: VAE, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n c h w"]:
+def _decode(
+    model: VAE, z: Float[Tensor, "n latent"], uniform: Float[Tensor, "n c h w"] | None = None
+) -> Float[Tensor, "n c h w"]:
     device = next(model.parameters()).device
-    return torch.cat([model.decode(chunk.to(device)).cpu() for chunk in z.split(IMAGES_AT_ONCE)])
+    chunks = z.to(device).split(IMAGES_AT_ONCE)
+    numbers = [None] * len(chunks) if uniform is None else uniform.split(IMAGES_AT_ONCE)
+    return torch.cat([model.decode(*chunk).cpu() for chunk in zip(chunks, numbers, strict=True)])
 
 
 def _noise(plan: AnalysisPlan) -> torch.Generator:

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 SECONDS_BETWEEN_LINES = 10.0
 
-Unit: TypeAlias = Literal["bytes", "images", "samples", "texts", "words"]
+Unit: TypeAlias = Literal["bytes", "images", "pixels", "samples", "texts", "words"]
 Advance: TypeAlias = Callable[[int], None]
 
 

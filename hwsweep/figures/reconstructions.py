@@ -17,7 +17,7 @@ PANELS = 2
 
 
 class ReconstructionsInfo(NamedTuple):
-    """The same test images twice: as they are, and as decoder means at z = mu."""
+    """The same test images twice: as they are, and decoded at z = mu."""
 
     title: str
     real: UInt8[np.ndarray, "n h w c"]
@@ -29,10 +29,15 @@ def info(trained: Trained, n_images: int, columns: int) -> ReconstructionsInfo:
     """At most `n_images` test images, one of each label in turn, and their reconstructions."""
     import torch
 
+    from hwsweep.models.vae import VAE
+
     batch = select_images(trained.test, n_images)
     with torch.inference_mode():
         outputs = trained.model.outputs(to_device_of(trained.model, batch))
-    return ReconstructionsInfo(trained.title, to_uint8(batch["image"]), to_uint8(outputs["reconstruction"]), columns)
+    title = trained.title
+    if isinstance(trained.model, VAE) and trained.model.pixel_context is not None:
+        title += "\n(drawn at z = mu, all with the same noise)"
+    return ReconstructionsInfo(title, to_uint8(batch["image"]), to_uint8(outputs["reconstruction"]), columns)
 
 
 def draw(info: ReconstructionsInfo, axes: Sequence[Axes]) -> None:

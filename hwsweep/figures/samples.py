@@ -1,4 +1,4 @@
-"""Samples from the prior: decoder means at random latent codes."""
+"""Samples from the prior: images decoded from random latent codes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PANELS = 1
 
 
 class SamplesInfo(NamedTuple):
-    """Decoder means, one per latent code."""
+    """Decoder means, or images drawn by a decoder that sees pixels, one per latent code."""
 
     title: str
     images: UInt8[np.ndarray, "n h w c"]
@@ -28,14 +28,15 @@ class SamplesInfo(NamedTuple):
 
 
 def info(trained: Trained, n_samples: int, columns: int, seed: int) -> SamplesInfo:
-    """Decoder means at `n_samples` codes z ~ N(0, I), the same codes in every run with the same number of latents."""
+    """Images decoded from `n_samples` codes z ~ N(0, I), the same ones in every run with the same number of latents."""
     import torch
 
     model = cast("VAE", trained.model)
     # A generator of the CPU with its own seed: neither the device nor earlier random numbers change the codes.
-    z = torch.randn(n_samples, model.latent, generator=torch.Generator().manual_seed(seed))
+    noise = torch.Generator().manual_seed(seed)
+    z = torch.randn(n_samples, model.latent, generator=noise)
     with torch.inference_mode():
-        images = model.decode(z.to(next(model.parameters()).device))
+        images = model.decode(z.to(next(model.parameters()).device), model.draw_noise(n_samples, noise))
     return SamplesInfo(trained.title, to_uint8(images), columns)
 
 

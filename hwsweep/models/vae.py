@@ -14,6 +14,7 @@ from hwsweep.models import Batch, Model
 from hwsweep.models.kl_terms import KLTerm
 from hwsweep.models.likelihoods import Bernoulli, Gaussian, Likelihood, OptimalGaussian
 from hwsweep.models.networks import ImageShape
+from hwsweep.models.pixel_context import PixelContext
 
 Networks = Callable[[ImageShape, int], tuple[nn.Module, nn.Module]]
 
@@ -28,6 +29,7 @@ class VAE(Model):
         sigma2: variance of a pixel given the code, for the Gaussian likelihood (intensity squared), or "learned".
         kl_weight: lambda (the beta of Higgins et al. 2017), >= 0; 1 makes the loss the negative ELBO.
         kl_term: the penalty: the rate itself, or a remedy against posterior collapse.
+        pixel_context: builds the part of the decoder that sees pixels from the number of channels; None without one.
         log_var_limit: the posterior's log-variance stays in (-limit, limit); at lambda = 0 nothing else bounds it.
 
     Raises:
@@ -44,6 +46,7 @@ class VAE(Model):
         sigma2: float | str,
         kl_weight: float,
         kl_term: KLTerm,
+        pixel_context: Callable[[int], PixelContext | None] | None,
         log_var_limit: float,
     ) -> None:
         super().__init__()
@@ -57,8 +60,9 @@ class VAE(Model):
         self.kl_term = kl_term
         self.log_var_limit = log_var_limit
         self.likelihood = _likelihood(likelihood, sigma2)
-        channels, height, width = shapes["image"]
+        channels, height, width = self.image_shape = shapes["image"]
         self.encoder, self.decoder = networks((channels, height, width), latent)
+        self.pixel_context = None if pixel_context is None else pixel_context(channels)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Nats per image, shape (n,), from one sample of the posterior each (noise of the global generator).
@@ -83,7 +87,7 @@ class VAE(Model):
         return losses
 
     def outputs(self, batch: Batch) -> dict[str, Tensor]:
-        """`mu` and `log_var` of q(z | x), (n, latent), and `reconstruction`: the decoder's mean at z = mu."""
+        """`mu` and `log_var` of q(z | x), (n, latent), and `reconstruction`: `decode` at z = mu."""
         mu, log_var = self.encode(pixels(batch["image"]))
         return {"mu": mu, "log_var": log_var, "reconstruction": self.decode(mu)}
 
@@ -94,11 +98,34 @@ class VAE(Model):
 
     def distortion(self, z: Float[Tensor, "n latent"], image: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
         """-ln p(x | z) in nats per image, up to the likelihood's constant, of images in [0, 1]."""
-        return self.likelihood.distortion(self.decoder(z).float(), image)
+        output = self.decoder(z)
+        if self.pixel_context is not None:
+            output = self.pixel_context(output, image)
+        return self.likelihood.distortion(output.float(), image)
 
-    def decode(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n c h w"]:
-        """E[x | z] in units of intensity: 0 is black, 1 is white."""
-        return self.likelihood.mean(self.decoder(z))
+    def decode(
+        self, z: Float[Tensor, "n latent"], uniform: Float[Tensor, "n c h w"] | None = None
+    ) -> Float[Tensor, "n c h w"]:
+        """E[x | z] in units of intensity: 0 is black, 1 is white; drawn from p(x | z) if the decoder sees pixels.
+
+        Args:
+            uniform: numbers in [0, 1) for the draws. Without them all images are drawn with the same fixed numbers:
+                they differ by z alone.
+        """
+        output = self.decoder(z)
+        if self.pixel_context is None:
+            return self.likelihood.mean(output)
+        if uniform is None:
+            uniform = torch.rand(output.shape[1:], generator=torch.Generator().manual_seed(0)).expand_as(output)
+        return self.pixel_context.draw(output, uniform.to(output.device))
+
+    def draw_noise(self, n_images: int, noise: torch.Generator) -> Float[Tensor, "n c h w"] | None:
+        """Numbers in [0, 1) with which `decode` draws images; None if it draws none.
+
+        Args:
+            noise: a generator of the CPU.
+        """
+        return None if self.pixel_context is None else torch.rand((n_images, *self.image_shape), generator=noise)
 
 
 def pixels(image: Num[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:

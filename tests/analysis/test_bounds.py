@@ -42,6 +42,7 @@ def model() -> VAE:
         sigma2=SIGMA2,
         kl_weight=1.0,
         kl_term=Constant(),
+        pixel_context=None,
         log_var_limit=10.0,
     )
     linear = model.decoder[0]

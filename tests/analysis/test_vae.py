@@ -37,6 +37,7 @@ def analysis_of(**changes: Any) -> Analysis:
         "sigma2": 0.05,
         "kl_weight": 1.0,
         "kl_term": Constant(),
+        "pixel_context": None,
         "log_var_limit": 10.0,
     }
     torch.manual_seed(1)

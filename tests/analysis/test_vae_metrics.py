@@ -65,6 +65,7 @@ def planted(mu_scale: float, dead: list[int]) -> VAE:
         sigma2=0.1,
         kl_weight=1.0,
         kl_term=Constant(),
+        pixel_context=None,
         log_var_limit=10.0,
     )
     encoder, decoder = model.encoder[1], model.decoder[0]
@@ -167,6 +168,7 @@ def test_the_mean_image_costs_what_a_model_of_it_costs(likelihood: str) -> None:
         sigma2=0.1,
         kl_weight=1.0,
         kl_term=Constant(),
+        pixel_context=None,
         log_var_limit=10.0,
     )
     assert mean_image_distortion(model, SPLITS) == pytest.approx(float(surprise.mean()), rel=1e-5)

@@ -27,8 +27,11 @@ class Planted(nn.Module):
         mu = torch.stack([image[:, 0, 0, 0], 1 - image[:, 0, 0, 0]], dim=1)
         return {"mu": mu, "log_var": torch.zeros_like(mu), "reconstruction": 1 - image + 0 * self.weight}
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, uniform: None = None) -> Tensor:
         return z[:, :1, None, None].expand(-1, 1, HEIGHT, WIDTH) + 0 * self.weight
+
+    def draw_noise(self, n_images: int, noise: torch.Generator) -> None:
+        """The decoder draws nothing."""
 
 
 @pytest.fixture
