@@ -38,7 +38,7 @@ def _metric_column(name: str, rows: list[TrialView], decimals: int) -> Column:
     metrics = [trial.metrics.get(name) for trial in rows]
     loose = [" (loose)" * bool(trial.metrics.get(f"{name}_loose")) for trial in rows]  # a bound that k could lower
     numbers = ["-" if value is None else number_text(value, decimals) for value in metrics]
-    return Column(name.removeprefix("test/"), list(map(str.__add__, numbers, loose)))
+    return Column(name.replace("/", "/\n"), list(map(str.__add__, numbers, loose)))
 
 
 def _rows(view: StudyView) -> list[TrialView]:

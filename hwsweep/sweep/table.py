@@ -28,6 +28,7 @@ class Column(NamedTuple):
     """A column of the table that is printed."""
 
     title: str
+    """In as many lines as it has."""
     cells: list[str]
     too_wide: Literal["keep", "shorten", "fold"] = "keep"
     """What happens to it on a narrow terminal: the keys are shortened, or left out and named below the table."""
@@ -86,7 +87,7 @@ def print_columns(console: Console, columns: Sequence[Column], title: str | None
     for column, width in printed:
         is_folded = column.too_wide == "fold"
         table.add_column(
-            Text(_cut(column.title, width)),
+            Text("\n".join(_cut(line, width) for line in column.title.splitlines())),
             justify="left" if is_folded else "right",
             no_wrap=not is_folded,
             overflow="fold",
@@ -98,7 +99,7 @@ def print_columns(console: Console, columns: Sequence[Column], title: str | None
             *(Text(cell if column.too_wide == "fold" else _cut(cell, width)) for cell, (column, width) in pairs)
         )
     console.print(table)
-    if missing := [column.title for column, width in zip(columns, widths, strict=True) if not width]:
+    if missing := [column.title.replace("\n", "") for column, width in zip(columns, widths, strict=True) if not width]:
         console.print(Text(f"no place for {', '.join(missing)}"), soft_wrap=True)
 
 
@@ -106,7 +107,7 @@ def _widths(columns: Sequence[Column], available: int) -> list[int]:
     """The width of each column; 0: it has no place. The widest key becomes narrower first."""
     from rich.cells import cell_len
 
-    natural = [max(map(cell_len, [column.title, *column.cells])) for column in columns]
+    natural = [max(map(cell_len, [*column.title.splitlines(), *column.cells])) for column in columns]
     is_folded = [column.too_wide == "fold" for column in columns]
     widths = [min(width, FOLDED_WIDTH) if folded else width for width, folded in zip(natural, is_folded, strict=True)]
     keys = [index for index, column in enumerate(columns) if column.too_wide == "shorten"]
