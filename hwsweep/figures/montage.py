@@ -93,6 +93,13 @@ def info(columns: Sequence[Column]) -> MontageInfo:
     )
 
 
+def strips(folder: Path) -> list[UInt8[np.ndarray, "height width 3"]]:
+    """One picture of small images for each of `ROWS`, from the figures of one run."""
+    run = _load_images(folder)
+    across = min(_ACROSS, _most_across(run))
+    return [tile(images, across) for images in _rows(run, across)]
+
+
 def draw(info: MontageInfo, axes: Sequence[Axes]) -> None:
     """One column per run; rows of real images, reconstructions, samples and interpolations.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hwsweep import run_folder
 from hwsweep.report.html.page import Section
+from hwsweep.report.image_slider import image_sliders
 from hwsweep.report.model_study import ANSWER, DrawFigures, StudyFigure
 from hwsweep.report.naming import point_title, run_directory, short_name, subset, trial_title, value_text, verdict
 from hwsweep.report.study_figures import save_figure, title_of
@@ -22,10 +23,19 @@ if TYPE_CHECKING:
     from hwsweep.figures.sweep_runs import RunNumbers
 
 LAMBDA = "vae.lambda"
+CONTEXT = "vae.context"
 COLLAPSE = "Collapse: predicted and measured"
 CURVES = "Curves"
 
 NOT_COMPARABLE = " The total loss contains lambda, so lines of different lambda do not compare in it."
+
+FACTS = {
+    "distortion [nats]": ("test/distortion", 1),
+    "rate [nats]": ("test/rate", 2),
+    "mutual information [nats]": ("test/mutual_information", 2),
+    "active units": ("test/active_units", 0),
+}
+"""What a slider shows beside the images, with its decimals."""
 
 UNTOLD = ("untrained", "undecided")
 """Verdicts on runs that tell nothing about collapse."""
@@ -53,6 +63,8 @@ class PosteriorCollapse:
         vae = view.config.vae
         if _has_several_data(view) or {"vae.sigma2", "vae.likelihood", "vae.latent"} & set(view.axes):
             return []  # the prediction needs one data set, one variance, one likelihood and one number of latents
+        if CONTEXT in view.axes or vae.get("context"):
+            return []  # it is of a decoder that sees z alone
         values = view.axes.get(LAMBDA, (vae["lambda"],)) or ()
         try:
             splits = instantiate(view.config.dataset).splits(view.config.seed)
@@ -72,16 +84,24 @@ class PosteriorCollapse:
         return sentences
 
     def answer(self, view: StudyView, general: list[str]) -> list[str]:
-        trials = _lambda_series(view)
+        key = LAMBDA if LAMBDA in view.axes else CONTEXT
+        trials = _series(view, key)
         if not trials:
             return general
-        point = point_title(trials[0], [key for key in view.axes if key != LAMBDA])
-        sentence = _collapse_sentence([(name, list(group)) for name, group in groupby(trials, key=verdict)])
+        point = point_title(trials[0], [other for other in view.axes if other != key])
+        if key == LAMBDA:
+            sentence = _collapse_sentence([(name, list(group)) for name, group in groupby(trials, key=verdict)])
+        else:
+            sentence = _context_sentence(trials, _kl_weight(trials[0], view))
         return [f"With {point}: {sentence}" if point else sentence, general[0]]
 
     def sections(self, view: StudyView) -> list[Section]:
         caption = "Predicted for a linear VAE from the training images, and measured on the test split"
-        return [Section(COLLAPSE, tables=pairs_table(view, "predicted", caption)), Section(CURVES)]
+        return [
+            Section(ANSWER, sliders=image_sliders(view, FACTS)),
+            Section(COLLAPSE, tables=pairs_table(view, "predicted", caption)),
+            Section(CURVES),
+        ]
 
     def figures(self) -> list[DrawFigures]:
         return [draw_collapse, draw_montages, draw_curves]
@@ -105,19 +125,21 @@ class PosteriorCollapse:
 
 
 def draw_collapse(view: StudyView) -> Iterator[StudyFigure]:
-    """Four figures of a sweep over lambda; none if lambda was not swept, or several data sets were."""
+    """Four figures of a sweep over lambda, one of a sweep over the context; none if there are several data sets."""
     from hwsweep.figures import active_units, collapse, kl_heatmap, rate_distortion
 
     trials = _analysed_trials(view)
-    if LAMBDA not in view.axes or _has_several_data(view) or not trials:
+    if not {LAMBDA, CONTEXT} & set(view.axes) or _has_several_data(view) or not trials:
         return
-    trials.sort(key=lambda trial: _kl_weight(trial, view))
+    trials.sort(key=lambda trial: (_kl_weight(trial, view), trial.params.get(CONTEXT, 0)))
     runs = [_numbers(trial, view, trial_title(trial, view)) for trial in trials]
     rows = subset(runs, MAX_ROWS)
-    for figure, shown_runs in ((rate_distortion, runs), (collapse, runs), (kl_heatmap, rows), (active_units, rows)):
+    figures = ((rate_distortion, runs), (collapse, runs), (kl_heatmap, rows), (active_units, rows))
+    for figure, shown_runs in figures if LAMBDA in view.axes else ((kl_heatmap, rows),):
         summary = "; ".join(map(_run_summary, shown_runs[:MAX_COLUMNS]))
         path = view.directory / f"{short_name(figure.__name__)}.png"
-        yield save_figure(figure, figure.info(shown_runs), path, COLLAPSE, title_of(figure), summary)
+        caption = title_of(figure) if LAMBDA in view.axes else "The KL of each latent, sorted, per context."
+        yield save_figure(figure, figure.info(shown_runs), path, COLLAPSE, caption, summary)
 
 
 def draw_montages(view: StudyView) -> Iterator[StudyFigure]:
@@ -172,14 +194,37 @@ def _has_several_data(view: StudyView) -> bool:
     return any(key.partition(".")[0] == "dataset" for key in view.axes)
 
 
-def _lambda_series(view: StudyView) -> list[TrialView]:
-    """The best trial and those that differ from it only in lambda, by lambda; empty unless each has a verdict."""
+def _series(view: StudyView, key: str) -> list[TrialView]:
+    """The best trial and those that differ from it only in `key`, by its value; empty unless each has a verdict."""
     best = view.best_trial
-    if best is None or LAMBDA not in view.axes:
+    if best is None or key not in view.axes:
         return []
-    others = [key for key in view.axes if key != LAMBDA]
-    trials = [t for t in view.complete_trials if all(t.params.get(key) == best.params.get(key) for key in others)]
-    return sorted(trials, key=_swept_lambda) if len(trials) > 1 and all(map(verdict, trials)) else []
+    others = [other for other in view.axes if other != key]
+    trials = [t for t in view.complete_trials if all(t.params.get(o) == best.params.get(o) for o in others)]
+    is_series = len(trials) > 1 and all(verdict(t) and key in t.params for t in trials)
+    return sorted(trials, key=lambda trial: float(trial.params[key])) if is_series else []
+
+
+def _context_sentence(trials: list[TrialView], kl_weight: float) -> str:
+    """How the posterior changes from the narrowest context to the widest one, at one lambda."""
+    untold = [trial for trial in trials if verdict(trial) in UNTOLD]
+    if untold:
+        contexts = ", ".join(value_text(trial.params[CONTEXT]) for trial in untold)
+        return f"Runs that are {' or '.join(UNTOLD)} tell nothing about the context: context = {contexts}."
+    changes = []
+    for name, metric, decimals, unit in (
+        ("rate", "test/rate", 2, " nats"),
+        ("mutual information", "test/mutual_information", 2, " nats"),
+        ("number of active units", "test/active_units", 0, ""),
+    ):
+        first, last = (f"{trial.metrics.get(metric, math.nan):.{decimals}f}" for trial in (trials[0], trials[-1]))
+        verb = "falls" if float(last) < float(first) else "rises"
+        changes.append(
+            f"the {name} " + (f"stays {last}{unit}" if first == last else f"{verb} from {first} to {last}{unit}")
+        )
+    narrow, wide = (value_text(trial.params[CONTEXT]) for trial in (trials[0], trials[-1]))
+    start = f"From context = {narrow} to {wide}, at the same lambda = {value_text(kl_weight)}, "
+    return f"{start}{', '.join(changes[:-1])} and {changes[-1]}."
 
 
 def _collapse_sentence(groups: list[tuple[str, list[TrialView]]]) -> str:

@@ -72,10 +72,10 @@ def with_verdict(trial: TrialView, verdict: str, **metrics: float) -> TrialView:
     return trial._replace(metrics={**trial.metrics, **{f"test/{key}": value for key, value in metrics.items()}})
 
 
-def draw_images(trial: TrialView) -> None:
-    """Store the images that a VAE's run stores."""
+def draw_images(trial: TrialView, brightness: int = 0) -> None:
+    """Store the images that a VAE's run stores, all of one brightness from 0 to 255."""
     folder = trial.directory / "figures"
-    images = np.zeros((4, 5, 7, 1), dtype=np.uint8)
+    images = np.full((4, 5, 7, 1), brightness, dtype=np.uint8)
     drawing.store(ReconstructionsInfo("", images, images, 2), folder / "reconstructions.npz")
     drawing.store(SamplesInfo("", images, 2), folder / "samples.npz")
     drawing.store(InterpolationInfo("", images, np.stack([images] * 3, axis=1), images), folder / "interpolation.npz")

@@ -69,3 +69,26 @@ def test_on_a_phone_only_boxes_scroll_sideways(tmp_path: Path, browser: Any) -> 
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.get(page.as_uri())
     assert browser.execute_script("return document.documentElement.scrollWidth") == 390
+
+
+def test_a_slider_shows_the_images_and_numbers_of_one_lambda(tmp_path: Path, browser: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    trials = [trial(tmp_path, number, weight) for number, weight in enumerate((0, 1, 100))]
+    for number, each in enumerate(trials):
+        draw_images(each, 100 * number)
+        trials[number] = each._replace(metrics={**each.metrics, "test/rate": float(number)})
+    browser.get(write_report(study(tmp_path, *trials)).page.as_uri())
+    handle = browser.find_element("css selector", ".slider input")
+    seen = []
+    for key in (Keys.HOME, Keys.ARROW_RIGHT, Keys.END):
+        handle.send_keys(key)
+        (stop,) = [each for each in browser.find_elements("css selector", ".slider .stop") if each.is_displayed()]
+        seen.append([each.text for each in stop.find_elements("css selector", "dd")])
+        assert len(stop.find_elements("css selector", "img")) == 4
+        assert handle.get_attribute("aria-valuetext") == seen[-1][0]
+    assert [facts[0] for facts in seen] == ["0", "1", "100"]
+    assert [facts[2] for facts in seen] == ["0.00", "1.00", "2.00"]
+    assert browser.get_log("browser") == []
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert not browser.find_element("css selector", ".slider").is_displayed()

@@ -68,7 +68,7 @@
 
   const draw = async (figure) => {
     const Plotly = await load();
-    const [traces, layout, texts] = JSON.parse(await unpack(figure.querySelector("script")));
+    const { traces, layout, texts } = JSON.parse(await unpack(figure.querySelector("script")));
     for (const trace of traces) {
       if (trace.customdata) Object.assign(trace, { hovertext: trace.customdata.map((number) => texts[number]), hovertemplate: HOVER });
     }

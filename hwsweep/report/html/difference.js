@@ -6,10 +6,7 @@ for (const data of document.querySelectorAll("script.differences")) {
   panel.className = "difference";
   box.after(panel);
   const element = (tag, text, className = "") => Object.assign(document.createElement(tag), { textContent: text, className });
-  const cell = (value) => {
-    if (typeof value !== "number") return element("td", value ?? "–");
-    return element("td", String(value), "number");
-  };
+  const cell = (value) => element("td", value ?? "–");
 
   const show = (rows) => {
     const sentence = element("p", "Tick two trials to see what differs between them.");
@@ -19,7 +16,7 @@ for (const data of document.querySelectorAll("script.differences")) {
     const [a, b] = rows;
     const keys = [settings, metrics].map((columns) => Object.entries(columns).filter(([, values]) => values[a] !== values[b]));
     const counted = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
-    sentence.textContent = `Between ${names[a]} and ${names[b]} ${counted(keys[0].length, "setting")} and ${counted(keys[1].length, "metric")} differ.`;
+    sentence.textContent = `${counted(keys[0].length, "setting")} and ${counted(keys[1].length, "metric")} differ between ${names[a]} and ${names[b]}.`;
     const table = document.createElement("table"), head = table.createTHead().insertRow();
     for (const title of ["", names[a], names[b]]) {
       const th = element("th", title);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Table:
     """The row to highlight."""
     tools: bool = False
     """Whether the reader can filter the rows and hide columns."""
+    differences: dict[str, Any] = field(default_factory=dict)
+    """What differs between its rows, then its failed trials, as `report.difference` gives it."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,28 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Stop:
+    """What a slider shows at one place."""
+
+    title: str
+    facts: list[tuple[str, str]]
+    """Name and value of each number."""
+    images: list[bytes]
+    """A PNG for each of the slider's rows."""
+
+
+@dataclass(frozen=True)
+class Slider:
+    """Pictures that change as the reader moves a handle; without scripts, and in print, there is none."""
+
+    key: str
+    """What the handle moves along."""
+    rows: list[str]
+    """The names of the rows of pictures."""
+    stops: list[Stop]
+
+
+@dataclass(frozen=True)
 class Fold:
     """Pictures that the reader unfolds."""
 
@@ -79,6 +104,7 @@ class Section:
     command: str = ""
     tables: list[Table] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
+    sliders: list[Slider] = field(default_factory=list)
     folds: list[Fold] = field(default_factory=list)
     parts: list[Section] = field(default_factory=list)
     """Side by side where the screen is wide enough: one per study."""
@@ -97,7 +123,8 @@ class Section:
     def empty(self) -> bool:
         """Whether there is nothing below the title."""
         has_part = any(not part.empty for part in self.parts)
-        return not (self.sentences or self.command or self.tables or self.pictures or self.folds or has_part)
+        content = (self.sentences, self.command, self.tables, self.pictures, self.sliders, self.folds)
+        return not (any(content) or has_part)
 
 
 @dataclass(frozen=True)

@@ -24,15 +24,15 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style, *scripts = ((FOLDER / name).read_text(encoding="utf-8") for name in ("style.css", "table.js", "page.js"))
+    names = ("style.css", "table.js", "difference.js", "slider.js", "page.js")
+    style, *scripts = ((FOLDER / name).read_text(encoding="utf-8") for name in names)
     script = "\n".join(scripts)
     charts, plotly = _charts() if any(section.has_charts for section in page.sections) else ("", "")
     policy = f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'"
     if plotly:
         # Plotly's text is packed as data: charts.js puts it into a script, which runs because its hash is here. Plotly
-        # makes one style element without text and writes style attributes into its own drawings.
-        policy = f"default-src 'none'; img-src data: blob:; style-src '{_hash(style)}' '{_hash('')}'; "
-        policy += "style-src-attr 'unsafe-inline'; "
+        # makes styles of its own (`unsafe-inline`), and a blob of the picture that a reader saves; nothing is loaded.
+        policy = "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; "
         policy += f"script-src '{_hash(script)}' '{_hash(charts)}' '{_hash(plotly)}'"
     return environment.get_template("page.html.jinja").render(
         page=page,
