@@ -163,3 +163,41 @@ def test_runs_that_are_not_trained_tell_nothing_about_collapse(tmp_path: Path) -
     trials = [with_verdict(trial(tmp_path, n, 100 * n, values=[n]), "untrained") for n in range(2)]
     first, _ = answer_about_collapse(study(tmp_path, *trials))
     assert first == "No run tells whether the posterior collapses; lambda = 0, 100 are untrained."
+
+
+def contexts(tmp_path: Path, *runs: tuple[int, str, float, float, int]) -> list[str]:
+    """The answer about runs of these contexts, verdicts, rates [nats], mutual informations and active units."""
+    trials = [
+        with_verdict(
+            trial(tmp_path, n, 1, params={"vae.context": context}, values=[n]),
+            name,
+            rate=rate,
+            mutual_information=information,
+            active_units=units,
+        )
+        for n, (context, name, rate, information, units) in enumerate(runs)
+    ]
+    return answer_about_collapse(study(tmp_path, *trials, axes={"vae.context": tuple(run[0] for run in runs)}))
+
+
+def test_a_sweep_over_the_context_is_answered_by_what_the_posterior_loses(tmp_path: Path) -> None:
+    first, _ = contexts(
+        tmp_path, (5, "healthy", 3.1, 2.9, 12), (0, "healthy", 30.25, 6.9, 20), (1, "healthy", 9, 6, 20)
+    )
+    assert first == (
+        "From context = 0 to 5, at the same lambda = 1, the rate falls from 30.25 to 3.10 nats, the mutual information "
+        "falls from 6.90 to 2.90 nats and the number of active units falls from 20 to 12."
+    )
+
+
+def test_a_sweep_over_the_context_claims_no_fall_that_is_none(tmp_path: Path) -> None:
+    first, _ = contexts(tmp_path, (0, "healthy", 3, 2, 20), (3, "healthy", 3.001, 2.5, 20))
+    assert first.endswith(
+        "the rate stays 3.00 nats, the mutual information rises from 2.00 to 2.50 nats and the number of active units "
+        "stays 20."
+    )
+
+
+def test_runs_that_are_not_trained_tell_nothing_about_the_context(tmp_path: Path) -> None:
+    first, _ = contexts(tmp_path, (0, "healthy", 3, 2, 20), (3, "untrained", 1, 1, 20))
+    assert first == "Runs that are untrained or undecided tell nothing about the context: context = 3."

@@ -50,3 +50,11 @@ def test_nothing_is_predicted_where_the_images_differ_from_trial_to_trial() -> N
     several = view((1,), "dataset.n_train=331")
     several.axes["dataset.binarise"] = ("none", "static")
     assert predictions(several) == []
+
+
+@pytest.mark.parametrize("context", [(0, 3), None])
+def test_nothing_is_predicted_for_a_decoder_that_sees_pixels(context: tuple[int, ...] | None) -> None:
+    sees = view((1,), "model=vae_autoregressive", "dataset.n_train=331")
+    if context is not None:
+        sees.axes["vae.context"] = context
+    assert predictions(sees) == []
