@@ -17,6 +17,7 @@ from hwsweep.analysis.vae_metrics import AnalysisPlan
 from hwsweep.data import Splits
 from hwsweep.models.kl_terms import Constant, FreeBits
 from hwsweep.models.networks import fully_connected
+from hwsweep.models.pixel_context import PixelContext
 from hwsweep.models.vae import VAE
 
 
@@ -84,6 +85,23 @@ def test_a_linear_model_says_what_training_left(changes: dict[str, Any]) -> None
 def test_a_nonlinear_model_has_no_closed_form_to_be_compared_with() -> None:
     assert "training_gap" not in analysis_of(networks=partial(fully_connected, hidden=[5], activation="relu")).tags
     assert "training_gap" not in analysis_of(likelihood="bernoulli").tags
+
+
+def test_a_decoder_that_sees_pixels_has_no_prediction_and_its_spreads_are_those_of_z_alone() -> None:
+    def blind_to_z(channels: int) -> PixelContext:
+        part = PixelContext(channels, 2, 5)
+        part.register_forward_pre_hook(lambda module, inputs: (0 * inputs[0], inputs[1]))
+        draw = part.draw
+        part.draw = lambda output, uniform: draw(0 * output, uniform)  # type: ignore[method-assign]
+        return part
+
+    found = analysis_of(likelihood="bernoulli", pixel_context=blind_to_z)
+    assert not any(name.startswith("predicted/") for name in found.metrics)
+    assert found.arrays["eigenvalues"].size == 0
+    assert not {"under_trained", "training_gap"} & found.tags.keys()
+    assert found.metrics["test/reconstruction_spread"] == found.metrics["test/decoder_spread"] == 0
+    seeing = analysis_of(likelihood="bernoulli", pixel_context=lambda channels: PixelContext(channels, 2, 5))
+    assert seeing.metrics["test/reconstruction_spread"] > 0
 
 
 @pytest.mark.parametrize(
