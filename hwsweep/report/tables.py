@@ -171,7 +171,9 @@ def _same_values(view: StudyView) -> dict[str, Value | None]:
 def _caption(view: StudyView) -> str:
     parts = [count(len(view.trials), "trial")]
     if same := _same_values(view):
-        parts.append("the same in all: " + ", ".join(f"{key} = {value_text(value)}" for key, value in same.items()))
+        parts.append(
+            "the same in all: " + ", ".join(f"{short_name(key)} = {value_text(value)}" for key, value in same.items())
+        )
     if view.config.get("tracking", {}).get("uri"):
         parts.append("the links of the runs work while python -m hwsweep.ui runs")
     return "; ".join(parts)

@@ -1,4 +1,4 @@
-"""The page in a real browser: it sorts by mouse and keyboard, without errors and without requests."""
+"""The page in a real browser: its table sorts, filters and hides; it prints; no errors and no requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from planted_studies import draw_images, failed, study, trial
+from planted_studies import draw_images, failed, study, trial, with_verdict
 
 from hwsweep.report.write import write_report
 
@@ -92,3 +92,39 @@ def test_a_slider_shows_the_images_and_numbers_of_one_lambda(tmp_path: Path, bro
     assert browser.get_log("browser") == []
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     assert not browser.find_element("css selector", ".slider").is_displayed()
+    for element in browser.find_elements("css selector", "figure img, nav summary"):
+        assert element.rect["x"] >= 0 and element.rect["x"] + element.rect["width"] <= 390
+
+
+def test_a_table_filters_rows_hides_columns_and_has_the_best_trial_on_top(tmp_path: Path, browser: Any) -> None:
+    weights = (0, 1, 5, 10, 100)
+    trials = [
+        with_verdict(
+            trial(tmp_path, number, weight, values=[20.0 - number % 4]), "healthy" if weight < 9 else "collapsed"
+        )
+        for number, weight in enumerate(weights)
+    ]
+    browser.get(write_report(study(tmp_path, *trials, failed(tmp_path, 5, 7, "error", "no"))).page.as_uri())
+    search = browser.find_element("css selector", ".tools input[type=search]")
+
+    def shown(filter_text: str) -> list[str]:
+        search.clear()
+        search.send_keys(filter_text)
+        return [text for text in lambdas(browser) if text]
+
+    assert shown("lambda > 1 healthy") == ["5"]
+    assert browser.find_element("css selector", ".found").text == "1 of 6"
+    assert shown("lambda>=5 lambda != 10") == ["5", "100", "7"]  # a failed trial too
+    assert shown("verdict = collapsed") == ["10", "100"]
+    assert shown("neg_elbo < 17.5") == ["10"] and shown("nothing") == []
+    assert shown("lamda < 1") == [] and browser.find_element("css selector", ".found").text == "no column lamda"
+    assert shown("lambda < 3") == ["0", "1"]
+    browser.find_element("css selector", ".pin").click()
+    rows = browser.find_elements("css selector", "table:first-of-type thead tr")
+    assert [row.find_elements("css selector", "td")[1].text for row in rows[1:2]] == ["10"]  # though it does not fit
+    browser.find_element("css selector", ".hide summary").click()
+    browser.find_elements("css selector", ".hide input")[1].click()
+    assert [text for text in lambdas(browser) if text] == []
+    browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    assert all(each.get_attribute("open") for each in browser.find_elements("css selector", "details"))
+    assert browser.get_log("browser") == []
