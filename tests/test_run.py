@@ -92,7 +92,7 @@ def test_the_best_epoch_at_lambda_zero_has_the_lowest_loss(workplace: Path) -> N
 
 
 def test_a_run_stores_its_verdict_and_the_arrays_for_the_figures_of_a_study(workplace: Path) -> None:
-    run(composed(workplace / "run", "vae.lambda=1000", "optimizer.lr=0.01", "epochs=30"))
+    run(composed(workplace / "run", "vae.lambda=1000", "optimizer.lr=0.01", "epochs=20"))
     found = logged_run()
     assert found.data.tags["hwsweep.verdict"] == "collapsed"
     assert found.data.metrics["test/active_units"] == 0

@@ -1,7 +1,7 @@
 """Posteriors refined per image: what the decoder could use, if the encoder followed it.
 
 An encoder that lags behind its decoder has a collapsed posterior, although better latent codes exist (He et al. 2019,
-arXiv:1901.05534). A few hundred gradient steps on the mean and log-variance of each image find them. What the loss
+arXiv:1901.05534). Gradient steps on the mean and log-variance of each image find them. What the loss
 falls by is the amortisation gap (Cremer et al. 2018, arXiv:1801.03558).
 """
 

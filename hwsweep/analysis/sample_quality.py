@@ -125,5 +125,5 @@ def _radii(points: Float[Tensor, "n d"], neighbours: int) -> Float[Tensor, " n"]
         distances = torch.cdist(points[start : start + rows], points)
         own = torch.arange(len(distances))
         distances[own, start + own] = torch.inf  # a point is not its own neighbour; a copy of it is
-        radii.append(distances.kthvalue(neighbours, 1).values)
+        radii.append(distances.topk(neighbours, dim=1, largest=False).values[:, -1])
     return torch.cat(radii)

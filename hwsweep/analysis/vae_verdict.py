@@ -32,10 +32,14 @@ gives 0.08, 0.3 gives 0.3, 0.1 gives 1, and 0 gives 13; samples get visibly wors
 between 0.3 and 0.1. Moments do not show holes between latent codes: a run below the limit may still have poor samples.
 """
 
-TOLERANCE = 0.05
+TOLERANCE = 0.1
 """Share by which a model without information may be worse than the mean training image, of what lies between that image
-and an exact reconstruction. A collapsed model is a little worse as long as its decoder varies with z: 0.5 % after ten
-epochs at lambda = 100. An untrained one on TibetanMNIST-like digits is 92 % worse."""
+and an exact reconstruction.
+
+A decoder under a collapsed posterior comes near the mean image from above. On TibetanMNIST-like digits it is 92 % worse
+without training, 1.8 % after one epoch at lambda = 1000, and 0.5 % to 0.7 % after ten epochs at 100 to 10000. With 157
+training images (two steps an epoch, a learning rate of 0.01) it is 28 % worse after ten epochs and 6 % after twenty.
+"""
 
 FEW_IMAGES = 10
 """Test images: fewer do not show how the posterior differs between images."""
