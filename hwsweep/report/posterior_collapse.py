@@ -27,6 +27,11 @@ CONTEXT = "vae.context"
 COLLAPSE = "Collapse: predicted and measured"
 CURVES = "Curves"
 
+DRAWN = (
+    " A decoder that sees pixels draws its images: reconstructions and interpolations all with the same noise, so that "
+    "z alone makes them differ."
+)
+
 NOT_COMPARABLE = " The total loss contains lambda, so lines of different lambda do not compare in it."
 
 FACTS = {
@@ -163,8 +168,9 @@ def draw_montages(view: StudyView) -> Iterator[StudyFigure]:
         ]
         path = view.directory / (f"montage_{Path(dataset).name}.png" if dataset else "montage.png")
         caption = "Real test images, reconstructions, prior samples and interpolations" + f", {dataset}" * bool(dataset)
+        drawn = DRAWN * any(trial.params.get(CONTEXT, view.config.vae.get("context")) for trial in trials)
         summary = "; ".join(f"{column.title}: {column.note}" for column in columns)
-        yield save_figure(montage, montage.info(columns), path, ANSWER, f"{caption}.", summary)
+        yield save_figure(montage, montage.info(columns), path, ANSWER, f"{caption}.{drawn}", summary)
 
 
 def draw_curves(view: StudyView) -> Iterator[StudyFigure]:
