@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from types import NoneType, UnionType
+from typing import get_args, get_origin
 
 import psutil
+
+MAX_COUNT = 1_000_000_000
+"""Where a count has no limit of its own: more than any run can do, and less than what overflows in a library."""
+MAX_NUMBER = 3.4e38
+"""Beyond it a number is infinite in single precision."""
 
 
 def check_count(
@@ -16,6 +23,7 @@ def check_count(
     """Check that `value` is a whole number from `least` to `most`, or None if `or_null`.
 
     Args:
+        most: without it, `MAX_COUNT`.
         unit: what is counted, in the plural.
 
     Raises:
@@ -23,10 +31,12 @@ def check_count(
     """
     if value is None and or_null:
         return
+    highest = MAX_COUNT if most is None else most
     is_count = isinstance(value, int) and not isinstance(value, bool)
-    if not (is_count and least <= value and (most is None or value <= most)):  # type: ignore[operator]
+    if not (is_count and least <= value <= highest):  # type: ignore[operator]
         of = f" of {unit}" if unit else ""
-        limit = f", at least {least}" if most is None else f" from {least} to {most}"
+        is_too_many = is_count and value > highest  # type: ignore[operator]
+        limit = f" from {least} to {highest}" if most is not None or is_too_many else f", at least {least}"
         raise ValueError(f"`{key}` must be a whole number{of}{limit}{_or_null(or_null)}, but got {value!r}")
 
 
@@ -43,6 +53,8 @@ def check_number(key: str, value: object, interval: str, *, unit: str = "", or_n
         allowed = f"a number in {interval}"
         if high == "inf":
             allowed = f"a finite number {'>=' if interval[0] == '[' else '>'} {low}"
+            if isinstance(value, int | float) and MAX_NUMBER < value < math.inf:
+                allowed += f" and at most {MAX_NUMBER:g}"
         of = f" ({unit})" if unit else ""
         raise ValueError(f"`{key}` must be {allowed}{of}{_or_null(or_null)}, but got {value!r}")
 
@@ -106,13 +118,46 @@ def check_settings(section: str, function: functools.partial[object], n_argument
             check_number(key, value, "[0, inf)")
 
 
+TYPES: dict[object, str] = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}
+"""The types that a setting can have beside those of sections and lists, in the words of a message."""
+
+
+def parameter_types(function: Callable[..., object]) -> dict[str, tuple[object, ...]]:
+    """The types that each parameter can have; nothing where one is imported by a type checker only."""
+    try:
+        parameters = inspect.signature(function, eval_str=True).parameters.values()
+    except NameError:
+        return {}
+    kinds = {parameter.name: parameter.annotation for parameter in parameters}
+    return {name: get_args(kind) if isinstance(kind, UnionType) else (kind,) for name, kind in kinds.items()}
+
+
+def is_object(kind: object) -> bool:
+    """Whether it is the type of a function, or a class of hwsweep: what a section with `_target_` describes."""
+    return get_origin(kind) is Callable or str(getattr(kind, "__module__", "")).startswith("hwsweep.")
+
+
+def check_type(key: str, value: object, kinds: tuple[object, ...]) -> None:
+    """Check that `value` is of one of these types, if all of them are `TYPES` or None; an empty text is none.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not {*TYPES, NoneType}.issuperset(kinds):
+        return
+    allowed = {*kinds, int} if float in kinds else kinds
+    if type(value) not in allowed or value == "":
+        words = [words for kind, words in TYPES.items() if kind in kinds]
+        raise ValueError(f"`{key}` must be {' or '.join(words)}{_or_null(NoneType in kinds)}, but got {value!r}")
+
+
 def _is_in(value: object, interval: str) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     low, high = (float(end) for end in interval[1:-1].split(","))
     above = value > low or (value == low and interval[0] == "[")
     below = value < high or (value == high and interval[-1] == "]")
-    return above and below and abs(value) <= sys.float_info.max
+    return above and below and abs(value) <= MAX_NUMBER
 
 
 def _or_null(or_null: bool) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import importlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, NoneType
 from typing import Any, NamedTuple
 
 import torch
@@ -18,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
 from hwsweep.analysis import Analysis
-from hwsweep.argument_checks import check_settings
+from hwsweep.argument_checks import check_settings, check_type, is_object, parameter_types
 from hwsweep.data import Dataset, Lexicon, Splits
 from hwsweep.models import Model
 from hwsweep.models.embedding import RowParameter
@@ -118,6 +119,7 @@ def _prepare(
     torch.manual_seed(plan.seed)
     model = _model(cfg, dataset, None if splits is None else splits.lexicon).to(device)
     _check_optimizer(make_optimizer, model)
+    _check_types(cfg)
     return dataset, model, make_optimizer, schedule, plan, analyse, figures
 
 
@@ -126,6 +128,12 @@ def _check_values(cfg: DictConfig) -> None:
     OmegaConf.to_container(cfg, resolve=True)
     if missing := sorted(OmegaConf.missing_keys(cfg)):
         raise ValueError(f"`{missing[0]}` must be given: add {missing[0]}=...")
+    _check_sections(cfg)
+    for key in ("initialise", "study"):
+        if cfg.get(key) is not None:
+            _section(cfg, key)
+    if not isinstance(cfg.figures, DictConfig | NoneType):
+        raise ValueError(f"`figures` must be a section of figures, or null, but got {cfg.figures!r}")
     for key in ("title", "tracking.experiment"):
         value = OmegaConf.select(cfg, key)
         if not isinstance(value, str) or not value:
@@ -134,14 +142,58 @@ def _check_values(cfg: DictConfig) -> None:
         checkpoint.find(str(cfg.resume))
 
 
+def _check_sections(cfg: DictConfig) -> None:
+    """Check that each class and function of hwsweep gets sections where it takes objects."""
+    for key, value, kinds in _arguments(cfg):
+        if any(map(is_object, kinds)) and not (value is None and NoneType in kinds):
+            _section(cfg, key)
+
+
+def _check_types(cfg: DictConfig) -> None:
+    """Check that each text, number and yes or no is one; after the checks of the components, which say more."""
+    for key, value, kinds in _arguments(cfg):
+        check_type(key, value, kinds)
+
+
+def _arguments(cfg: DictConfig) -> Iterator[tuple[str, Any, tuple[object, ...]]]:
+    """Key, value and possible types of each setting that conf gives to a class or a function of hwsweep."""
+
+    def walk(written: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any, tuple[object, ...]]]:
+        for name, value in written.items():
+            if isinstance(value, dict):
+                yield from walk(value, f"{prefix}{name}.")
+        module, _, function = str(written.get("_target_")).rpartition(".")
+        if not module.startswith("hwsweep."):
+            return
+        try:
+            types = parameter_types(getattr(importlib.import_module(module), function))
+        except (ImportError, AttributeError):  # Hydra says so when it looks for it
+            return
+        for name in written.keys() & types.keys():
+            source = re.fullmatch(r"\$\{([\w.]+)\}", str(written[name]))  # the key that a user sets
+            value = OmegaConf.select(cfg, f"{prefix}{name}")
+            yield source[1] if source else f"{prefix}{name}", value, types[name]
+
+    container = OmegaConf.to_container(cfg, resolve=False)
+    assert isinstance(container, dict)
+    return walk({str(key): value for key, value in container.items() if key != "hydra"}, "")
+
+
+def _section(cfg: DictConfig, key: str) -> DictConfig:
+    node = OmegaConf.select(cfg, key)
+    if not isinstance(node, DictConfig) or not isinstance(node.get("_target_"), str):
+        raise ValueError(f"`{key}` must be a section with a `_target_`, but got {node!r}")
+    return node
+
+
 def _component(cfg: DictConfig, key: str) -> Any:
     """What the section `key` describes."""
-    node = OmegaConf.select(cfg, key)
-    if not isinstance(node, DictConfig) or "_target_" not in node:
-        raise ValueError(f"`{key}` must be a section with a `_target_`, but got {node}")
+    node = _section(cfg, key)
     try:
         return instantiate(node)
     except InstantiationException as error:
+        if isinstance(error.__cause__, TypeError):
+            _check_types(cfg)
         if isinstance(cause := error.__cause__, TypeError) and "missing" in str(cause):
             raise ValueError(
                 f"`{key}` is incomplete: {cause}; if the run gives it, add +{key}._partial_=true"

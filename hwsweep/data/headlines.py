@@ -5,15 +5,13 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from hwsweep.argument_checks import check_count, check_number, most_in_memory
 from hwsweep.data import Shapes, Splits
 from hwsweep.data.headline_grammar import PHRASES, TOPICS, WORDS
-
-if TYPE_CHECKING:
-    from hwsweep.data.tokenizers import Tokenizer
-    from hwsweep.data.tokens import TextPlan
+from hwsweep.data.tokenizers import Tokenizer
+from hwsweep.data.tokens import TextPlan
 
 Choice = TypeVar("Choice")
 

@@ -34,6 +34,8 @@ class NpzImages:
         test: int | float,
         binarise: str,
     ) -> None:
+        check_count("dataset.size", size, unit="pixels")
+        check_count("dataset.n_classes", n_classes, unit="classes")
         check_share("valid", valid)
         check_share("test", test)
         check_binarisation(binarise)
@@ -103,7 +105,7 @@ class FolderImages:
         check_share("test", test)
         check_binarisation(binarise)
         check_count("dataset.size", size, unit="pixels")
-        if channels not in (1, 3):
+        if type(channels) is not int or channels not in (1, 3):
             raise ValueError(f"`dataset.channels` must be 1 (grey) or 3 (RGB), but got {channels}")
         _check_colour(background)
         if broken_images not in ("skip", "refuse"):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int64, Integer, UInt8
 
+from hwsweep.argument_checks import MAX_COUNT
 from hwsweep.data import DataError, Examples, Splits
 
 
@@ -24,11 +25,11 @@ def check_share(name: str, share: int | float) -> None:
     Raises:
         ValueError: it is neither.
     """
-    is_count = isinstance(share, int) and not isinstance(share, bool) and share >= 1
-    if not is_count and not 0 < share < 1:
+    is_number = isinstance(share, int | float) and not isinstance(share, bool)
+    if not (is_number and (0 < share < 1 or (isinstance(share, int) and 1 <= share <= MAX_COUNT))):
         raise ValueError(
             f"`dataset.{name}` must be a fraction between 0 and 1, such as 0.1, or a whole number of examples, "
-            f"but got {share}"
+            f"but got {share!r}"
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hwsweep.data import DataError, Shapes, Splits
 from hwsweep.data.data_files import (
@@ -20,10 +19,8 @@ from hwsweep.data.download import download
 from hwsweep.data.splitting import check_share
 from hwsweep.data.text_reading import DELIMITERS, LabelledText, check_encoding, read_table, read_texts
 from hwsweep.data.text_splits import check_labels, deduplicate_and_encode, draw_splits
-
-if TYPE_CHECKING:
-    from hwsweep.data.tokenizers import Tokenizer
-    from hwsweep.data.tokens import TextPlan
+from hwsweep.data.tokenizers import Tokenizer
+from hwsweep.data.tokens import TextPlan
 
 
 class CsvTexts:
@@ -59,7 +56,7 @@ class CsvTexts:
         check_share("valid", valid)
         _check_test(test, test_path)
         check_encoding(encoding)
-        if isinstance(text, str | int) or not text:
+        if isinstance(text, str) or not isinstance(text, Sequence) or not text:
             raise ValueError(f"`dataset.text` must be a list of columns, such as [title,text], but got {text!r}")
         character = DELIMITERS.get(delimiter, delimiter)
         if not isinstance(character, str) or len(character) != 1:

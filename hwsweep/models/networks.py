@@ -8,7 +8,7 @@ from math import prod
 
 from torch import nn
 
-from hwsweep.argument_checks import check_choice
+from hwsweep.argument_checks import MAX_COUNT, check_choice, check_count
 
 ImageShape = tuple[int, int, int]
 
@@ -66,6 +66,9 @@ def _hidden_layers(widths: Sequence[int], activated: type[nn.Module]) -> list[nn
 
 def _positive(name: str, widths: int | Sequence[int]) -> list[int]:
     sizes = list(widths) if isinstance(widths, Sequence) and not isinstance(widths, str) else [widths]
+    for width in sizes:
+        if isinstance(width, int) and width > MAX_COUNT:
+            check_count(f"vae.{name}", width)
     if not all(isinstance(width, int) and not isinstance(width, bool) and width >= 1 for width in sizes):
         raise ValueError(
             f"`vae.{name}` must be a whole number, at least 1, or a list of such, but got {widths!r}; "
