@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
 from hwsweep.report.html.page import Section
 from hwsweep.report.model_study import DrawFigures, StudyFigure
 from hwsweep.report.naming import count, verdict, verdict_sentence
+from hwsweep.report.study_figures import save_figure, title_of
 from hwsweep.report.tables import pairs_table
 from hwsweep.sweep.study.view import StudyView
 
@@ -34,7 +36,21 @@ class ClassifierStudy:
         return []
 
     def comparison(self, views: list[StudyView], folder: Path) -> Iterator[StudyFigure]:
-        return iter(())
+        from hwsweep.figures import accuracy
+
+        points = {view.name: _accuracies(view) for view in views}
+        points = {name: found for name, found in points.items() if found}
+        if len(points) < 2:
+            return
+        best = "; ".join(f"{name}: at most {max(found)[0]:.1%}" for name, found in points.items())
+        path, caption = folder / "accuracy.png", title_of(accuracy)
+        yield save_figure(accuracy, accuracy.info(points), path, "", caption, f"{best}.")
+
+
+def _accuracies(view: StudyView) -> list[tuple[float, float]]:
+    """Accuracy of each trial and of its better baseline, NaN without one."""
+    metrics = [trial.metrics for trial in view.complete_trials if "test/accuracy" in trial.metrics]
+    return [(m["test/accuracy"], max((m[key] for key in BASELINES if key in m), default=math.nan)) for m in metrics]
 
 
 def _against_baseline(view: StudyView) -> list[str]:

@@ -11,7 +11,7 @@ from hwsweep.sweep.config_snapshot import plain_config
 from hwsweep.sweep.study.folder import flatten
 from hwsweep.sweep.study.view import StudyView, TrialView
 
-DIGITS = 6
+DIGITS = 5
 """Significant digits of a number; numbers that agree in them count as the same."""
 
 Row = tuple[str, bool, dict[str, Any], dict[str, float]]

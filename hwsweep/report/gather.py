@@ -10,7 +10,8 @@ from datetime import datetime
 from hwsweep import run_folder
 from hwsweep.figures import FIXED_COLOURS
 from hwsweep.report.answer import answer, question
-from hwsweep.report.html.page import Fold, Page, Picture, Section
+from hwsweep.report.difference import differences
+from hwsweep.report.html.page import Fold, Page, Picture, Section, Table
 from hwsweep.report.model_study import ANSWER, ModelStudy, StudyFigure
 from hwsweep.report.naming import command_line, count, run_directory, run_title, states_text, subset, verdict_sentences
 from hwsweep.report.origin import reproduce_section
@@ -39,7 +40,7 @@ def gather(view: StudyView, model: ModelStudy, figures: StudyFigures) -> Page:
     sentences = model.answer(view, answer(view, importances(optuna_study(view))))
     sections = [
         replace(first, sentences=sentences, pictures=[*first.pictures, *pictures.pop(ANSWER, [])]),
-        Section("Trials", _warnings(view, figures.problems), tables=[trials_table(view)] if view.trials else []),
+        Section("Trials", _warnings(view, figures.problems), tables=_trials(view)),
         Section("Question", [question(view)], command_line(view.command)),
         Section("Verdicts", verdict_sentences(view)),
         *(
@@ -54,6 +55,10 @@ def gather(view: StudyView, model: ModelStudy, figures: StudyFigures) -> Page:
     ]
     shown = [section for section in sections if not section.empty]
     return Page(f"Study {view.name}", status(view), shown, n_first=min(2, len(shown)))  # the answer and the trials
+
+
+def _trials(view: StudyView) -> list[Table]:
+    return [replace(trials_table(view), differences=differences([view]))] if view.trials else []
 
 
 def picture(figure: StudyFigure) -> Picture:

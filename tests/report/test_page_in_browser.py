@@ -128,3 +128,34 @@ def test_a_table_filters_rows_hides_columns_and_has_the_best_trial_on_top(tmp_pa
     browser.execute_script("window.dispatchEvent(new Event('beforeprint'))")
     assert all(each.get_attribute("open") for each in browser.find_elements("css selector", "details"))
     assert browser.get_log("browser") == []
+
+
+def test_two_ticked_trials_are_compared_also_after_the_table_was_sorted(tmp_path: Path, browser: Any) -> None:
+    trials = [
+        trial(tmp_path, n, weight, metrics={"test/rate": n / 4, "test/same": 1.0}) for n, weight in [(0, 7), (1, 5)]
+    ]
+    page = write_report(study(tmp_path, *trials, failed(tmp_path, 2, 7, "error", "no"))).page
+    browser.get(page.as_uri())
+
+    def tick(number: int) -> None:
+        browser.find_element("css selector", f"input[aria-label='compare trial {number}']").click()
+
+    def panel() -> list[list[str]]:
+        rows = browser.find_elements("css selector", ".difference tr")
+        return [[cell.text for cell in row.find_elements("css selector", "th, td")] for row in rows]
+
+    assert panel() == []
+    browser.find_elements("css selector", "thead button")[1].click()  # by lambda: trial 1 is the first row
+    tick(0)
+    assert panel() == []
+    tick(1)
+    assert panel() == [["", "trial 0", "trial 1"], ["vae.lambda", "7", "5"], ["test/rate", "0", "0.25"]]
+    sentence = browser.find_element("css selector", ".difference p")
+    assert sentence.text == "1 setting and 1 metric differ between trial 0 and trial 1."
+    tick(2)  # the one that was ticked first is not any more
+    assert panel()[0] == ["", "trial 1", "trial 2"] and ["vae.lambda", "5", "7"] in panel()
+    assert ["valid/neg_elbo", "10", "–"] in panel()
+    assert not browser.find_element("css selector", "input[aria-label='compare trial 0']").is_selected()
+    tick(2)
+    assert panel() == []
+    assert browser.get_log("browser") == []

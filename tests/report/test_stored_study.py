@@ -97,15 +97,6 @@ def test_the_page_of_a_stored_study_needs_neither_torch_nor_mlflow(tmp_path: Pat
     assert "The search" in html and "slots idle" not in html  # no run has stored its time
 
 
-@pytest.mark.slow
-def test_two_studies_are_side_by_side_on_one_page(tmp_path: Path) -> None:
-    folders = [leave_study(tmp_path / name, 5) for name in ("a", "b")]
-    (page,) = write(list(map(StoredStudy.load, folders)))
-    html = page.read_text(encoding="utf-8")
-    assert page.parent.parent == tmp_path
-    assert html.count("<h3>mine</h3>") >= 6 and "Points that several of the studies have tried" in html
-
-
 def test_a_missing_study_is_refused_with_the_names_of_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,8 +80,8 @@ class StudyView(NamedTuple):
 
     @property
     def ranked_trials(self) -> list[TrialView]:
-        """The complete trials, the best one first; empty where there are several objectives."""
-        if len(self.directions) > 1:
+        """The complete trials, the best one first; empty unless there is one objective."""
+        if len(self.directions) != 1:
             return []
         sign = -1 if self.directions[0] == "maximize" else 1
         return sorted(self.complete_trials, key=lambda trial: sign * trial.values[0])
