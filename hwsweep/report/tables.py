@@ -144,8 +144,9 @@ def _result_columns(view: StudyView, trials: list[TrialView]) -> dict[str, list[
     if len(view.directions) > 1:
         front = {trial.number for trial in pareto_front(view)}
         columns[FRONT] = [Cell("front" if trial.number in front else "") for trial in trials]
-    if any(map(verdict, trials)):
-        columns["verdict"] = [Cell(verdict(trial) or "–") for trial in trials]
+    verdicts = [verdict(trial) for trial in trials]  # each a file
+    if any(verdicts):
+        columns["verdict"] = [Cell(name or "–") for name in verdicts]
     if any(trial.state != "complete" for trial in trials):
         columns["state"] = [Cell(trial.state) for trial in trials]
     columns["seconds"] = [Cell(f"{trial.seconds:.1f}", trial.seconds) for trial in trials]

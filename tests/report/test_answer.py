@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 from planted_studies import failed, study, trial, with_verdict
@@ -11,6 +12,7 @@ from planted_studies import failed, study, trial, with_verdict
 from hwsweep.report.answer import answer, question
 from hwsweep.report.classifier import ClassifierStudy
 from hwsweep.report.posterior_collapse import PosteriorCollapse
+from hwsweep.sweep.study.optuna_study import optuna_study, pareto_front
 from hwsweep.sweep.study.view import StudyView
 
 
@@ -143,6 +145,19 @@ def test_the_pareto_front_is_counted(tmp_path: Path) -> None:
     (sentence,) = answer(view, {})
     assert sentence.startswith("3 of 4 finished trials are on the Pareto front (trials 0, 1, 3)")
     assert answer_about_collapse(view) == [sentence]
+
+
+@pytest.mark.parametrize("directions", [["minimize", "minimize"], ["minimize", "maximize", "minimize"]])
+def test_the_pareto_front_is_optunas(directions: list[str], tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    values = random.integers(0, 6, (40, len(directions))).astype(float)  # with ties and equal points
+    values[7] = [float("inf"), *values[7, 1:]]
+    records = [optuna.trial.create_trial(values=list(row)) for row in values]
+    trials = [trial(tmp_path, n, n, values=list(row), record=records[n]) for n, row in enumerate(values)]
+    view = study(tmp_path, *trials, directions=directions)
+    expected = [each.number for each in optuna_study(view).best_trials]
+    assert 1 < len(expected) < 40
+    assert [each.number for each in pareto_front(view)] == expected
 
 
 def test_the_answer_of_a_study_without_a_finished_trial_is_why_the_trials_failed(tmp_path: Path) -> None:

@@ -52,8 +52,22 @@ def importances(study: Study) -> dict[str, float]:
 
 
 def pareto_front(view: StudyView) -> list[TrialView]:
-    """The complete trials, by number, such that no other is as good in every objective and better in one."""
-    return [view.trials[trial.number] for trial in optuna_study(view).best_trials]
+    """The complete trials, by number, such that no other is as good in every objective and better in one.
+
+    Optuna's `best_trials` says the same, after four copies of every trial: 10 s of 10,000 trials.
+    """
+    import numpy as np
+
+    trials = [trial for trial in view.complete_trials if all(map(math.isfinite, trial.values))]
+    signs = [-1.0 if direction == "maximize" else 1.0 for direction in view.directions]
+    scored = [([s * value for s, value in zip(signs, trial.values, strict=True)], trial) for trial in trials]
+    front, values = [], np.empty((0, len(signs)))
+    scored.sort(key=lambda pair: pair[0])  # now only an earlier point can dominate a later one
+    for point, trial in scored:
+        if not ((values <= point).all(axis=1) & (values < point).any(axis=1)).any():
+            front.append(trial)
+            values = np.vstack([values, point])
+    return sorted(front, key=lambda trial: trial.number)
 
 
 def _optuna_trial(trial: TrialView, names: Mapping[str, str]) -> FrozenTrial:
@@ -62,10 +76,13 @@ def _optuna_trial(trial: TrialView, names: Mapping[str, str]) -> FrozenTrial:
     state, record = TrialState[_OPTUNA_STATES[trial.state]], trial.record
     if not all(map(math.isfinite, trial.values)):
         state = TrialState.FAIL
-    return create_trial(
+    frozen = create_trial(
         state=state,
         values=trial.values if state is TrialState.COMPLETE else None,
         params={names.get(key, key): value for key, value in record.params.items()} if record else {},
         distributions={names.get(key, key): spread for key, spread in record.distributions.items()} if record else {},
         intermediate_values=dict(trial.reported),
     )
+    if record is not None:
+        frozen.datetime_start, frozen.datetime_complete = record.datetime_start, record.datetime_complete
+    return frozen
