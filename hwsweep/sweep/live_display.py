@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from types import TracebackType
@@ -49,7 +50,7 @@ class LiveDisplay:
     def show_start(self, job: Job) -> None:
         """Show a run that begins."""
         lines = [line for line in job.overrides if line not in self.study.plan.space.fixed]
-        overrides = without_passwords(" ".join(lines))
+        overrides = without_passwords(re.sub(r"\\(\W)", r"\1", " ".join(lines)))  # without the escapes for Hydra
         self.rows[job.folder] = [job.folder, overrides, "", ""]
         self.starts[job.folder] = time.monotonic()
         if self.screen is None:

@@ -15,6 +15,8 @@ from hwsweep.sweep.study.storage import check_url
 Check: TypeAlias = Callable[[str, Any], None]
 """check(key, value) raises a ValueError that names the key where the setting cannot have this value."""
 MAX_SEEDS = 10_000
+MAX_JOBS = 10_000
+"""Processes at once: more than any machine or cluster takes, and few enough for a list of them."""
 
 
 def _must_be(rule: str, holds: Callable[[Any], bool], *, or_null: bool = False) -> Check:
@@ -25,6 +27,16 @@ def _must_be(rule: str, holds: Callable[[Any], bool], *, or_null: bool = False) 
             raise ValueError(f"`{key}` must be {rule}{', or null' if or_null else ''}, but got {value!r:.200}")
 
     return check
+
+
+def _check_seconds(key: str, value: Any, or_null: bool = False) -> None:
+    """Check that it is a time above 0, of at most 30 years: what Python can wait for.
+
+    Raises:
+        ValueError: it is not.
+    """
+    check_number(key, value, "(0, inf)", unit="seconds", or_null=or_null)
+    check_number(key, value, "(0, 1e9]", unit="seconds", or_null=or_null)
 
 
 def _is_text(value: Any) -> bool:
@@ -129,8 +141,8 @@ SWEEPER_CHECKS: dict[str, Check] = {
     ),
     "sampler.seed": partial(check_count, least=0, or_null=True),
     "pruner": _must_be("a node such as {_target_: optuna.pruners.MedianPruner}", _is_node, or_null=True),
-    "n_jobs": partial(check_count, or_null=True),
-    "timeout": partial(check_number, interval="(0, inf)", unit="seconds", or_null=True),
+    "n_jobs": partial(check_count, most=MAX_JOBS, or_null=True),
+    "timeout": partial(_check_seconds, or_null=True),
     "gpus_per_trial": partial(check_number, interval="(0, inf)", or_null=True),
     "max_failure_rate": partial(check_number, interval="[0, 1]"),
     "retries": partial(check_count, least=0),
@@ -138,14 +150,14 @@ SWEEPER_CHECKS: dict[str, Check] = {
     "study_name": _must_be("the name of a folder, without /, of at most 200 bytes", _is_folder_name, or_null=True),
     "storage": check_url,
     "join": _must_be("true or false", _is_yes_or_no),
-    "heartbeat": partial(check_number, interval="(0, inf)", unit="seconds"),
+    "heartbeat": _check_seconds,
     "observer": _must_be("a node with _target_", _is_node, or_null=True),
 }
 """What each setting of hydra/sweeper=hwsweep can be; `sampler.seed` is a key of the sampler's node."""
 
 LAUNCHER_CHECKS: dict[str, Check] = {
-    "n_jobs": check_count,
-    "timeout": partial(check_number, interval="(0, inf)", unit="seconds", or_null=True),
+    "n_jobs": partial(check_count, most=MAX_JOBS),
+    "timeout": partial(_check_seconds, or_null=True),
     "gpus_per_job": partial(check_number, interval="(0, inf)", or_null=True),
     "preload": _check_modules,
 }

@@ -52,6 +52,14 @@ def job(number: int) -> Job:
     return Job(number, str(number), f"/nowhere/{number}", ["seed=1", f"x={number}"], {"x": number})
 
 
+def test_an_override_is_shown_as_it_was_written_and_without_its_password(capsys: pytest.CaptureFixture[str]) -> None:
+    escaped = [r"uri=$\{oc.env\:NAME\}", r"store=postgresql\://me\:secret@host/db", "x=[1,2]"]
+    with LiveDisplay(open_study(total=1)) as live:
+        live.show_start(job(0)._replace(overrides=escaped))
+    shown = capsys.readouterr().out
+    assert shown == "trial 0: uri=${oc.env:NAME} store=postgresql://me:***@host/db x=[1,2]\n"
+
+
 def test_where_there_is_no_terminal_each_beginning_and_end_is_a_plain_line(capsys: pytest.CaptureFixture[str]) -> None:
     study = open_study(total=3)
     jobs = [job(n) for n in range(2)]

@@ -110,7 +110,7 @@ NODE = {"_target_": "optuna.samplers.TPESampler"}
             ["median", {}, {"_target_": "MedianPruner"}],
             r"must be a node such as \{_target_: optuna.pruners.MedianPruner",
         ),
-        ("n_jobs", [0, "auto"], "must be a whole number, at least 1, or null"),
+        ("n_jobs", [0, "auto"], "must be a whole number from 1 to 10000, or null"),
         ("timeout", ["soon", -1, 0, math.nan, math.inf, True], r"must be a finite number > 0 \(seconds\), or null"),
         ("gpus_per_trial", [0, -1, "all"], "must be a finite number > 0, or null"),
         ("max_failure_rate", ["some", 2, math.nan, -0.1, None], r"must be a number in \[0, 1\]"),
@@ -129,6 +129,10 @@ NODE = {"_target_": "optuna.samplers.TPESampler"}
         ("storage", [f"sqlite:///{__file__}", "sqlite:////tmp"], r"is no database \(.*\); name another"),
         ("storage", ["mysql://u:secret@h/d"], r"mysql://u:\*\*\*@h/d needs a driver: pip install mysqlclient"),
         ("join", ["yes", 1, None], "must be true or false"),
+        ("n_jobs", [10_001, 10**30], "must be a whole number from 1 to 10000, or null"),
+        ("timeout", [2e9, 10**30], r"must be a number in \(0, 1e9\] \(seconds\), or null, but got"),
+        ("retries", [10**30], "must be a whole number from 0 to 1000000000, but got"),
+        ("heartbeat", [1e10], r"must be a number in \(0, 1e9\] \(seconds\), but got"),
         ("heartbeat", [0, "minute", math.inf, None], r"must be a finite number > 0 \(seconds\), but got"),
         ("observer", ["table", {}], "must be a node with _target_"),
     ],
@@ -155,7 +159,7 @@ def test_each_setting_is_checked() -> None:
 @pytest.mark.parametrize(
     ("launcher", "setting", "message"),
     [
-        ("hwsweep", "n_jobs=0", "must be a whole number, at least 1"),
+        ("hwsweep", "n_jobs=0", "must be a whole number from 1 to 10000"),
         ("hwsweep", "timeout=soon", "must be a finite number > 0"),
         ("hwsweep", "gpus_per_job=0", "must be a finite number > 0"),
         ("hwsweep", "preload=[torhc]", "names torhc, but there is no such module"),
@@ -184,7 +188,7 @@ def test_our_launcher_refuses_a_wrong_setting_before_the_first_job(composed: Cal
     launcher = HwsweepLauncher()
     config = composed("hydra/launcher=hwsweep", "hydra.launcher.n_jobs=0")
     launcher.setup(hydra_context=None, task_function=None, config=config)  # type: ignore[arg-type]
-    with pytest.raises(SystemExit, match="must be a whole number, at least 1, but got 0"):
+    with pytest.raises(SystemExit, match="must be a whole number from 1 to 10000, but got 0"):
         launcher.launch([["x=1"]], 0)
 
 

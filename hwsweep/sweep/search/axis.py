@@ -62,6 +62,10 @@ def _interval(key: str, sweep: IntervalSweep, line: str | None) -> Axis:
     start, end = sweep.start, sweep.end
     assert start is not None and end is not None
     integer, log = isinstance(start, int) and isinstance(end, int), "log" in sweep.tags
+    if integer and start >= end:  # Hydra has cut the ends of int(interval(0.2, 0.7))
+        raise SweepError(
+            f"no whole number is left in {line}: its ends are cut to {start} and {end}, and the end does not count"
+        )
     if not (start < end and math.isfinite(end - start)):
         raise SweepError(f"an interval must have finite ends and begin before it ends, but got {line}")
     if log and start <= 0:

@@ -154,6 +154,8 @@ def test_a_value_written_back_parses_to_the_same_value(build: Any, value: str) -
         ("range(1,100000000)", "has 99,999,999 values, more than hydra.sweeper.max_points=1000"),
         ("shuffle(range(0.0,1.0,1e-9))", "has 1,000,000,000 values"),
         ("interval(1,1)", "begin before it ends"),
+        ("int(interval(0.2,0.7))", r"no whole number is left in .*: its ends are cut to 0 and 0, and the end does not"),
+        ("int(interval(3,1))", "no whole number is left in .*: its ends are cut to 3 and 1"),
         ("interval(0,inf)", "finite ends"),
         ("interval(nan,1)", "finite ends"),
         ("interval(-1.7e308,1.7e308)", "finite ends"),
