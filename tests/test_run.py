@@ -37,7 +37,8 @@ def composed(folder: Path, *overrides: str) -> DictConfig:
     with initialize_config_dir(str(conf_path()), version_base="1.3"):
         model = next((line.removeprefix("model=") for line in overrides if line.startswith("model=")), "vae")
         tiny = TINY_TEXT if model == "transformer" else TINY if model.startswith("vae") else []
-        cfg = compose("config", [*SMALL, *tiny, *overrides], return_hydra_config=True)
+        small = ["epochs=2"] if "dataset=tibetan_mnist" in overrides else SMALL
+        cfg = compose("config", [*small, *tiny, *overrides], return_hydra_config=True)
     cfg.hydra.runtime.output_dir = str(folder)
     HydraConfig.instance().set_config(cfg)
     with open_dict(cfg):
@@ -101,6 +102,31 @@ def test_a_run_stores_its_verdict_and_the_arrays_for_the_figures_of_a_study(work
     assert (result["run_id"], result["verdict"]) == (found.info.run_id, "collapsed")
     with np.load(workplace / "run" / "analysis.npz") as arrays:
         assert arrays["kl_per_latent"].sum() == pytest.approx(found.data.metrics["test/rate"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("colours", "n_test", "why"),
+    [
+        (12, 2, "they need more than 5 test images, but there are 2"),
+        (2, 9, "distortion"),  # 50 images, each black or white
+    ],
+)
+def test_a_run_on_few_images_of_one_colour_each_says_what_it_cannot_measure(
+    workplace: Path, colours: int, n_test: int, why: str
+) -> None:
+    n_images = 50 if colours == 2 else colours
+    grey = (np.arange(n_images) % colours * (255 // (colours - 1))).astype(np.uint8)
+    image = np.broadcast_to(grey[:, None, None], (n_images, 28, 28))
+    np.savez(workplace / "own.npz", image=image, label=np.arange(n_images) % 10)
+    own = ["dataset=tibetan_mnist", f"dataset.path={workplace / 'own.npz'}", f"dataset.test={n_test}", "epochs=1"]
+    run(composed(workplace / "run", *own))
+    tags, metrics = logged_run().data.tags, logged_run().data.metrics
+    assert why in tags["hwsweep.why"]
+    assert ("are not measured" in tags["hwsweep.why"]) == (n_test <= 5) == ("test/precision" not in metrics)
+    assert np.isfinite(list(metrics.values())).all()
+    pictures = {path.stem for path in (workplace / "run" / "figures").glob("*.png")}
+    assert {"reconstructions", "samples", "interpolation", "curves"} <= pictures
 
 
 def test_a_run_logs_figures_config_checkpoint_and_data_digest(trained: Path) -> None:
