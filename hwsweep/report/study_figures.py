@@ -67,7 +67,7 @@ def draw_search(view: StudyView) -> Iterator[StudyFigure]:
     if len(view.trials) < MIN_GRID and None not in view.axes.values():
         return
     from hwsweep.figures import timeline
-    from hwsweep.report.search_figures import draw_by_optuna
+    from hwsweep.report.search.pictures import draw_by_optuna
 
     yield from draw_by_optuna(view)
     runs = [

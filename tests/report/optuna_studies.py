@@ -70,7 +70,9 @@ def view_of(study: optuna.Study, names: str | list[str] | None = None, times: Se
 
 def _trial(trial: optuna.trial.FrozenTrial, times: Times) -> TrialView:
     state: Any = STATES[trial.state.name]
-    runs = [RunView(Path(), Outcome(state, [], None, end - start, end), {}, None) for start, end in times]
+    folder = Path("planted") / str(trial.number)
+    runs = [RunView(folder, Outcome(state, [], None, end - start, end), {}, None) for start, end in times]
+    runs = runs or [RunView(folder, None, {}, None)]
     values = [] if state != "complete" else list(trial.values or [])
     failure = {"reason": "error", "message": "planted"} if state == "failed" else None
     return TrialView(

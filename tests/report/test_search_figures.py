@@ -20,7 +20,17 @@ from PIL import Image
 from hwsweep.report.study_figures import SEARCH, draw_search
 from hwsweep.sweep.study.view import StudyView
 
-ONE_OBJECTIVE = ["history", "importances", "slices", "parallel", "intermediate"]
+ONE_OBJECTIVE = [
+    "history",
+    "importances",
+    "slices",
+    "contour",
+    "rank",
+    "parallel",
+    "edf",
+    "intermediate",
+    "trial_times",
+]
 
 
 def texts(view: StudyView, folder: Path) -> dict[str, str]:
@@ -66,14 +76,14 @@ def study() -> optuna.Study:
     [
         (bowl, 0, 1, []),
         (bowl, 1, 1, []),
-        (fails, 5, 1, []),
+        (fails, 5, 1, ["trial_times"]),
         (bowl, 60, 1, ONE_OBJECTIVE),
-        (bowl, 15, 1, ["history", "slices", "parallel", "intermediate"]),
-        (swept, 4, 1, ["history", "slices"]),
-        (line, 30, 1, ["history", "slices"]),
-        (plane, 30, 1, ["history", "importances", "slices", "contour"]),
-        (conflict, 30, 2, ["importances", "slices_1", "slices_2", "parallel", "pareto"]),
-        (cube, 30, 3, ["importances", "slices_1", "slices_2", "slices_3", "parallel", "pareto"]),
+        (bowl, 15, 1, [name for name in ONE_OBJECTIVE if name != "importances"]),
+        (swept, 4, 1, ["history", "slices", "edf", "trial_times"]),
+        (line, 30, 1, ["history", "slices", "edf", "trial_times"]),
+        (plane, 30, 1, ["history", "importances", "slices", "contour", "rank", "edf", "trial_times"]),
+        (conflict, 30, 2, ["importances", "slices_1", "slices_2", "parallel", "pareto", "trial_times"]),
+        (cube, 30, 3, ["importances", "slices_1", "slices_2", "slices_3", "parallel", "pareto", "trial_times"]),
     ],
 )
 def test_a_study_has_the_figures_that_show_something(
@@ -163,7 +173,8 @@ def test_names_and_values_of_any_spelling_can_be_drawn(objective: str, tmp_path:
         return len(name) + width + trial.suggest_categorical("flag", [False, True])
 
     study = searched(conditional, 15)
-    assert list(texts(view_of(study, objective), tmp_path)) == ["history", "slices", "parallel"]
+    expected = ["history", "slices", "contour", "rank", "parallel", "edf", "trial_times"]
+    assert list(texts(view_of(study, objective), tmp_path)) == expected
 
 
 def test_a_few_huge_values_do_not_hide_the_others(tmp_path: Path) -> None:
@@ -193,6 +204,7 @@ def test_matplotlib_is_as_it_was_before(study: optuna.Study, tmp_path: Path) -> 
         pyplot.switch_backend("agg")
 
 
+@pytest.mark.slow
 def test_a_thousand_trials_are_drawn_within_half_a_minute(tmp_path: Path) -> None:
     rng = random.Random(0)
     study = optuna.create_study()

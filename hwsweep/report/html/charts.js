@@ -2,7 +2,8 @@
 // Each picture that has a chart becomes Plotly's interactive figure when it comes near the screen. Plotly and the
 // charts are in the page as gzip in base64; where they cannot be unpacked or drawn, the picture stays.
 {
-  const HOVER = "%{hovertext}<extra></extra>", PANEL = 260, HEIGHT = 420;
+  const HOVER = "%{hovertext}<extra></extra>", PANEL = 260, HEIGHT = 420;  // of charts, in pixels
+  const CONFIG = { responsive: true, displaylogo: false };
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const drawn = new Map();  // place of a chart -> its content
 
@@ -75,8 +76,7 @@
     const place = document.createElement("span");
     place.className = "chart";
     figure.prepend(place);
-    const config = { responsive: true, displaylogo: false };
-    await Plotly.newPlot(place, traces, arrange(layout, figure.clientWidth), config);
+    await Plotly.newPlot(place, traces, arrange(layout, figure.clientWidth), CONFIG);
     if (layout.meta?.brush) {
       brush(place);
       figure.querySelector("figcaption").append(" Drag over an axis to see only the trials that pass there, with Shift over several axes; a double click shows all.");
@@ -85,13 +85,13 @@
     drawn.set(place, layout);
   };
 
-  const update = () => {
+  const update = (all) => {
     for (const [place, layout] of drawn) {
-      Plotly.react(place, place.data, arrange(layout, place.parentElement.clientWidth), { responsive: true, displaylogo: false });
+      if (all || layout.meta?.panels) Plotly.react(place, place.data, arrange(layout, place.parentElement.clientWidth), CONFIG);
     }
   };
-  dark.addEventListener("change", update);
-  new ResizeObserver(update).observe(document.querySelector("main"));
+  dark.addEventListener("change", () => update(true));
+  window.addEventListener("resize", () => update(false));  // Plotly fits the width of the others itself
   const observer = new IntersectionObserver((entries) => {
     for (const { target } of entries.filter((entry) => entry.isIntersecting)) {
       observer.unobserve(target);
