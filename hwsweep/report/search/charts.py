@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from optuna import Study, visualization
 from optuna.trial import FrozenTrial
 
+from hwsweep.figures.drawing import GREY
 from hwsweep.figures.pyplot_figures import scale
+from hwsweep.figures.timeline import COLOURS
 from hwsweep.files import without_passwords
 from hwsweep.report.naming import value_text, verdict
 from hwsweep.report.search.search_data import SearchData, complete, value
@@ -21,6 +23,8 @@ from hwsweep.report.search.search_data import SearchData, complete, value
 if TYPE_CHECKING:
     from optuna.importance import BaseImportanceEvaluator
 
+_STATES = {"FAIL": "failed"}  # Optuna's name -> the page's, where it is not the same in lower case
+_MATRIX_HEIGHT = 600  # pixels
 _NUMBER = re.compile(r'Trial #(\d+)|"number": (\d+)')  # in Optuna's own hover texts
 Colour = tuple[Callable[[FrozenTrial], float] | None, str]
 """The target that a colour shows, and its name."""
@@ -70,6 +74,7 @@ def contour(search: SearchData, names: list[str], colour: Colour) -> bytes:
             dots.customdata = [each.number for each in complete(search.grid) if x in each.params and y in each.params]
             dots.marker.size = 4
             trace.hoverinfo = "skip"
+    figure.update_layout(height=_MATRIX_HEIGHT)
     return _packed(figure, search)
 
 
@@ -77,6 +82,7 @@ def rank(search: SearchData, names: list[str]) -> bytes:
     """The rank of each trial over the plane of each pair of parameters."""
     figure = visualization.plot_rank(search.lines, names, target_name=search.objectives[0])
     _number_by("hovertext", figure)
+    figure.update_layout(height=_MATRIX_HEIGHT)
     return _packed(figure, search)
 
 
@@ -92,6 +98,7 @@ def parallel(search: SearchData, names: list[str], colour: Colour) -> bytes:
     for line, trial in zip(lines, trials, strict=True):
         # Plotly selects points, not lines: the markers are there for its box, invisible.
         line.update(customdata=[trial.number] * len(line.x), mode="lines+markers", marker={"size": 6, "opacity": 0})
+    figure.update_annotations(font_color=None, bgcolor=None)  # the page's colours
     figure.update_layout(dragmode="select", selectdirection="v", plot_bgcolor=None, meta={"brush": True})
     figure.update_xaxes(fixedrange=True)
     return _packed(figure, search)
@@ -120,6 +127,9 @@ def timeline(search: SearchData, n_recent: int) -> bytes:
     """A bar for each trial, from its start to its end."""
     figure = visualization.plot_timeline(search.study, n_recent_trials=n_recent)
     _number_by("text", figure)
+    for bars in figure.data:
+        bars.update(name=_STATES.get(bars.name, bars.name.lower()), marker_line_width=0)
+        bars.marker.color = COLOURS.get(bars.name, GREY)
     figure.update_xaxes(title_text="time of day")
     return _packed(figure, search)
 

@@ -77,12 +77,13 @@ def _history(search: SearchData) -> Iterator[Caption]:
         axes.errorbar(x, y, error, fmt="none", ecolor=GREY)
     axes.set_yscale(scale(search.values[0]))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    best = (max if view.directions[0] == "maximize" else min)(search.values[0])
     states = Counter(trial.state for trial in view.trials if trial.state != "pruned" or trial.reported)
     yield Caption(
         "history",
         f"The value of every trial and the best value so far.{sample_text(len(points), len(trials))}",
         f"{len(trials)} complete, {states['pruned']} pruned, {states['failed']} failed trials; "
-        f"{objective} begins at {search.values[0][0]:.5g} and ends at a best of {search.study.best_value:.5g}",
+        f"{objective} begins at {search.values[0][0]:.5g} and ends at a best of {best:.5g}",
         charts.history(search),
     )
 
@@ -214,7 +215,7 @@ def _pareto(search: SearchData) -> Iterator[Caption]:
         return list(trial.values[:_MAX_OBJECTIVES])
 
     axes = plots.plot_pareto_front(search.points, target_names=labels, targets=targets)
-    front = {str(trial.number): trial.values for trial in search.study.best_trials}
+    front = {str(trial.number): (trial.values[0], trial.values[1]) for trial in search.front}
     if len(search.objectives) == 2:
         axes.set(xscale=scale(search.values[0]), yscale=scale(search.values[1]))
         for number, values in front.items() if len(front) <= _MAX_NUMBERED else ():

@@ -10,7 +10,7 @@ from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from hwsweep.report.naming import short_name, subset
-from hwsweep.sweep.study.optuna_study import importances, optuna_study
+from hwsweep.sweep.study.optuna_study import importances, optuna_study, pareto_front
 from hwsweep.sweep.study.view import StudyView, TrialView
 
 MAX_POINTS = 2_000
@@ -47,6 +47,11 @@ class SearchData:
         """The parameters that take several values, the most important one first."""
 
     @cached_property
+    def front(self) -> list[TrialView]:
+        """The trials such that no other is better in all objectives."""
+        return pareto_front(self.view)
+
+    @cached_property
     def points(self) -> Study:
         """The study with at most MAX_POINTS complete trials."""
         return self.sample(self._complete, MAX_POINTS)
@@ -79,7 +84,7 @@ class SearchData:
     def _best(self, trials: list[TrialView], size: int) -> set[int]:
         """Numbers of the best tenth of the sample and of the trials that were the best so far; or of the front."""
         if len(self.objectives) > 1:
-            return {trial.number for trial in subset(self.study.best_trials, size // 2)}
+            return {trial.number for trial in subset(self.front, size // 2)}
         sign = -1 if self.view.directions[0] == "maximize" else 1
         record, records = float("inf"), []
         for trial in trials:
