@@ -61,7 +61,8 @@ def verdict(metrics: Metrics, n_latents: int) -> Verdict:
     4. undecided: fewer than `FEW_IMAGES` test images, or all are alike.
     5. disconnected: the decoder ignores z, although q(z | x) differs between images.
     6. nearly collapsed: little information, whatever A is.
-    7. unregularised: the aggregate posterior is far from the prior: `test/gaussian_kl` above `FAR` per active latent.
+    7. unregularised: the aggregate posterior is far from the prior: `test/gaussian_kl` above `FAR` per active latent,
+       or most of the rate is `test/aggregate_kl`, where I is so far below its limit that the two can be told apart.
     8. partly collapsed: A < `n_latents`.
     9. healthy: none of these.
 
@@ -124,7 +125,15 @@ def _has_little_information(metrics: Metrics) -> bool:
 
 def _is_far(metrics: Metrics) -> bool:
     """Whether the aggregate posterior is far from the prior."""
-    return metrics.get("test/gaussian_kl", 0.0) > FAR * max(1, metrics.get("test/active_units", 0))
+    is_wide = metrics.get("test/gaussian_kl", 0.0) > FAR * max(1, metrics.get("test/active_units", 0))
+    return is_wide or _has_more_distance(metrics)
+
+
+def _has_more_distance(metrics: Metrics) -> bool:
+    """Whether more of the rate is KL(q(z) || p(z)) than information, at an information that is not at its limit."""
+    carried = _information(metrics)
+    is_below_limit = carried < metrics.get("test/mutual_information_cap", 0.0) - LITTLE
+    return is_below_limit and metrics["test/rate"] - carried > carried
 
 
 def _ignores_z(metrics: Metrics) -> bool:
@@ -203,11 +212,13 @@ def _nearly_collapsed(metrics: Metrics, n_latents: int) -> str:
 def _unregularised(metrics: Metrics, n_latents: int) -> str:
     active = max(1, int(metrics["test/active_units"]))
     far = metrics["test/gaussian_kl"]
+    if _has_more_distance(metrics):
+        far = max(far, metrics["test/rate"] - _information(metrics))
     per_latent = f", {far / active:.2g} per active latent" if active > 1 else ""
     return (
         f"the aggregate posterior is far from the prior: KL at least {far:.1f} nats{per_latent}; the mean variance of "
-        f"the codes is {metrics['test/code_variance']:.2g}, the prior's is 1; {information(metrics)}, "
-        f"{distortion(metrics)}{samples(metrics)}"
+        f"the codes is {metrics['test/code_variance']:.2g}, the prior's is 1; {information(metrics)}, rate "
+        f"{nats(metrics['test/rate'])} nats, {distortion(metrics)}{samples(metrics)}"
     )
 
 

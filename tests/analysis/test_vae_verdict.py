@@ -80,9 +80,15 @@ ONE_IMAGE = {
         # kl=delta: a committed rate is not information
         (HEALTHY | {"test/rate": 10.0, "test/mutual_information": 0.97}, "nearly collapsed"),
         (HEALTHY | {"test/mutual_information": 0.99 * LITTLE_PER_LATENT * 20}, "nearly collapsed"),
-        (HEALTHY | {"test/mutual_information": 1.01 * LITTLE_PER_LATENT * 20}, "healthy"),
+        (HEALTHY | {"test/rate": 2.5, "test/mutual_information": 1.01 * LITTLE_PER_LATENT * 20}, "healthy"),
         (HEALTHY | {"test/active_units": 5.0, "test/mutual_information": 0.99 * LITTLE}, "nearly collapsed"),
-        (HEALTHY | {"test/active_units": 5.0, "test/mutual_information": 1.01 * LITTLE}, "partly collapsed"),
+        (
+            HEALTHY | {"test/active_units": 5.0, "test/rate": 1.5, "test/mutual_information": 1.01 * LITTLE},
+            "partly collapsed",
+        ),
+        # rate = information + KL(q(z) || p(z))
+        (HEALTHY | {"test/rate": 6.2, "test/mutual_information": 3.14}, "healthy"),
+        (HEALTHY | {"test/rate": 6.3, "test/mutual_information": 3.14}, "unregularised"),
         # half of what 5 test images can show is not little, but they are too few
         (HEALTHY | {"test/images": 5.0, "test/mutual_information_cap": 1.6}, "undecided"),
         (HEALTHY | {"test/images": FEW_IMAGES, "test/mutual_information_cap": 2.3}, "healthy"),
