@@ -122,13 +122,16 @@ TYPES: dict[object, str] = {str: "a text", bool: "true or false", int: "a whole 
 """The types that a setting can have beside those of sections and lists, in the words of a message."""
 
 
-def parameter_types(function: Callable[..., object]) -> dict[str, tuple[object, ...]]:
-    """The types that each parameter can have; nothing where one is imported by a type checker only."""
+def parameter_types(function: Callable[..., object]) -> dict[str, tuple[object, ...]] | None:
+    """The types that each parameter can have; None where one is imported by a type checker only."""
     try:
         parameters = inspect.signature(function, eval_str=True).parameters.values()
     except NameError:
-        return {}
-    kinds = {parameter.name: parameter.annotation for parameter in parameters}
+        return None
+    by_name = [parameter for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD]
+    kinds = {
+        parameter.name: parameter.annotation for parameter in by_name if parameter.kind is not parameter.VAR_POSITIONAL
+    }
     return {name: get_args(kind) if isinstance(kind, UnionType) else (kind,) for name, kind in kinds.items()}
 
 

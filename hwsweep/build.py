@@ -169,10 +169,17 @@ def _arguments(cfg: DictConfig) -> Iterator[tuple[str, Any, tuple[object, ...]]]
             types = parameter_types(getattr(importlib.import_module(module), function))
         except (ImportError, AttributeError):  # Hydra says so when it looks for it
             return
-        for name in written.keys() & types.keys():
+        names = {name for name in written if not str(name).startswith("_")}
+        if types is not None and not written.get("_partial_") and (unknown := sorted(names - types.keys())):
+            section = prefix.removesuffix(".")
+            raise ValueError(
+                f"`{prefix}{unknown[0]}` is no setting of {section}={function}, which has: "
+                f"{', '.join(types) or 'none'}; leave it out with ~{prefix}{unknown[0]}"
+            )
+        for name in names & (types or {}).keys():
             source = re.fullmatch(r"\$\{([\w.]+)\}", str(written[name]))  # the key that a user sets
             value = OmegaConf.select(cfg, f"{prefix}{name}")
-            yield source[1] if source else f"{prefix}{name}", value, types[name]
+            yield source[1] if source else f"{prefix}{name}", value, (types or {})[name]
 
     container = OmegaConf.to_container(cfg, resolve=False)
     assert isinstance(container, dict)
