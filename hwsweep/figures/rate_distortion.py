@@ -7,6 +7,7 @@ curve is exact (Gaussian), dashed if it is a linear approximation (Bernoulli). I
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ _FAR = 6.0  # times the usual rate; such a rate would press the others together 
 _VISIBLE_RATE = 0.1  # nats; lower rates, of collapsed runs, do not count for the usual rate
 _TICKS_APART = 0.07  # share of the axis
 _ASPECT = 0.62
+_MARKERS = "osD^v"
 _RING: dict[str, Any] = {"markerfacecolor": "white", "linestyle": "", "markersize": 5}
 _LETTER, _LINE = 0.0092, 0.033  # a title's letter and line, as shares of the axes' width and height
 
@@ -42,6 +44,8 @@ class RateDistortionInfo(NamedTuple):
     """Per curve: False for a linear approximation."""
     bend: float
     """Rate around which the axis turns from linear to logarithmic; infinite if it is linear."""
+    studies: np.ndarray
+    """Name of each run's study; empty texts in a figure of one study."""
 
 
 def info(runs: Sequence[RunNumbers]) -> RateDistortionInfo:
@@ -71,6 +75,7 @@ def info(runs: Sequence[RunNumbers]) -> RateDistortionInfo:
         curves=np.array([curve(model, max_rate, _POINTS) for model in models]).reshape(-1, 2, _POINTS),
         exact=np.array([model.exact for model in models], dtype=bool),
         bend=_bend(measured[:, 0]),
+        studies=np.array([run.study for run in runs]),
     )
 
 
@@ -79,9 +84,11 @@ def draw(info: RateDistortionInfo, axes: Sequence[Axes]) -> None:
     (axis,) = axes
     for line, exact in zip(info.curves, info.exact, strict=True):
         axis.plot(*line, color=GREY, linestyle="-" if exact else "--")
-    for measured, predicted, colour in zip(info.measured, info.predicted, info.colours, strict=True):
-        axis.plot(*predicted, "o", markeredgecolor=colour, **_RING)
-        axis.plot(*measured, "o", color=colour, markersize=6)
+    markers = _markers(info)
+    runs = zip(info.measured, info.predicted, info.colours, info.studies, strict=True)
+    for measured, predicted, colour, study in runs:
+        axis.plot(*predicted, markers[study], markeredgecolor=colour, **_RING)
+        axis.plot(*measured, markers[study], color=colour, markersize=6)
     axis.set_box_aspect(_ASPECT)
     axis.set_xlabel("rate (nats per image)")
     axis.set_ylabel("distortion (nats per image)")
@@ -92,13 +99,19 @@ def draw(info: RateDistortionInfo, axes: Sequence[Axes]) -> None:
 
 def _explain(axis: Axes, info: RateDistortionInfo) -> None:
     """Draw the legend in black, because colours stand for runs."""
-    axis.plot([], [], "o", color=BLACK, label="run, test split")
+    for study, marker in _markers(info).items():
+        axis.plot([], [], marker, color=BLACK, label=f"{study or 'run'}, test split")
     for exact in set(info.exact.tolist()):
         label = "linear VAE, optimum on the training split" if exact else "linear approximation, exact at collapse"
         axis.plot([], [], color=GREY, linestyle="-" if exact else "--", label=label)
     if np.isfinite(info.predicted).all(1).any():
         axis.plot([], [], "o", color=BLACK, label="linear optimum at a run's lambda", **_RING)
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
+
+
+def _markers(info: RateDistortionInfo) -> dict[str, str]:
+    """The shape of the points of each study."""
+    return dict(zip(dict.fromkeys(info.studies.tolist()), cycle(_MARKERS)))
 
 
 def _bend(rates: Float64[np.ndarray, " runs"]) -> float:

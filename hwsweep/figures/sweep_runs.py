@@ -32,6 +32,8 @@ class RunNumbers(NamedTuple):
     eigenvalues: Float64[np.ndarray, " k"]
     """The largest ones of the training images' covariance, as `analysis.spectrum` weights the pixels; empty
     if nothing was predicted."""
+    study: str = ""
+    """Name of the run's study, in figures of several studies."""
 
 
 def read(folder: Path, title: str, kl_weight: float, likelihood: str, sigma2: float | None) -> RunNumbers:
@@ -43,6 +45,9 @@ def read(folder: Path, title: str, kl_weight: float, likelihood: str, sigma2: fl
     result, arrays = run_folder.read_result(folder), run_folder.read_arrays(folder)
     if "verdict" not in result:
         raise FileNotFoundError(f"{folder / run_folder.RESULT} must hold a verdict; the run was not analysed")
+    kl, statistic, eigenvalues = (
+        arrays[name].astype(np.float64) for name in ("kl_per_latent", "active_unit_statistic", "eigenvalues")
+    )
     return RunNumbers(
         title,
         kl_weight,
@@ -50,7 +55,9 @@ def read(folder: Path, title: str, kl_weight: float, likelihood: str, sigma2: fl
         sigma2,
         {str(key): float(value) for key, value in result["metrics"].items()},
         result["verdict"],
-        *(arrays[name].astype(np.float64) for name in ("kl_per_latent", "active_unit_statistic", "eigenvalues")),
+        kl,
+        statistic,
+        eigenvalues,
     )
 
 

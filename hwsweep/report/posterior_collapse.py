@@ -115,18 +115,22 @@ class PosteriorCollapse:
         from hwsweep.figures import rate_distortion
 
         runs = [
-            [_numbers(trial, view, f"{view.name}: {trial_title(trial, view)}") for trial in _analysed_trials(view)]
+            _numbers(trial, view, trial_title(trial, view))._replace(study=view.name)
             for view in views
+            for trial in _analysed_trials(view)
         ]
-        if sum(map(bool, runs)) < 2:
-            return
-        info = rate_distortion.info([run for study_runs in runs for run in study_runs])
-        summary = "; ".join(
-            f"{name}: rate {rate:.2f}, distortion {distortion:.1f} nats"
-            for name, (rate, distortion) in zip(info.titles, info.measured, strict=True)
-        )
-        path = folder / "rate_distortion.png"
-        yield save_figure(rate_distortion, info, path, COLLAPSE, title_of(rate_distortion), summary)
+        # distortions compare under one likelihood only
+        for likelihood in dict.fromkeys(run.likelihood for run in runs):
+            alike = [run for run in runs if run.likelihood == likelihood]
+            if len({run.study for run in alike}) > 1:
+                info = rate_distortion.info(alike)
+                summary = "; ".join(
+                    f"{study}, {name}: rate {rate:.2f}, distortion {distortion:.1f} nats"
+                    for study, name, (rate, distortion) in zip(info.studies, info.titles, info.measured, strict=True)
+                )
+                path = folder / f"rate_distortion_{likelihood}.png"
+                caption = f"{title_of(rate_distortion)} {likelihood.capitalize()} likelihood."
+                yield save_figure(rate_distortion, info, path, COLLAPSE, caption, summary)
 
 
 def draw_collapse(view: StudyView) -> Iterator[StudyFigure]:

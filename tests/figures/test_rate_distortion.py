@@ -31,6 +31,17 @@ def test_runs_of_two_likelihoods_are_refused():
         rate_distortion.info([planted(1), planted(1, likelihood="bernoulli")])
 
 
+def test_the_runs_of_two_studies_have_two_shapes_which_the_legend_names():
+    axis = drawn([planted(1)._replace(study="a"), planted(3)._replace(study="b"), planted(100)._replace(study="a")])
+    legend = axis.get_legend()
+    names = [text.get_text() for text in legend.get_texts()]
+    shapes = {name: line.get_marker() for name, line in zip(names, legend.get_lines(), strict=True)}
+    assert names[:2] == ["a, test split", "b, test split"] and shapes[names[0]] != shapes[names[1]]
+    points = [(line.get_markerfacecolor(), line.get_marker()) for line in axis.lines if len(line.get_xdata()) == 1]
+    drawn_shapes = [marker for colour, marker in points if colour != "white"]  # by lambda; the others are rings
+    assert drawn_shapes == [shapes[f"{study}, test split"] for study in "aba"]
+
+
 @pytest.mark.parametrize(
     ("rates", "bend"),
     [([0, 2, 8], np.inf), ([0.001, 4, 16, 512], (4 * 16 * 512) ** (1 / 3)), ([0, 0.01], np.inf), ([300], np.inf)],

@@ -23,8 +23,8 @@ def folder(tmp_path):
 def test_a_run_is_read_from_its_two_files(folder):
     run = sweep_runs.read(folder, "lambda = 3", 3.0, "gaussian", 0.5)
     assert run[:6] == ("lambda = 3", 3.0, "gaussian", 0.5, {"test/rate": 2.0, "predicted/rate": 1.5}, "healthy")
-    assert [values.tolist() for values in run[6:]] == [[2, 0], [pytest.approx(0.9), 0], [7, 3]]
-    assert all(values.dtype == np.float64 for values in run[6:])
+    assert [values.tolist() for values in run[6:9]] == [[2, 0], [pytest.approx(0.9), 0], [7, 3]]
+    assert all(values.dtype == np.float64 for values in run[6:9])
 
 
 @pytest.mark.parametrize("name", ["result.json", "analysis.npz"])

@@ -43,6 +43,14 @@ def test_one_table_has_the_trials_of_all_studies_and_the_values_that_a_study_doe
     assert texts(table.failed[0].leading) == ["1", "a", "100", "–"]
 
 
+def test_a_swept_data_set_and_the_one_of_the_other_study_are_in_one_column(tmp_path: Path) -> None:
+    trials = [trial(tmp_path / "a", n, 1, params={"dataset": name}) for n, name in enumerate(("faces", "digits"))]
+    swept = study(tmp_path / "a", *trials, name="a", axes={"dataset": ("faces", "digits")})
+    table = joint_table([swept, study(tmp_path / "b", trial(tmp_path / "b", 0, 1), name="b")])
+    place = table.columns.index("dataset")
+    assert [row[place].text for row in table.rows] == ["faces", "digits", "digits"]
+
+
 def test_the_page_has_one_section_for_all_and_none_that_says_nothing(tmp_path: Path) -> None:
     page = compare(two(tmp_path), tmp_path)
     assert [section.title for section in page.sections] == ["Answers", "Trials", "Settings"]

@@ -74,8 +74,8 @@ def test_classifiers_are_left_out_of_the_rate_distortion_plane(tmp_path: Path) -
     view = study(tmp_path, texts, axes={"transformer.heads": (2,)})
     del view.config.vae
     assert list(PosteriorCollapse().comparison([view, view], tmp_path)) == []
-    (first, *_) = compare([view, view], tmp_path).sections
-    assert first.sentences == [] and first.pictures == []
+    sections = {section.title: section for section in compare([view, view], tmp_path).sections}
+    assert "All studies in one figure" not in sections and sections["Trials"].sentences == []  # no problem either
 
 
 def test_a_swept_data_set_is_named_with_its_trials_but_not_inside_its_own_montage(tmp_path: Path) -> None:
@@ -91,5 +91,3 @@ def test_a_swept_data_set_is_named_with_its_trials_but_not_inside_its_own_montag
     assert [trial_title(each, view) for each in trials] == names
     first, _ = draw_montages(view)
     assert "digits. lambda = 1: distortion" in first.alt
-    (points,) = compare([view, view], tmp_path).sections[0].tables
-    assert [row[0].text for row in points.rows] == names
