@@ -99,7 +99,7 @@ def parallel(search: SearchData, names: list[str], colour: Colour) -> bytes:
         # Plotly selects points, not lines: the markers are there for its box, invisible.
         line.update(customdata=[trial.number] * len(line.x), mode="lines+markers", marker={"size": 6, "opacity": 0})
     figure.update_annotations(font_color=None, bgcolor=None)  # the page's colours
-    figure.update_layout(dragmode="select", selectdirection="v", plot_bgcolor=None, meta={"brush": True})
+    figure.update_layout(dragmode="select", plot_bgcolor=None, meta={"brush": True})
     figure.update_xaxes(fixedrange=True)
     return _packed(figure, search)
 
