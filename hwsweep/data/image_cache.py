@@ -70,8 +70,12 @@ def _decode_all(
     broken_images: str,
 ) -> None:
     """Write the decoded images one by one: a full disk is an error here, but kills a process that writes to a map."""
+    from PIL import Image
+
     broken: list[BrokenImage] = []
-    with path.open("wb") as out:
+    with path.open("wb") as out, warnings.catch_warnings():
+        # of large images that it decodes all the same; much larger ones are errors, and thus broken images
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         _write_header(out, (len(files), *shape))
         for image in _decoded(source, files, shape, background):
             if isinstance(image, BrokenImage):

@@ -174,6 +174,13 @@ def test_a_link_to_nothing_is_a_broken_image_and_linked_folders_are_followed(fol
         cached_images(folder, 5, 3, "white", "refuse")
 
 
+def test_a_large_image_is_decoded_without_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5 * 5)  # Pillow warns above it, and refuses twice as many
+    Image.new("L", (6, 6), 200).save(tmp_path / "a.png")
+    (image,) = cached_images(tmp_path, 3, 1, "black", "refuse")
+    assert (np.asarray(image) == 200).all()
+
+
 def test_an_encrypted_zip_says_that_it_is(folder: Path) -> None:
     archive = zipped(folder)
     content = bytearray(archive.read_bytes())

@@ -38,8 +38,19 @@ def _instantiate_sweeper(
     """The sweeper that the configuration names; ours without its settings, which it reads itself.
 
     Hydra would resolve them first, and end with a traceback where one cannot be resolved.
+
+    Raises:
+        SystemExit: the configuration names none.
     """
-    if OmegaConf.select(config, "hydra.sweeper._target_") != f"{__name__}.HwsweepSweeper":
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        target = OmegaConf.select(config, "hydra.sweeper._target_")
+    except OmegaConfBaseException as error:
+        raise SystemExit(f"`hydra.sweeper._target_` cannot be read: {str(error).splitlines()[0]}") from None
+    if target is None:
+        raise SystemExit("`hydra.sweeper` must be a section with a `_target_`, but has none; use hydra/sweeper=hwsweep")
+    if target != f"{__name__}.HwsweepSweeper":
         return _hydras_own(plugins, hydra_context=hydra_context, task_function=task_function, config=config)
     sweeper = HwsweepSweeper()
     sweeper.setup(hydra_context=hydra_context, task_function=task_function, config=config)
