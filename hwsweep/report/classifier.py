@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hwsweep.report.html.page import Section
-from hwsweep.report.model_study import DrawFigures, StudyFigure
+from hwsweep.report.model_study import ANSWER, DrawFigures, StudyFigure
 from hwsweep.report.naming import count, verdict, verdict_sentence
 from hwsweep.report.study_figures import save_figure, title_of
 from hwsweep.report.tables import pairs_table
@@ -33,7 +33,7 @@ class ClassifierStudy:
         return [Section("Against the baseline", tables=pairs_table(view, "baseline", caption))]
 
     def figures(self) -> list[DrawFigures]:
-        return []
+        return [draw_accuracy]
 
     def comparison(self, views: list[StudyView], folder: Path) -> Iterator[StudyFigure]:
         from hwsweep.figures import accuracy
@@ -45,6 +45,17 @@ class ClassifierStudy:
         best = "; ".join(f"{name}: at most {max(found)[0]:.1%}" for name, found in points.items())
         path, caption = folder / "accuracy.png", title_of(accuracy)
         yield save_figure(accuracy, accuracy.info(points), path, "", caption, f"{best}.")
+
+
+def draw_accuracy(view: StudyView) -> Iterator[StudyFigure]:
+    """accuracy.png: the trials and their baselines in one row; nothing where fewer than two trials have an accuracy."""
+    from hwsweep.figures import accuracy
+
+    points = _accuracies(view)
+    if len(points) > 1:
+        summary = f"{len(points)} trials from {min(points)[0]:.1%} to {max(points)[0]:.1%}."
+        info, path = accuracy.info({"": points}), view.directory / "accuracy.png"
+        yield save_figure(accuracy, info, path, ANSWER, "Test accuracy of each trial, and of its baseline.", summary)
 
 
 def _accuracies(view: StudyView) -> list[tuple[float, float]]:

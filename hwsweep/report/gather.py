@@ -17,7 +17,7 @@ from hwsweep.report.naming import command_line, count, run_directory, run_title,
 from hwsweep.report.origin import reproduce_section
 from hwsweep.report.study_figures import SEARCH, StudyFigures
 from hwsweep.report.tables import trials_table
-from hwsweep.sweep.study.optuna_study import importances, optuna_study
+from hwsweep.report.trust import section as trust
 from hwsweep.sweep.study.stored_view import has_ended
 from hwsweep.sweep.study.view import StudyView, TrialView
 
@@ -37,19 +37,21 @@ def gather(view: StudyView, model: ModelStudy, figures: StudyFigures) -> Page:
         pictures[figure.section].append(picture(figure))
     own = {section.title: section for section in model.sections(view)}
     first = own.pop(ANSWER, Section(ANSWER))
-    sentences = model.answer(view, answer(view, importances(optuna_study(view))))
+    sentences = model.answer(view, answer(view, {each.name: each.share for each in trust.importances(view)}))
     sections = [
-        replace(first, sentences=sentences, pictures=[*first.pictures, *pictures.pop(ANSWER, [])]),
+        replace(first, sentences=sentences[:1], pictures=[*first.pictures, *pictures.pop(ANSWER, [])]),
         Section("Trials", _warnings(view, figures.problems), tables=_trials(view)),
+        Section("Answer in detail", sentences[1:]),
         Section("Question", [question(view)], command_line(view.command)),
         Section("Verdicts", verdict_sentences(view)),
         *(
             replace(own.get(title, Section(title)), pictures=pictures[title])
             for title in dict.fromkeys([*own, *pictures])
-            if title != SEARCH
+            if title not in (SEARCH, trust.TRUST)
         ),
         _best_trial(view),
         Section(SEARCH, pictures=pictures[SEARCH]),
+        Section(trust.TRUST, trust.sentences(view), pictures=pictures[trust.TRUST]),
         Section(SINGLE_TRIALS, folds=_folds(view)),
         reproduce,
     ]

@@ -10,7 +10,8 @@ import pytest
 from planted_studies import failed, study, trial, with_verdict
 
 from hwsweep.report.answer import answer, question
-from hwsweep.report.classifier import ClassifierStudy
+from hwsweep.report.classifier import ClassifierStudy, draw_accuracy
+from hwsweep.report.model_study import ANSWER
 from hwsweep.report.posterior_collapse import PosteriorCollapse
 from hwsweep.sweep.study.optuna_study import optuna_study, pareto_front
 from hwsweep.sweep.study.view import StudyView
@@ -123,7 +124,7 @@ def test_the_best_of_a_search_is_the_highest_value_where_more_is_better(tmp_path
     assert "lambda = 1 (trial 1): valid/neg_elbo = 0.9." in best
     # 0.9, 0.8, 0.5: mean 2.2 / 3, standard deviation sqrt((0.1667² + 0.0667² + 0.2333²) / 2) = 0.208
     assert "0.1 worse, and the standard deviation of the best 3 is 0.208" in certainty
-    assert "seed matters most (importance 75%)" in certainty
+    assert "seed matters most (75% of the main effects)" in certainty
 
 
 def test_with_seeds_the_distance_to_the_next_point_is_in_standard_errors(tmp_path: Path) -> None:
@@ -216,3 +217,14 @@ def test_a_sweep_over_the_context_claims_no_fall_that_is_none(tmp_path: Path) ->
 def test_runs_that_are_not_trained_tell_nothing_about_the_context(tmp_path: Path) -> None:
     first, _ = contexts(tmp_path, (0, "healthy", 3, 2, 20), (3, "untrained", 1, 1, 20))
     assert first == "Runs that are untrained or undecided tell nothing about the context: context = 3."
+
+
+def test_the_accuracies_of_a_search_are_shown_beside_their_baseline(tmp_path: Path) -> None:
+    trials = [
+        trial(tmp_path, n, n)._replace(metrics={"test/accuracy": 0.3 + 0.1 * n, "baseline/accuracy": 0.69})
+        for n in range(3)
+    ]
+    (figure,) = draw_accuracy(study(tmp_path, *trials))
+    assert figure.section == ANSWER and figure.path.exists()
+    assert figure.alt.endswith("3 trials from 30.0% to 50.0%.")
+    assert list(draw_accuracy(study(tmp_path, trials[0]))) == []

@@ -66,7 +66,16 @@ def test_the_page_has_the_sentence_the_sections_and_the_figures_of_the_model(tmp
     view.config.study = {"_target_": f"{__name__}.Bakery"}
     report = write_report(view)
     html = report.page.read_text(encoding="utf-8")
-    assert titles(html) == ["Answer", "Trials", "Question", "Verdicts", "Bread", "Cake", "How to reproduce"]
+    assert titles(html) == [
+        "Answer",
+        "Trials",
+        "Answer in detail",
+        "Question",
+        "Verdicts",
+        "Bread",
+        "Cake",
+        "How to reproduce",
+    ]
     assert "<p>The bread is done.</p>" in html and "A Bread." in html
     assert report.problems == ["nothing: ValueError: the oven is cold"] and report.problems[0] in html
     assert [path.name for path in report.figures] == ["Bread.png", "Cake.png"]
@@ -78,7 +87,7 @@ def test_a_model_without_a_study_gets_the_plain_page(tmp_path: Path, study_key: 
     del view.config.study
     view.config.update(study_key)
     html = write_report(view).page.read_text(encoding="utf-8")
-    assert titles(html) == ["Answer", "Trials", "Question", "Verdicts", "How to reproduce"]
+    assert titles(html) == ["Answer", "Trials", "Answer in detail", "Question", "Verdicts", "How to reproduce"]
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,7 @@ def test_the_sections_are_in_order_and_nothing_is_loaded_from_outside(tmp_path: 
     assert read.text_of("h2") == [
         "Answer",
         "Trials",
+        "Answer in detail",
         "Question",
         "Verdicts",
         "Curves",

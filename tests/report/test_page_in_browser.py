@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from planted_studies import draw_images, failed, study, trial, with_verdict
 
+from hwsweep.report.html.page import Cell, Page, Section, Table
+from hwsweep.report.html.render import render
 from hwsweep.report.write import write_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -122,6 +124,7 @@ def test_a_table_filters_rows_hides_columns_and_has_the_best_trial_on_top(tmp_pa
     browser.find_element("css selector", ".pin").click()
     rows = browser.find_elements("css selector", "table:first-of-type thead tr")
     assert [row.find_elements("css selector", "td")[1].text for row in rows[1:2]] == ["10"]  # though it does not fit
+    assert browser.find_element("css selector", ".found").text == "2 of 6"
     browser.find_element("css selector", ".hide summary").click()
     browser.find_elements("css selector", ".hide input")[1].click()
     assert [text for text in lambdas(browser) if text] == []
@@ -159,3 +162,25 @@ def test_two_ticked_trials_are_compared_also_after_the_table_was_sorted(tmp_path
     tick(2)
     assert panel() == []
     assert browser.get_log("browser") == []
+
+
+def test_a_long_table_shows_500_rows_until_all_are_asked_for(tmp_path: Path, browser: Any) -> None:
+    table = Table("many", ["n"], [[Cell(str(n), n)] for n in range(700)], tools=True)
+    page = tmp_path / "page.html"
+    page.write_text(render(Page("Many", "", [Section("Rows", tables=[table])])), encoding="utf-8")
+    browser.get(page.as_uri())
+
+    def shown() -> tuple[int, int, str]:
+        script = (
+            "return [...document.querySelectorAll('tbody tr')].filter(r => !r.hidden).map(r => Number(r.innerText))"
+        )
+        rows = browser.execute_script(script)
+        return len(rows), max(rows), browser.find_element("css selector", ".found").text
+
+    assert shown() == (500, 499, "500 shown")
+    browser.find_element("css selector", "thead button").send_keys("\n", "\n")  # the largest ones first
+    assert shown() == (500, 699, "500 shown")
+    browser.find_element("css selector", ".tools input[type=search]").send_keys("n < 600")
+    assert shown() == (500, 599, "600 of 700, 500 shown")
+    browser.find_element("css selector", ".all").click()
+    assert shown() == (600, 599, "600 of 700")

@@ -1,4 +1,5 @@
 "use strict";
+const MAX_ROWS = 500;  // shown at once: the layout of 10,000 takes seconds
 // Tables: a pressed header sorts; a filter, a list of columns and the best row on top where the table has tools.
 // Failed trials are in a body of their own and stay below.
 document.querySelectorAll("table").forEach((table, index) => {
@@ -7,6 +8,7 @@ document.querySelectorAll("table").forEach((table, index) => {
   const keyOf = (cell) =>
     cell.dataset.key === undefined ? cell.textContent.trim() : Number.parseFloat(cell.dataset.key.replace("inf", "Infinity"));
 
+  let update = () => {};
   const sort = (column, down) => {
     const sign = down ? -1 : 1;
     const rows = [...body.rows].map((row) => [keyOf(row.cells[column]), row]);
@@ -21,6 +23,7 @@ document.querySelectorAll("table").forEach((table, index) => {
     body.append(...rows.map(([, row]) => row));
     heads.forEach((other) => other.removeAttribute("aria-sort"));
     heads[column].setAttribute("aria-sort", down ? "descending" : "ascending");
+    update();
   };
   heads.forEach((head, column) => head.firstElementChild.addEventListener("click", () =>
     sort(column, head.getAttribute("aria-sort") === "ascending")));
@@ -52,26 +55,40 @@ document.querySelectorAll("table").forEach((table, index) => {
     };
   };
   const input = tools.querySelector("input[type=search]"), found = tools.querySelector(".found");
+  const all = tools.querySelector(".all");
+  let conditions = [];
+  update = () => {
+    const rows = [...table.rows].slice(1).filter((row) => !row.classList.contains("why"));
+    let count = 0, left = 0;
+    for (const row of rows) {
+      const fits = conditions.every((holds) => holds(row)), why = row.nextElementSibling;
+      const late = fits && !all.checked && count >= MAX_ROWS && row.parentElement === body;
+      row.hidden = (!fits || late) && row.parentElement !== table.tHead;
+      if (why && why.classList.contains("why")) why.hidden = row.hidden;
+      count += fits;
+      left += late;
+    }
+    found.textContent = [
+      conditions.length ? `${count} of ${rows.length}` : "", left ? `${count - left} shown` : "",
+    ].filter(Boolean).join(", ");
+  };
   input.addEventListener("input", () => {
-    const terms = [...input.value.matchAll(/([^\s<>=!]+)\s*(<=|>=|!=|=|<|>)\s*([^\s<>=!]+)|(\S+)/g)];
-    let holds;
     try {
-      holds = terms.map(condition);
+      conditions = [...input.value.matchAll(/([^\s<>=!]+)\s*(<=|>=|!=|=|<|>)\s*([^\s<>=!]+)|(\S+)/g)].map(condition);
     } catch (error) {
       found.textContent = error.message;
       return;
     }
-    const rows = [...table.rows].filter((row) => row.parentElement !== table.tHead && !row.classList.contains("why"));
-    let count = 0;
-    for (const row of rows) {
-      const fits = holds.every((hold) => hold(row));
-      const why = row.nextElementSibling;
-      row.hidden = !fits;
-      if (why && why.classList.contains("why")) why.hidden = !fits;
-      count += fits;
-    }
-    found.textContent = terms.length ? `${count} of ${rows.length}` : "";
+    update();
   });
+  all.checked = body.rows.length <= MAX_ROWS;
+  all.parentElement.hidden = all.checked;
+  all.addEventListener("change", update);
+  window.addEventListener("beforeprint", () => {
+    all.checked = true;
+    update();
+  });
+  if (!all.checked) update();
 
   // columns: a style rule hides one, however many rows there are
   const sheet = document.styleSheets[0];
@@ -92,13 +109,12 @@ document.querySelectorAll("table").forEach((table, index) => {
   const place = () => {
     if (pin.checked) {
       table.tHead.append(best);
-      best.hidden = false;
+      update();
       return;
     }
     body.prepend(best);
     const sorted = heads.findIndex((head) => head.hasAttribute("aria-sort"));
     sort(Math.max(sorted, 0), sorted >= 0 && heads[sorted].getAttribute("aria-sort") === "descending");
-    input.dispatchEvent(new Event("input"));
   };
   pin.checked = body.rows.length > 12;  // a longer table does not show all rows at once
   pin.addEventListener("change", place);
