@@ -111,8 +111,11 @@ class StoredRun:
         try:
             return load_model(config, weights, None if lexicon is None else Lexicon.from_json(lexicon))
         except Exception as error:  # torch and Hydra raise many, by what the files hold
+            commit = run_folder.read_origin(self.directory).get("hwsweep.git_commit")
+            of = f" (of commit {commit})" if commit else ""  # a later version may need other settings
             raise SweepError(
-                f"the model of {self._name} cannot be made from {weights} and the run's config: {error_message(error)}"
+                f"the model of {self._name} cannot be made from {weights} and the run's config{of}: "
+                f"{error_message(error)}"
             ) from error
 
     def _own_config(self) -> DictConfig:

@@ -160,6 +160,17 @@ def test_a_damaged_file_is_named_in_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(no.value)
 
 
+def test_a_checkpoint_of_another_shape_is_refused_with_the_commit_that_made_it(tmp_path: Path) -> None:
+    one = planted(tmp_path)
+    train(one.view.directory, latent=3)
+    run_folder.write_origin(one.view.directory, {"hwsweep.git_commit": "abc123"})
+    path = one.view.directory / run_folder.CONFIG
+    path.write_text(path.read_text(encoding="utf-8").replace("latent: 3", "latent: 4"), encoding="utf-8")
+    with pytest.raises(SweepError, match=r"best\.pt and the run's config \(of commit abc123\): RuntimeError") as no:
+        one.model()
+    assert "\n" not in str(no.value)
+
+
 def test_a_pickle_in_the_place_of_a_checkpoint_is_not_executed(tmp_path: Path) -> None:
     one = planted(tmp_path)
     train(one.view.directory)
