@@ -141,6 +141,8 @@ def pareto(search: SearchData, names: list[str], targets: Callable[[FrozenTrial]
     if len(names) == 2:
         figure.update_xaxes(type=scale(search.values[0]))
         figure.update_yaxes(type=scale(search.values[1]))
+    else:
+        figure.update_layout(height=_MATRIX_HEIGHT)
     return _packed(figure, search)
 
 
