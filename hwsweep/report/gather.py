@@ -39,9 +39,9 @@ def gather(view: StudyView, model: ModelStudy, figures: StudyFigures) -> Page:
     first = own.pop(ANSWER, Section(ANSWER))
     sentences = model.answer(view, answer(view, {each.name: each.share for each in trust.importances(view)}))
     sections = [
-        replace(first, sentences=sentences[:1], pictures=[*first.pictures, *pictures.pop(ANSWER, [])]),
+        replace(first, sentences=sentences[:1], pictures=[*first.pictures, *pictures.pop(ANSWER, [])], sliders=[]),
         Section("Trials", _warnings(view, figures.problems), tables=_trials(view)),
-        Section("Answer in detail", sentences[1:]),
+        Section("Answer in detail", sentences[1:], sliders=first.sliders),  # below the table, on the second screen
         Section("Question", [question(view)], command_line(view.command)),
         Section("Verdicts", verdict_sentences(view)),
         *(
