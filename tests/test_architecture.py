@@ -25,8 +25,9 @@ ALLOWED = {  # folder, or a file that differs from its folder -> the parts that 
     "figures": {"analysis", "data", "models"},
     "hydra_plugins": {"sweep", "sweep.execution"},
     "models": {"data", "training.precision"},
-    "report": {"figures", "sweep", "sweep.execution", "sweep.study", "tracking"},
+    "report": {"figures", "report.trust", "sweep", "sweep.execution", "sweep.study", "tracking"},
     "report.__main__": {"load_study", "report", "study", "sweep"},
+    "report.trust": {"figures", "report", "sweep.study"},
     "report.posterior_collapse": {"analysis", "data", "figures", "report", "sweep.study"},
     "reproduce": {"run", "sweep", "sweep.study", "tracking", "training"},
     "run": {"analysis", "build", "data", "figures", "models", "sweep", "tracking", "training", "training.precision"},
@@ -48,6 +49,7 @@ ONLY_IN = {  # a library -> the parts that may import it
     "hydra": {"__main__", "build", "data.__main__", "hydra_plugins", "report", "report.posterior_collapse"}
     | {"reproduce", "run", "study", "tracking.served_model", *SWEEP},
     "omegaconf": {"__main__", "build", "data.__main__", "hydra_plugins", "report", "report.posterior_collapse"}
+    | {"report.trust"}
     | {"reproduce", "run", "study", "tracking", "tracking.served_model", *SWEEP},
     "torch": {
         "analysis",

@@ -81,7 +81,7 @@ def _certainty(view: StudyView, importances: dict[str, float]) -> str:
         )
     if importances:
         key, share = max(importances.items(), key=lambda item: item[1])
-        sentence += f"; {key} matters most (importance {share:.0%})"
+        sentence += f"; {key} matters most ({share:.0%} of the main effects)"
     return f"{sentence}."
 
 

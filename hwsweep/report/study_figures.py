@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from hwsweep.report.model_study import ModelStudy, StudyFigure
+from hwsweep.report.trust.section import draw_trust
 from hwsweep.sweep.study.view import StudyView
 
 SEARCH = "The search"
@@ -28,7 +29,7 @@ class StudyFigures:
     """
 
     def __init__(self, view: StudyView, model: ModelStudy, processes: Executor | None = None) -> None:
-        self._draws = [*model.figures(), draw_search]
+        self._draws = [*model.figures(), draw_search, draw_trust]
         self._view = view
         self._drawn: Iterator[tuple[list[StudyFigure], list[str]]] | None = None
         with suppress(BrokenExecutor):  # its processes were killed

@@ -14,6 +14,7 @@ from hwsweep.report.html.render import render
 from hwsweep.report.model_study import model_study
 from hwsweep.report.naming import command_line, verdict_sentence
 from hwsweep.report.study_figures import StudyFigures
+from hwsweep.report.trust.section import columns as trust_columns
 from hwsweep.sweep.study.view import StudyView
 
 PAGE, TABLE = "report.html", "results.csv"
@@ -61,6 +62,8 @@ def results(view: StudyView) -> tuple[list[str], list[dict[str, Any]]]:
     names = view.objective_names
     errors = [f"{name} standard error" for name in names] if any(trial.errors for trial in view.trials) else []
     metrics = sorted({key for trial in view.trials for key in trial.metrics} - set(names))
+    trust = trust_columns(view)
+    trust_names = list(next(iter(trust.values()), {}))
     last = ["seconds", "run_id", "verdict", "reason", "message", "command"]
     rows = [
         {
@@ -69,6 +72,7 @@ def results(view: StudyView) -> tuple[list[str], list[dict[str, Any]]]:
             **dict(zip(names, trial.values, strict=False)),
             **dict(zip(errors, trial.errors, strict=False)),
             **(trial.failure or {}),
+            **trust.get(trial.number, {}),
             "trial": trial.number,
             "state": trial.state,
             "seconds": trial.seconds,
@@ -78,7 +82,7 @@ def results(view: StudyView) -> tuple[list[str], list[dict[str, Any]]]:
         }
         for trial in view.trials
     ]
-    return ["trial", "state", *view.axes, *names, *errors, *metrics, *last], rows
+    return ["trial", "state", *view.axes, *names, *errors, *metrics, *trust_names, *last], rows
 
 
 def _cell(value: object) -> object:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 MIN_TRIALS = 20
-"""Complete trials that importances need: the best tenth of fewer is one trial or none."""
+"""Complete trials that importances need."""
+MIN_BEST = 5
+"""Trials that count as the best, at least."""
 
 _OPTUNA_STATES = {state: name for name, state in STATES.items()} | {"interrupted": "RUNNING"}
 
@@ -34,7 +36,9 @@ def optuna_study(view: StudyView, names: Mapping[str, str] | None = None) -> Stu
 
 
 def importances(study: Study) -> dict[str, float]:
-    """Each parameter's share in what separates the best tenth of the trials from the rest; the shares sum to 1.
+    """Each parameter's share in what separates the best trials from the rest; the shares sum to 1.
+
+    The best trials are a tenth of all, but at least five: PED-ANOVA needs as many.
 
     With several objectives the best trials are those nearest to the Pareto front. PED-ANOVA (Watanabe et al. 2023,
     arXiv:2304.10255) takes milliseconds where fANOVA takes a minute. The largest share comes first. Empty with fewer
@@ -47,7 +51,8 @@ def importances(study: Study) -> dict[str, float]:
         return {}
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances  # imports scikit-learn: a second
 
-    shares = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+    quantile = max(0.1, MIN_BEST / len(trials))
+    shares = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(target_quantile=quantile))
     return {name: float(share) for name, share in shares.items() if share > 0}
 
 
