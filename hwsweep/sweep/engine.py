@@ -85,6 +85,7 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
         snapshot.set_study(base)
         files.write_text(folder.path / "multirun.yaml", files.without_passwords(OmegaConf.to_yaml(config)))
         store = TrialStore(folder.name, open_storage(settings.storage, folder.path), plan.directions)
+        store.name_objectives(view.objective_names(config, len(plan.directions)))
         proposals = Proposals(plan, store, base)
         program = _program(context, task, config, snapshot, len(plan.directions))
         executor = make_executor(kind, program, config, settings, processes)

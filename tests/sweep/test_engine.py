@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import optuna
 import psutil
 import pytest
 from stub_sweeps import Ran, command, trials
@@ -89,8 +90,11 @@ def test_a_command_that_means_nothing_leaves_nothing_behind(sweep: Sweep, argume
 
 @pytest.mark.slow
 def test_several_objectives_give_a_pareto_front(sweep: Sweep) -> None:
-    ran = sweep("x=0,1,2,3", "how=two", "hydra.sweeper.direction=[minimize,minimize]")
+    ran = sweep("x=0,1,2,3", "how=two", "hydra.sweeper.direction=[minimize,minimize]", "+objective=[square,rest]")
     assert [trial.values for trial in ran.trials()] == [[0, 4], [1, 1], [4, 0], [9, 1]]
+    (study,) = ran.studies
+    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(study / "journal.log")))
+    assert optuna.load_study(study_name=None, storage=storage).metric_names == ["square", "rest"]
     written = (ran.studies[0] / "optimization_results.yaml").read_text()
     assert written.count("values:") == 3  # x = 3 is dominated by x = 1
 

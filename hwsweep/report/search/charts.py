@@ -14,10 +14,10 @@ from optuna import Study, visualization
 from optuna.trial import FrozenTrial
 
 from hwsweep.figures.drawing import GREY
-from hwsweep.figures.pyplot_figures import scale
 from hwsweep.figures.timeline import COLOURS
 from hwsweep.files import without_passwords
 from hwsweep.report.naming import value_text, verdict
+from hwsweep.report.search.pyplot_figures import scale
 from hwsweep.report.search.search_data import SearchData, complete, value
 
 if TYPE_CHECKING:

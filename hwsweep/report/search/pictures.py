@@ -19,9 +19,9 @@ from optuna.trial import FrozenTrial
 from optuna.visualization import matplotlib as plots
 
 from hwsweep.figures.drawing import GREY
-from hwsweep.figures.pyplot_figures import break_row, label, own_pyplot, save_current, scale
 from hwsweep.report.model_study import StudyFigure
 from hwsweep.report.search import charts
+from hwsweep.report.search.pyplot_figures import break_row, label, own_pyplot, save_current, scale
 from hwsweep.report.search.search_data import MAX_LINES, MAX_POINTS, SearchData, complete, sample_text, value
 from hwsweep.report.study_figures import SEARCH
 from hwsweep.sweep.study.view import StudyView
@@ -101,8 +101,8 @@ def _importances(search: SearchData) -> Iterator[Caption]:
     shares = [f"{name} {share:.0%}" for name, share in search.shares.items()]
     yield Caption(
         "importances",
-        "The importance of each parameter: its share in what separates the best tenth of the trials from the rest "
-        "(PED-ANOVA).",
+        "The importance of each parameter: its share in what separates the best trials (a tenth, but at least "
+        "five) from the rest (PED-ANOVA).",
         f"{', '.join(shares[:_MAX_NAMED])}; estimated from {len(search.trials)} trials",
         charts.importance(search, evaluator),
     )

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from hwsweep.figures import drawing
 from hwsweep.figures.drawing import BLUE, GREY, VERMILLION
-from hwsweep.figures.pyplot_figures import label
 from hwsweep.report.naming import short_name, value_text
+from hwsweep.report.search.pyplot_figures import label
 from hwsweep.report.trust.forest import Dependence, Step
 from hwsweep.report.trust.importance import Importance
 from hwsweep.report.trust.space import Key

@@ -60,7 +60,7 @@ def sentences(view: StudyView) -> list[str]:
     points = points_of(view)
     if points is None:
         return []
-    return [*_overtuning(view), *_importance(points), *_pruner(view), *_winner(view)]
+    return [*_overtuning(view), *_importance(points, _sample(view)), *_pruner(view), *_winner(view)]
 
 
 def columns(view: StudyView) -> dict[int, dict[str, Any]]:
@@ -146,16 +146,16 @@ def _importances(points: Points) -> list[Importance]:
     return shares(columns_of(points.keys, points.trials), points.target)
 
 
-def _importance(points: Points) -> list[str]:
+def _importance(points: Points, sample: str) -> list[str]:
     if len(points.keys) < 2:
         return []
     found = _importances(points)
     if not found:
-        return ["No parameter's importance can be told from zero."]
+        return [f"No parameter's importance can be told from zero.{sample}"]
     rest = [key.name for key in points.keys if key.name not in {each.name for each in found}]
     others = f" Not told from zero: {', '.join(rest)}." if rest else ""
     what = f"Importance (share of the main effects over the complete trials, {COVERAGE:.0%} interval)"
-    return [f"{what}: {_listed(found)}.{others}"]
+    return [f"{what}: {_listed(found)}.{others}{sample}"]
 
 
 def _listed(found: Sequence[Importance]) -> str:

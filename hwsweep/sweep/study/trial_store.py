@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -61,6 +62,17 @@ class TrialStore:
         self._counts = Counts(0, 0, 0)
         self._uncounted: list[int] = []
         self._n_read = 0
+
+    def name_objectives(self, names: list[str]) -> None:
+        """Store the names of the values of a trial, which Optuna's own tools show."""
+        import optuna
+        from optuna.exceptions import ExperimentalWarning
+
+        study = optuna.load_study(study_name=self.name, storage=self.storage)
+        if study.metric_names != names:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                study.set_metric_names(names)
 
     def trials(self) -> list[FrozenTrial]:
         """All trials, by number; do not change them."""

@@ -94,12 +94,16 @@ class StudyView(NamedTuple):
     @property
     def objective_names(self) -> list[str]:
         """The name of each value of a trial: as the configuration's `objective` says, else "value" or "objective 1"."""
-        names = self.config.get("objective") or []
-        names = [names] if isinstance(names, str) else [str(name) for name in names]
-        n = len(self.directions)
-        if len(names) == n:
-            return names
-        return ["value"] if n == 1 else [f"objective {number}" for number in range(1, n + 1)]
+        return objective_names(self.config, len(self.directions))
+
+
+def objective_names(config: DictConfig, n_objectives: int) -> list[str]:
+    """The configuration's `objective`, where it names so many; else "value", or "objective 1", ..."""
+    names = config.get("objective") or []
+    names = [names] if isinstance(names, str) else [str(name) for name in names]
+    if len(names) == n_objectives:
+        return names
+    return ["value"] if n_objectives == 1 else [f"objective {number}" for number in range(1, n_objectives + 1)]
 
 
 class Observer(Protocol):
