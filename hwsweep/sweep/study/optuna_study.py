@@ -89,5 +89,6 @@ def _optuna_trial(trial: TrialView, names: Mapping[str, str]) -> FrozenTrial:
         intermediate_values=dict(trial.reported),
     )
     if record is not None:
-        frozen.datetime_start, frozen.datetime_complete = record.datetime_start, record.datetime_complete
+        frozen.datetime_start = record.datetime_start
+        frozen.datetime_complete = record.datetime_complete if state.is_finished() else None
     return frozen
