@@ -28,8 +28,8 @@ class PixelContext(nn.Module):
 
     One convolution over the `radius` rows above and the pixels to the left (mask A of van den Oord et al. 2016,
     arXiv:1601.06759), and 1x1 convolutions. All channels of earlier pixels are seen; the channels of one pixel are
-    independent given them. The convolution is a product of matrices, with a row for each pixel: with torch's convolution
-    of one channel a training step takes three times as long on a CPU.
+    independent given them. The convolution is a product of matrices, with a row for each pixel: with torch's
+    convolution of one channel a training step takes three times as long on a CPU.
     """
 
     def __init__(self, channels: int, radius: int, features: int) -> None:
