@@ -17,7 +17,7 @@ MAX_DIGITS = 6
 """Significant digits of a number in a cell."""
 
 MAX_SENTENCES = 20
-"""Verdicts that the terminal, the page and MLflow's note (at most 8,000 characters) list."""
+"""Verdicts that the terminal, the page and MLflow's note list."""
 
 
 def trial_title(trial: TrialView, view: StudyView) -> str:

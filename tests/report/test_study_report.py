@@ -15,7 +15,7 @@ from rich.console import Console
 from hwsweep import run_folder
 from hwsweep.report.naming import verdict_sentences
 from hwsweep.report.observer import StudyReport
-from hwsweep.report.study_run import log_study
+from hwsweep.report.study_run import log_study, note
 from hwsweep.report.terminal_table import print_table
 from hwsweep.report.write import write_report
 from hwsweep.sweep import SweepError
@@ -110,3 +110,10 @@ def test_the_first_twenty_verdicts_are_listed_and_the_others_counted(tmp_path: P
     sentences = verdict_sentences(study(tmp_path, *trials))
     assert sentences[19:] == ["lambda = 19: healthy: an example", "... and 3 more; results.csv has all verdicts."]
     assert len(verdict_sentences(study(tmp_path, *trials[:20]))) == 20
+
+
+def test_the_note_of_a_study_fits_into_a_tag_of_mlflow(tmp_path: Path) -> None:
+    trials = [with_verdict(trial(tmp_path, number, number), "healthy " * 60) for number in range(20)]
+    text = note(study(tmp_path, *trials))
+    assert 7000 < len(text) <= 8000
+    assert "Select the trials" in text and "* lambda = 0: healthy" in text
