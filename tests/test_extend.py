@@ -56,6 +56,7 @@ def test_the_example_brings_a_sentence_and_a_figure_to_the_page_by_new_files_alo
     best = min(metrics, key=lambda each: each["valid/error"])
     confidence, accuracy = best["test/confidence"], 1 - best["test/error"]
     assert f"The best classifier has confidence {confidence:.2f} and accuracy {accuracy:.2f}." in page
-    assert re.findall("<h2>(.*)</h2>", page)[:4] == ["Question", "Answer", "Trials", "Confidence"]
+    titles = re.findall("<h2>(.*)</h2>", page)
+    assert titles[:2] == ["Answer", "Trials"] and titles.count("Confidence") == 1
     assert "<figcaption>The error of each trial against its confidence.</figcaption>" in page
     assert (study / "error_by_confidence.png").exists() and (study / "0" / "figures" / "mistakes.png").exists()
