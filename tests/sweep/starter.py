@@ -8,6 +8,7 @@ import runpy
 import signal
 import sys
 import traceback
+import warnings
 from typing import Any, NoReturn
 
 import hydra.main  # noqa: F401  # loaded once for all
@@ -37,6 +38,7 @@ def become(asked: dict[str, Any]) -> NoReturn:
     app, *_ = sys.argv = asked["command"]
     sys.orig_argv = [sys.executable, *sys.argv]
     sys.path[:0] = [os.path.dirname(app), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]  # noqa: PTH120
+    warnings.filterwarnings("ignore", "The version_base parameter is deprecated")  # Hydra 1.4
     code = 0
     try:
         runpy.run_path(app, run_name="__main__")

@@ -99,6 +99,7 @@ def test_a_place_for_outputs_that_is_no_folder_is_one_line(sweep: Sweep, tmp_pat
     assert (tmp_path / "outputs").read_text() == "a file"
 
 
+@pytest.mark.filterwarnings("ignore:hydra.utils.instantiate")  # Hydra 1.4, of its own callbacks
 @pytest.mark.parametrize(
     ("folder", "message"),
     [
