@@ -1,4 +1,7 @@
-"""What the decoder does with sampled latent codes: distortion, the importance-weighted bound, permuted codes."""
+"""What the decoder does with sampled latent codes: distortion, the importance-weighted bound, permuted codes.
+
+Beside them the distortions of two decoders to compare with: one of the mean image, and an exact one.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ from torch import Tensor
 
 from hwsweep.analysis import IMAGES_AT_ONCE
 from hwsweep.analysis.posterior import Posterior
+from hwsweep.data import Splits
 from hwsweep.data.progress_bar import Advance, progress_bar
+from hwsweep.models.likelihoods import Bernoulli
 from hwsweep.models.vae import VAE, pixels
 
 LOOSE = 0.05
@@ -22,6 +27,9 @@ LOOSE = 0.05
 
 MANY_SAMPLES = 100
 """Samples per image from which on progress is shown."""
+
+DARKEST = 1e-6
+"""Least intensity of the mean image under a Bernoulli likelihood: a pixel may be black in all training images."""
 
 
 class ImportanceWeighted(NamedTuple):
@@ -90,6 +98,37 @@ def permute_codes(
         from_own, from_other = (model.distortion(code, x).double() for code in (own, permuted))
         rises.append(from_other - from_own)
     return Permuted(*_mean(torch.cat(rises)))
+
+
+@torch.inference_mode()
+def mean_image_distortion(model: VAE, splits: Splits) -> float:
+    """-ln p(x) of a test image in nats, if the decoder's mean is the mean training image for every latent code.
+
+    A decoder that ignores z can do so; a distortion above it means that the model does not reconstruct.
+    """
+    device = next(model.parameters()).device
+    train, test = splits.train["image"], splits.test["image"]
+    mean = (train.sum(0, dtype=torch.float64) / (255 * len(train))).float().to(device)
+    output = mean.logit(DARKEST) if isinstance(model.likelihood, Bernoulli) else mean
+    total = sum(
+        float(model.likelihood.distortion(output.expand(len(some), *output.shape), pixels(some.to(device))).sum())
+        for some in test.split(IMAGES_AT_ONCE)
+    )
+    return total / len(test)
+
+
+@torch.inference_mode()
+def exact_distortion(model: VAE, image: UInt8[Tensor, "n c h w"]) -> float:
+    """-ln p(x) of an image in nats if the decoder's mean is that image: the least distortion that a decoder can reach.
+
+    0 for a fixed variance, the entropy of grey pixels for a Bernoulli likelihood.
+    """
+    total = 0.0
+    for some in image.split(IMAGES_AT_ONCE):
+        target = pixels(some.to(next(model.parameters()).device))
+        output = target.logit(DARKEST) if isinstance(model.likelihood, Bernoulli) else target
+        total += float(model.likelihood.distortion(output, target).sum())
+    return total / len(image)
 
 
 def bound_sentence(metrics: Mapping[str, float], n_samples: int) -> str:

@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from hwsweep.analysis import IMAGES_AT_ONCE, Verdict, collapse
-from hwsweep.analysis.bounds import importance_weighted, permute_codes
+from hwsweep.analysis.bounds import exact_distortion, importance_weighted, mean_image_distortion, permute_codes
 from hwsweep.analysis.features import features_of
 from hwsweep.analysis.latents import Latents, count_metrics, measure_latents, no_latents
 from hwsweep.analysis.posterior import Posterior, encode
@@ -21,11 +21,7 @@ from hwsweep.analysis.sample_quality import sample_metrics
 from hwsweep.analysis.vae_verdict import depends_on_refinement, verdict
 from hwsweep.argument_checks import check_count, check_number
 from hwsweep.data import Splits
-from hwsweep.models.likelihoods import Bernoulli
 from hwsweep.models.vae import VAE, pixels
-
-DARKEST = 1e-6
-"""Least intensity of the mean image under a Bernoulli likelihood: a pixel may be black in all training images."""
 
 
 @dataclass(frozen=True)
@@ -139,37 +135,6 @@ def _not_measured(image: UInt8[Tensor, "n c h w"], plan: AnalysisPlan) -> str:
 
 def _differ(image: UInt8[Tensor, "n c h w"]) -> bool:
     return bool((image != image[0]).any())
-
-
-@torch.inference_mode()
-def mean_image_distortion(model: VAE, splits: Splits) -> float:
-    """-ln p(x) of a test image in nats, if the decoder's mean is the mean training image for every latent code.
-
-    A decoder that ignores z can do so; a distortion above it means that the model does not reconstruct.
-    """
-    device = next(model.parameters()).device
-    train, test = splits.train["image"], splits.test["image"]
-    mean = (train.sum(0, dtype=torch.float64) / (255 * len(train))).float().to(device)
-    output = mean.logit(DARKEST) if isinstance(model.likelihood, Bernoulli) else mean
-    total = sum(
-        float(model.likelihood.distortion(output.expand(len(some), *output.shape), pixels(some.to(device))).sum())
-        for some in test.split(IMAGES_AT_ONCE)
-    )
-    return total / len(test)
-
-
-@torch.inference_mode()
-def exact_distortion(model: VAE, image: UInt8[Tensor, "n c h w"]) -> float:
-    """-ln p(x) of an image in nats if the decoder's mean is that image: the least distortion that a decoder can reach.
-
-    0 for a fixed variance, the entropy of grey pixels for a Bernoulli likelihood.
-    """
-    total = 0.0
-    for some in image.split(IMAGES_AT_ONCE):
-        target = pixels(some.to(next(model.parameters()).device))
-        output = target.logit(DARKEST) if isinstance(model.likelihood, Bernoulli) else target
-        total += float(model.likelihood.distortion(output, target).sum())
-    return total / len(image)
 
 
 def _by_key(quantities: Mapping[str, float]) -> dict[str, float]:

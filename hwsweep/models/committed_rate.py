@@ -29,8 +29,8 @@ class Delta(KLTerm):
 
     def __init__(self, *, delta: float) -> None:
         super().__init__()
-        check_number("kl.delta", delta, "(0, inf)", unit="nats; `kl=constant` commits no rate")
-        check_number("kl.delta", delta, "(0, 100]", unit="nats")  # beyond it exp(-2 delta) leaves single precision
+        # beyond 100 exp(-2 delta) leaves single precision
+        check_number("kl.delta", delta, "(0, 100]", unit="nats; `kl=constant` commits no rate")
         self.delta = delta
         self.sigma_l, self.sigma_u = (math.exp(log_var / 2) for log_var in committed_log_variances(delta))
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import nn
 
+from hwsweep.analysis.bounds import mean_image_distortion
 from hwsweep.analysis.features import FeaturePlan, feature_network
 from hwsweep.analysis.posterior import encode
 from hwsweep.analysis.refinement import RefinementPlan
-from hwsweep.analysis.vae_metrics import AnalysisPlan, VAEMetrics, compute_metrics, mean_image_distortion
+from hwsweep.analysis.vae_metrics import AnalysisPlan, VAEMetrics, compute_metrics
 from hwsweep.data import Splits
 from hwsweep.models.kl_terms import Constant
 from hwsweep.models.likelihoods import Gaussian

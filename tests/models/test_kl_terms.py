@@ -278,9 +278,9 @@ def test_a_longer_training_after_a_resumption_has_the_schedule_of_the_longer_one
         (
             Delta,
             {"delta": 0.0},
-            r"`kl.delta` must be a finite number > 0 .*; `kl=constant` commits no rate.*, but got 0.0",
+            r"`kl.delta` must be a number in \(0, 100\] .*; `kl=constant` commits no rate.*, but got 0.0",
         ),
-        (Delta, {"delta": math.inf}, r"`kl.delta` must be a finite number > 0 .*, but got inf"),
+        (Delta, {"delta": math.inf}, r"`kl.delta` must be a number in \(0, 100\] .*, but got inf"),
     ],
 )
 def test_a_value_out_of_range_is_refused_by_name(term: type[KLTerm], settings: dict[str, Any], message: str) -> None:

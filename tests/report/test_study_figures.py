@@ -13,7 +13,8 @@ from hwsweep import run_folder
 from hwsweep.figures import trial_curves
 from hwsweep.report.compare import compare
 from hwsweep.report.naming import trial_title
-from hwsweep.report.posterior_collapse import PosteriorCollapse, draw_montages
+from hwsweep.report.posterior_collapse import PosteriorCollapse
+from hwsweep.report.posterior_collapse.figures import draw_montages
 from hwsweep.report.study_figures import StudyFigures
 
 

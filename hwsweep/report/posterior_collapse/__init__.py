@@ -1,0 +1,113 @@
+"""What a study of VAEs adds to its report: when the posterior collapses, as predicted and as measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import groupby
+from pathlib import Path
+
+from hwsweep.report.html.page import Section
+from hwsweep.report.image_slider import image_sliders
+from hwsweep.report.model_study import ANSWER, DrawFigures, StudyFigure
+from hwsweep.report.naming import point_title, trial_title, verdict
+from hwsweep.report.posterior_collapse.figures import COLLAPSE, CURVES, draw_collapse, draw_curves, draw_montages
+from hwsweep.report.posterior_collapse.sentences import collapse_sentence, context_sentence
+from hwsweep.report.posterior_collapse.trials import (
+    CONTEXT,
+    LAMBDA,
+    analysed_trials,
+    has_several_data,
+    kl_weight,
+    numbers,
+    series,
+)
+from hwsweep.report.study_figures import save_figure, title_of
+from hwsweep.report.tables import pairs_table
+from hwsweep.sweep.study.view import StudyView
+
+FACTS = {
+    "distortion [nats]": ("test/distortion", 1),
+    "rate [nats]": ("test/rate", 2),
+    "mutual information [nats]": ("test/mutual_information", 2),
+    "active units": ("test/active_units", 0),
+}
+"""What a slider shows beside the images, with its decimals."""
+
+
+class PosteriorCollapse:
+    """The report of VAEs; trials of other models in the same study are skipped."""
+
+    def predictions(self, view: StudyView) -> list[str]:
+        from hydra.utils import instantiate
+
+        from hwsweep.analysis.linear_vae import predict, predict_learned_variance, sentence
+        from hwsweep.analysis.spectrum import cached_spectrum
+        from hwsweep.data import DataError
+
+        vae = view.config.vae
+        if has_several_data(view) or {"vae.sigma2", "vae.likelihood", "vae.latent"} & set(view.axes):
+            return []  # the prediction needs one data set, one variance, one likelihood and one number of latents
+        if CONTEXT in view.axes or vae.get("context"):
+            return []  # it is of a decoder that sees z alone
+        values = view.axes.get(LAMBDA, (vae["lambda"],)) or ()
+        try:
+            splits = instantiate(view.config.dataset).splits(view.config.seed)
+        except DataError as error:
+            raise SystemExit(f"hwsweep: {error}") from None
+        spectrum = cached_spectrum(splits, splits.digest(), vae.latent, vae.likelihood)
+        n_pixels = splits.train["image"][0].numel()
+        sentences = []
+        for value in values:
+            if isinstance(value, int | float):
+                with suppress(ValueError):  # out of range: the trial itself refuses it, with the name of the key
+                    if vae.sigma2 == "learned":
+                        prediction = predict_learned_variance(spectrum, value, vae.latent, n_pixels)
+                    else:
+                        prediction = predict(spectrum, value, vae.sigma2, vae.latent)
+                    sentences.append(sentence(prediction, value))
+        return sentences
+
+    def answer(self, view: StudyView, general: list[str]) -> list[str]:
+        key = LAMBDA if LAMBDA in view.axes else CONTEXT
+        trials = series(view, key)
+        if not trials:
+            return general
+        point = point_title(trials[0], [other for other in view.axes if other != key])
+        if key == LAMBDA:
+            sentence = collapse_sentence([(name, list(group)) for name, group in groupby(trials, key=verdict)])
+        else:
+            sentence = context_sentence(trials, kl_weight(trials[0], view))
+        return [f"With {point}: {sentence}" if point else sentence, general[0]]
+
+    def sections(self, view: StudyView) -> list[Section]:
+        caption = "Predicted for a linear VAE from the training images, and measured on the test split"
+        return [
+            Section(ANSWER, sliders=image_sliders(view, FACTS)),
+            Section(COLLAPSE, tables=pairs_table(view, "predicted", caption)),
+            Section(CURVES),
+        ]
+
+    def figures(self) -> list[DrawFigures]:
+        return [draw_collapse, draw_montages, draw_curves]
+
+    def comparison(self, views: list[StudyView], folder: Path) -> Iterator[StudyFigure]:
+        from hwsweep.figures import rate_distortion
+
+        runs = [
+            numbers(trial, view, trial_title(trial, view))._replace(study=view.name)
+            for view in views
+            for trial in analysed_trials(view)
+        ]
+        # distortions compare under one likelihood only
+        for likelihood in dict.fromkeys(run.likelihood for run in runs):
+            alike = [run for run in runs if run.likelihood == likelihood]
+            if len({run.study for run in alike}) > 1:
+                info = rate_distortion.info(alike)
+                summary = "; ".join(
+                    f"{study}, {name}: rate {rate:.2f}, distortion {distortion:.1f} nats"
+                    for study, name, (rate, distortion) in zip(info.studies, info.titles, info.measured, strict=True)
+                )
+                path = folder / f"rate_distortion_{likelihood}.png"
+                caption = f"{title_of(rate_distortion)} {likelihood.capitalize()} likelihood."
+                yield save_figure(rate_distortion, info, path, COLLAPSE, caption, summary)
