@@ -37,15 +37,10 @@ def _series(view: StudyView, key: str) -> list[TrialView]:
     from hwsweep.figures import montage
 
     trials = [t for t in view.complete_trials if run_folder.figure_names(run_directory(t)) >= montage.NEEDS]
-    if not all(_is_number(trial.params.get(key)) for trial in trials):
+    if not trials or not all(_is_number(trial.params.get(key)) for trial in trials):
         return []
-    base = view.best_trial if view.best_trial in trials else next(iter(trials), None)
-    others = [other for other in view.axes if other != key]
-    by_value = {
-        float(trial.params[key]): trial
-        for trial in trials
-        if base is not None and all(trial.params.get(other) == base.params.get(other) for other in others)
-    }
+    base = view.best_trial if view.best_trial in trials else trials[0]
+    by_value = {float(trial.params[key]): trial for trial in view.trials_along(key, base) if trial in trials}
     return [by_value[value] for value in sorted(by_value)]
 
 

@@ -25,8 +25,7 @@ def series(view: StudyView, key: str) -> list[TrialView]:
     best = view.best_trial
     if best is None or key not in view.axes:
         return []
-    others = [other for other in view.axes if other != key]
-    trials = [t for t in view.complete_trials if all(t.params.get(o) == best.params.get(o) for o in others)]
+    trials = view.trials_along(key, best)
     is_series = len(trials) > 1 and all(verdict(t) and key in t.params for t in trials)
     return sorted(trials, key=lambda trial: float(trial.params[key])) if is_series else []
 

@@ -91,6 +91,11 @@ class StudyView(NamedTuple):
         """The trial with the best value; None where there are several objectives or no trial is complete."""
         return next(iter(self.ranked_trials), None)
 
+    def trials_along(self, key: str, base: TrialView) -> list[TrialView]:
+        """The complete trials that differ from `base` at most in this swept key, by number."""
+        others = [other for other in self.axes if other != key]
+        return [t for t in self.complete_trials if all(t.params.get(o) == base.params.get(o) for o in others)]
+
     @property
     def objective_names(self) -> list[str]:
         """The name of each value of a trial: as the configuration's `objective` says, else "value" or "objective 1"."""
