@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from hwsweep.analysis.bounds import mean_image_distortion
+from hwsweep.analysis.bounds import exact_distortion, mean_image_distortion
 from hwsweep.analysis.features import FeaturePlan, feature_network
 from hwsweep.analysis.posterior import encode
 from hwsweep.analysis.refinement import RefinementPlan
@@ -173,6 +173,9 @@ def test_the_mean_image_costs_what_a_model_of_it_costs(likelihood: str) -> None:
         log_var_limit=10.0,
     )
     assert mean_image_distortion(model, SPLITS) == pytest.approx(float(surprise.mean()), rel=1e-5)
+    # a decoder that gives the image itself leaves the entropy of its grey pixels, or no squared error
+    entropy = torch.distributions.Bernoulli(test).entropy().sum(1).mean() if likelihood == "bernoulli" else 0.0
+    assert exact_distortion(model, SPLITS.test["image"]) == pytest.approx(float(entropy), rel=1e-4)
 
 
 def cross_entropy(mean: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
