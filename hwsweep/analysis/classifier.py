@@ -56,6 +56,7 @@ def analyse(
     for prefix, labels in baselines.items():
         metrics[f"baseline/{prefix}accuracy"] = float(np.mean(labels == label))
         metrics[f"baseline/{prefix}macro_f1"] = macro_f1(label, labels)
+    metrics["baseline/majority_accuracy"] = _majority_share(label)
     if "key" in splits.test:
         metrics["test/key_share"] = key_share(splits.test, len(model.prefix))
     best = max(baselines.values(), key=lambda labels: float(np.mean(labels == label)))
@@ -69,6 +70,11 @@ def analyse(
 
 def _baseline(splits: Splits, plan: BaselinePlan) -> Int[np.ndarray, " m"]:
     return baseline_predictions(splits.texts["train"], splits.train["label"].numpy(), splits.texts["test"], plan)
+
+
+def _majority_share(label: Int[np.ndarray, " n"]) -> float:
+    """The accuracy of always predicting the most frequent class of these labels, from 1/classes to 1."""
+    return float(np.bincount(label).max()) / len(label)
 
 
 def _calibration(metrics: Mapping[str, float]) -> str:
@@ -92,8 +98,7 @@ def verdict(metrics: Mapping[str, float], comparison: Comparison, label: Int[np.
         comparison: the model with the better of the two baselines.
         label: of the test texts.
     """
-    accuracy, n_texts = metrics["test/accuracy"], len(label)
-    share = float(np.bincount(label).max()) / n_texts
+    accuracy, n_texts, share = metrics["test/accuracy"], len(label), _majority_share(label)
     correct = f"{accuracy:.1%} of {n_texts} test texts are classified correctly"
     if accuracy <= share + ERRORS * (share * (1 - share) / n_texts) ** 0.5:
         return Verdict("chance", f"chance: {correct}; always predicting the most frequent class gives {share:.1%}")

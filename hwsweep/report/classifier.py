@@ -15,6 +15,8 @@ from hwsweep.sweep.study.view import StudyView
 
 BASELINES = ("baseline/accuracy", "baseline/bigram_accuracy")
 """Accuracies of TF-IDF on words, and on words and pairs; a run is compared with the better one."""
+CHANCE = "baseline/majority_accuracy"
+"""The accuracy of always predicting the most frequent class."""
 
 
 class ClassifierStudy:
@@ -55,30 +57,42 @@ def draw_accuracy(view: StudyView) -> Iterator[StudyFigure]:
     if len(points) > 1:
         summary = f"{len(points)} trials from {min(points)[0]:.1%} to {max(points)[0]:.1%}."
         info, path = accuracy.info({"": points}), view.directory / "accuracy.png"
-        yield save_figure(accuracy, info, path, ANSWER, "Test accuracy of each trial, and of its baseline.", summary)
+        caption = "Test accuracy of each trial, of its baseline and of always predicting the most frequent class."
+        yield save_figure(accuracy, info, path, ANSWER, caption, summary)
 
 
-def _accuracies(view: StudyView) -> list[tuple[float, float]]:
-    """Accuracy of each trial and of its better baseline, NaN without one."""
+def _accuracies(view: StudyView) -> list[tuple[float, float, float]]:
+    """Accuracy of each trial, of its better baseline and of chance; NaN for what was not measured."""
     metrics = [trial.metrics for trial in view.complete_trials if "test/accuracy" in trial.metrics]
-    return [(m["test/accuracy"], max((m[key] for key in BASELINES if key in m), default=math.nan)) for m in metrics]
+    return [
+        (m["test/accuracy"], max((m[key] for key in BASELINES if key in m), default=math.nan), m.get(CHANCE, math.nan))
+        for m in metrics
+    ]
 
 
 def _against_baseline(view: StudyView) -> list[str]:
-    """Whether any trial beats chance and the baseline, by the verdicts of the runs; nothing without verdicts."""
+    """How many trials beat the baseline and how many chance, by the verdicts of the runs; nothing without verdicts."""
     trials = [trial for trial in view.complete_trials if verdict(trial) and "test/accuracy" in trial.metrics]
     if not trials:
         return []
-    better = sum(verdict(trial) == "above baseline" for trial in trials)
-    if all(verdict(trial) == "chance" for trial in trials):
-        start = "No trial beats chance"
-    elif not better:
-        start = "No trial beats the baseline"
-    else:
-        start = f"{better} of {count(len(trials), 'finished trial')} {'beats' if better == 1 else 'beat'} the baseline"
-    own = _range([trial.metrics["test/accuracy"] for trial in trials])
-    baseline = _range([max(trial.metrics.get(key, 0.0) for key in BASELINES) for trial in trials])
-    return [f"{start}: test accuracy {own}, logistic regression on TF-IDF {baseline}."]
+    above_baseline = sum(verdict(trial) == "above baseline" for trial in trials)
+    above_chance = sum(verdict(trial) != "chance" for trial in trials)
+    start = "No trial beats chance"
+    if above_chance:  # else the baseline is out of question
+        start = f"{_beat(above_baseline, count(len(trials), 'finished trial'))} the baseline"
+        start += f", and {_beat(above_chance, str(len(trials)))} chance"
+    levels = {
+        "test accuracy": [trial.metrics["test/accuracy"] for trial in trials],
+        "logistic regression on TF-IDF": [max(trial.metrics.get(key, 0.0) for key in BASELINES) for trial in trials],
+        "chance (always the most frequent class)": [t.metrics[CHANCE] for t in trials if CHANCE in t.metrics],
+    }
+    numbers = ", ".join(f"{name} {_range(shares)}" for name, shares in levels.items() if shares)
+    return [f"{start}: {numbers}."]
+
+
+def _beat(n: int, trials: str) -> str:
+    """ "2 of 3 finished trials beat"."""
+    return f"{n} of {trials} {'beats' if n == 1 else 'beat'}" if n else "No trial beats"
 
 
 def _range(shares: list[float]) -> str:

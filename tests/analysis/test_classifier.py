@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 
 import numpy as np
@@ -81,6 +82,11 @@ def test_a_model_that_names_one_class_is_at_chance_though_the_words_tell_the_cla
     bias = float(silent.classify.bias.detach().softmax(0).max())  # its confidence is the same for every text
     assert found.metrics["test/overconfidence"] == pytest.approx(bias - found.metrics["test/accuracy"], rel=1e-5)
     assert found.metrics["test/ece"] == pytest.approx(abs(found.metrics["test/overconfidence"]))
+
+
+def test_chance_is_the_share_of_the_most_frequent_class_of_the_test_texts() -> None:
+    (_, n_texts), *_ = Counter(splits().test["label"].tolist()).most_common()
+    assert analysis_of_model().metrics["baseline/majority_accuracy"] == n_texts / len(splits().test["label"])
 
 
 def test_names_of_classes_are_parts_of_keys() -> None:

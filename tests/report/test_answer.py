@@ -73,19 +73,27 @@ def test_the_answer_about_classifiers_ends_with_the_verdict_on_the_best_one(tmp_
     ("verdicts", "accuracies", "sentence"),
     [
         (["chance", "chance"], [0.24, 0.27], "No trial beats chance: test accuracy 24.0% to 27.0%, "),
-        (["chance", "below baseline"], [0.25, 0.5], "No trial beats the baseline: test accuracy 25.0% to 50.0%, "),
-        (["at baseline"], [0.69], "No trial beats the baseline: test accuracy 69.0%, "),
+        (
+            ["chance", "below baseline"],
+            [0.25, 0.5],
+            "No trial beats the baseline, and 1 of 2 beats chance: test accuracy 25.0% to 50.0%, ",
+        ),
+        (["at baseline"], [0.69], "No trial beats the baseline, and 1 of 1 beats chance: test accuracy 69.0%, "),
         (
             ["above baseline", "at baseline"],
             [0.9, 0.7],
-            "1 of 2 finished trials beats the baseline: test accuracy 70.0% to 90.0%, ",
+            "1 of 2 finished trials beats the baseline, and 2 of 2 beat chance: test accuracy 70.0% to 90.0%, ",
         ),
         (
             ["above baseline", "above baseline", "chance"],
             [0.9, 0.7, 0.25],
-            "2 of 3 finished trials beat the baseline: test accuracy 25.0% to 90.0%, ",
+            "2 of 3 finished trials beat the baseline, and 2 of 3 beat chance: test accuracy 25.0% to 90.0%, ",
         ),
-        (["above baseline"], [0.9], "1 of 1 finished trial beats the baseline: test accuracy 90.0%, "),
+        (
+            ["above baseline"],
+            [0.9],
+            "1 of 1 finished trial beats the baseline, and 1 of 1 beats chance: test accuracy 90.0%, ",
+        ),
     ],
 )
 def test_the_first_sentence_about_classifiers_is_whether_any_beats_chance_and_the_baseline(
@@ -94,12 +102,11 @@ def test_the_first_sentence_about_classifiers_is_whether_any_beats_chance_and_th
     trials = []
     for n, (name, accuracy) in enumerate(zip(verdicts, accuracies, strict=True)):
         each = with_verdict(trial(tmp_path, n, n), name, accuracy=accuracy)
-        trials.append(
-            each._replace(metrics=each.metrics | {"baseline/accuracy": 0.6, "baseline/bigram_accuracy": 0.69})
-        )
+        levels = {"accuracy": 0.6, "bigram_accuracy": 0.69, "majority_accuracy": 0.254}
+        trials.append(each._replace(metrics=each.metrics | {f"baseline/{key}": level for key, level in levels.items()}))
     view = study(tmp_path, *trials)
     first, *others = ClassifierStudy().answer(view, answer(view, {}))
-    assert first == sentence + "logistic regression on TF-IDF 69.0%."
+    assert first == sentence + ("logistic regression on TF-IDF 69.0%, chance (always the most frequent class) 25.4%.")
     assert others[:2] == answer(view, {})
 
 
