@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from hwsweep import conf_path
+from hwsweep.hydra_versions import compose_conf, version_base, without_whitelist_warnings
 from hwsweep.signals import Interrupted, end_on_signals, exit_on_signals
 from hwsweep.startup import quick_exit, raise_gc_threshold, restore_gc_threshold
 
@@ -26,7 +27,8 @@ def main() -> None:
     """Let Hydra read the command line and train, or sweep."""
     import hydra
 
-    hydra.main(config_path=str(conf_path()), config_name="config", version_base="1.3")(train)()
+    with without_whitelist_warnings():
+        hydra.main(config_path=str(conf_path()), config_name="config", **version_base())(train)()
 
 
 def train(cfg: DictConfig) -> float | tuple[float, ...]:
@@ -91,14 +93,11 @@ def _did_you_mean(error: BaseException | None) -> str:
         or "did you mean" in message
     ):
         return ""
-    from hydra import compose, initialize_config_dir
-
     from hwsweep.sweep.hydra_internals import did_you_mean
 
     groups = ("model=", "dataset=", "experiment=", "optimizer=", "schedule=", "kl=")
     choices = [argument for argument in sys.argv[1:] if argument.startswith(groups)]
-    with initialize_config_dir(str(conf_path()), version_base="1.3"):
-        return did_you_mean(error, compose("config", choices, return_hydra_config=True))
+    return did_you_mean(error, compose_conf("config", choices, return_hydra_config=True))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import torch
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch import nn
@@ -21,6 +20,7 @@ from torch import nn
 from hwsweep.analysis import Analysis
 from hwsweep.argument_checks import check_settings, check_type, is_object, parameter_types
 from hwsweep.data import Dataset, Lexicon, Splits
+from hwsweep.hydra_versions import instantiate
 from hwsweep.models import Model
 from hwsweep.models.embedding import RowParameter
 from hwsweep.sweep.hydra_internals import environment_as_written

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from hwsweep import run_folder
@@ -27,6 +26,7 @@ from hwsweep.build import (
 )
 from hwsweep.data import Dataset, Splits
 from hwsweep.figures import Trained, drawing
+from hwsweep.hydra_versions import instantiate
 from hwsweep.models import Model
 from hwsweep.sweep.config_snapshot import mask_run_config
 from hwsweep.sweep.trial import TrialPruned, current_trial

@@ -146,11 +146,12 @@ def _print_tokens(text: str) -> int:
     """Print the tokens of the text by each tokenizer of conf, side by side, and their numbers."""
     from itertools import zip_longest
 
-    from hydra.utils import instantiate
     from omegaconf import OmegaConf
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from hwsweep.hydra_versions import instantiate
 
     files = sorted((conf_path() / "tokenizer").glob("*.yaml"))
     tokens = [instantiate(OmegaConf.load(file))(text) for file in files]
@@ -165,13 +166,12 @@ def _print_tokens(text: str) -> int:
 
 def _load(name: str) -> DatasetInFiles | WordVectors | str | None:
     """The data set; or what the user must give first, as a command; or None if it is generated."""
-    from hydra import compose, initialize_config_dir
-    from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
+    from hwsweep.hydra_versions import compose_conf, instantiate
+
     group = next(group for group in GROUPS if (conf_path() / group / f"{name}.yaml").exists())
-    with initialize_config_dir(str(conf_path()), version_base="1.3"):
-        config = compose(f"{group}/{name}")[group]
+    config = compose_conf(f"{group}/{name}")[group]
     if OmegaConf.is_missing(config, "path"):
         model = "model=transformer " if "tokenizer" in config else ""
         return f"python -m hwsweep {model}dataset={name} dataset.path=/path/of/your/data"

@@ -82,7 +82,9 @@ def model_study(view: StudyView) -> ModelStudy:
     Raises:
         SweepError: it names something else.
     """
-    from hydra.utils import get_class, instantiate
+    from hydra.utils import get_class
+
+    from hwsweep.hydra_versions import instantiate
 
     node = view.config.get("study")
     if node is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from hwsweep import conf_path, run_folder
+from hwsweep import run_folder
 from hwsweep.files import without_passwords
 from hwsweep.tracking.reading import LoggedRun, download, read_run
 
@@ -93,15 +93,15 @@ def _set_threads(number: str) -> None:
 
 def _config(before: LoggedRun, store: Store, uri: str, folder: Path) -> DictConfig:
     """The run's config as it was logged, with Hydra's record of a run in `folder`; all epochs are trained anew."""
-    from hydra import compose, initialize_config_dir
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig, OmegaConf
+
+    from hwsweep.hydra_versions import compose_conf
 
     with TemporaryDirectory() as temporary:
         cfg = OmegaConf.load(download(store, before.id, "config.yaml", Path(temporary)))
     assert isinstance(cfg, DictConfig)
-    with initialize_config_dir(str(conf_path()), version_base="1.3"):
-        hydra = compose("config", return_hydra_config=True)
+    hydra = compose_conf("config", return_hydra_config=True)
     hydra.hydra.runtime.output_dir = str(folder)
     hydra.hydra.job.override_dirname = f"again: {before.name}"
     HydraConfig.instance().set_config(hydra)

@@ -86,7 +86,7 @@ class StoredRun:
             SweepError: another program made the run.
             DataError: the data set is missing or damaged.
         """
-        from hydra.utils import instantiate
+        from hwsweep.hydra_versions import instantiate
 
         config = self._own_config()
         splits: Splits = instantiate(config.dataset).splits(config.seed)

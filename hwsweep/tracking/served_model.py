@@ -19,11 +19,11 @@ class ServedModel(UntypedPythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Rebuild the model from the artifacts `config`, `weights` and, of texts, `lexicon`."""
-        from hydra.utils import instantiate
         from omegaconf import DictConfig, OmegaConf
 
         from hwsweep.build import load_model
         from hwsweep.data import Lexicon
+        from hwsweep.hydra_versions import instantiate
 
         config = OmegaConf.load(context.artifacts["config"])
         assert isinstance(config, DictConfig)

@@ -39,11 +39,10 @@ class PosteriorCollapse:
     """The report of VAEs; trials of other models in the same study are skipped."""
 
     def predictions(self, view: StudyView) -> list[str]:
-        from hydra.utils import instantiate
-
         from hwsweep.analysis.linear_vae import predict, predict_learned_variance, sentence
         from hwsweep.analysis.spectrum import cached_spectrum
         from hwsweep.data import DataError
+        from hwsweep.hydra_versions import instantiate
 
         vae = view.config.vae
         if has_several_data(view) or {"vae.sigma2", "vae.likelihood", "vae.latent"} & set(view.axes):
