@@ -19,7 +19,7 @@ from hwsweep.report.html.page import Cell, Page, Section, Table
 from hwsweep.report.html.render import render
 from hwsweep.report.model_study import ANSWER, ModelStudy, StudyFigure, model_study
 from hwsweep.report.naming import states_text
-from hwsweep.report.study_figures import attempt
+from hwsweep.report.study_figures import attempt, draw_joint_search
 from hwsweep.report.tables import trials_table
 from hwsweep.report.write import PAGE
 from hwsweep.sweep.config_snapshot import plain_config
@@ -130,7 +130,8 @@ def _joint_figures(
     views: list[StudyView], models: list[ModelStudy], folder: Path
 ) -> tuple[list[StudyFigure], list[str]]:
     """The figures that show several studies, each kind of model drawing its own, and what could not be drawn."""
-    attempts = [attempt(model.comparison, views, folder) for model in {type(model): model for model in models}.values()]
+    draws = [model.comparison for model in {type(model): model for model in models}.values()]
+    attempts = [attempt(draw, views, folder) for draw in (*draws, draw_joint_search)]
     return [figure for figures, _ in attempts for figure in figures], [text for _, texts in attempts for text in texts]
 
 

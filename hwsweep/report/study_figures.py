@@ -65,7 +65,7 @@ def attempt(draw: Callable[..., Iterator[StudyFigure]], *arguments: Any) -> tupl
 
 def draw_search(view: StudyView) -> Iterator[StudyFigure]:
     """The figures that every search has, as far as they have something to show; none for a grid of a few points."""
-    if len(view.trials) < MIN_GRID and None not in view.axes.values():
+    if not is_search(view):
         return
     from hwsweep.figures import timeline
     from hwsweep.report.search.pictures import draw_by_optuna
@@ -80,6 +80,18 @@ def draw_search(view: StudyView) -> Iterator[StudyFigure]:
     if len(runs) > 1:
         info, path = timeline.info(runs), view.directory / "search_timeline.png"
         yield save_figure(timeline, info, path, SEARCH, title_of(timeline), f"{timeline.summary(info)}.")
+
+
+def draw_joint_search(views: list[StudyView], folder: Path) -> Iterator[StudyFigure]:
+    """The figures of several searches together, drawn into `folder`."""
+    from hwsweep.report.search.pictures import draw_joint
+
+    yield from draw_joint([view for view in views if is_search(view)], folder)
+
+
+def is_search(view: StudyView) -> bool:
+    """Whether the study is more than a grid of a few points."""
+    return len(view.trials) >= MIN_GRID or None in view.axes.values()
 
 
 def save_figure(figure: ModuleType, info: Any, path: Path, section: str, caption: str, summary: str) -> StudyFigure:

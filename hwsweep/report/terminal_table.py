@@ -6,13 +6,15 @@ from rich.console import Console
 
 from hwsweep.report.naming import number_text, short_name, value_text, verdict
 from hwsweep.sweep.study.view import StudyView, TrialView
-from hwsweep.sweep.table import Column, print_columns
+from hwsweep.sweep.table import Column, heading, print_columns
 
 MAX_ROWS = 200
 
 
 def print_table(view: StudyView, console: Console) -> None:
-    """Print one row per trial: swept values, the metrics of conf's `table`, verdict, seconds, run id or failure.
+    """Print one row per trial: swept values, objectives, the metrics of conf's `table`, verdict, seconds, run id.
+
+    A failed trial has its failure in the place of the run id.
 
     Of a long study the table shows the best trials, by number.
     """
@@ -22,7 +24,8 @@ def print_table(view: StudyView, console: Console) -> None:
             Column(short_name(key), [value_text(trial.params.get(key, "-")) for trial in rows], "shorten")
             for key in view.axes
         ),
-        *(_metric_column(name, rows, _decimals(view, name)) for name in view.config.table),
+        *(_objective_column(name, rows, index) for index, name in enumerate(view.objective_names)),
+        *(_metric_column(name, rows) for name in view.config.table if name not in view.objective_names),
         Column("verdict", [verdict(trial) or "-" for trial in rows]),
         Column("seconds", [f"{trial.seconds:.1f}" for trial in rows]),
         Column("run id", [_run_id_or_failure(trial) for trial in rows], "fold"),
@@ -34,11 +37,22 @@ def print_table(view: StudyView, console: Console) -> None:
         console.print(note, highlight=False)
 
 
-def _metric_column(name: str, rows: list[TrialView], decimals: int) -> Column:
-    metrics = [trial.metrics.get(name) for trial in rows]
+def _objective_column(name: str, rows: list[TrialView], index: int) -> Column:
+    numbers = _number_texts([trial.values[index] if trial.values else None for trial in rows])
+    errors = [f" ± {trial.errors[index]:.2g}" if trial.errors else "" for trial in rows]
+    return Column(heading(name), list(map(str.__add__, numbers, errors)))
+
+
+def _metric_column(name: str, rows: list[TrialView]) -> Column:
     loose = [" (loose)" * bool(trial.metrics.get(f"{name}_loose")) for trial in rows]  # a bound that k could lower
-    numbers = ["-" if value is None else number_text(value, decimals) for value in metrics]
-    return Column(name.replace("/", "/\n"), list(map(str.__add__, numbers, loose)))
+    numbers = _number_texts([trial.metrics.get(name) for trial in rows])
+    return Column(heading(name), list(map(str.__add__, numbers, loose)))
+
+
+def _number_texts(values: list[float | None]) -> list[str]:
+    """Numbers with two decimals; with four where none exceeds 1, as of accuracies; a dash for None."""
+    decimals = 2 if any(value is not None and abs(value) > 1 for value in values) else 4
+    return ["-" if value is None else number_text(value, decimals) for value in values]
 
 
 def _rows(view: StudyView) -> list[TrialView]:
@@ -47,11 +61,6 @@ def _rows(view: StudyView) -> list[TrialView]:
         return view.trials
     best = sorted(view.ranked_trials[:MAX_ROWS], key=lambda trial: trial.number)
     return best if len(view.directions) == 1 else view.trials[-MAX_ROWS:]
-
-
-def _decimals(view: StudyView, metric: str) -> int:
-    """Two; four for a metric that never exceeds 1, such as accuracy."""
-    return 2 if any(abs(trial.metrics.get(metric, 0)) > 1 for trial in view.trials) else 4
 
 
 def _run_id_or_failure(trial: TrialView) -> str:

@@ -60,7 +60,7 @@ def print_table(view: StudyView) -> None:
     columns = [
         Column("trial", [str(trial.number) for trial in latest]),
         *(Column(key, [_cell(trial.params.get(key, "")) for trial in latest], "shorten") for key in keys),
-        Column("value", [_values(trial) for trial in latest]),
+        Column(", ".join(map(heading, view.objective_names)), [_values(trial) for trial in latest]),
         Column("state", [trial.failure["reason"] if trial.failure else trial.state for trial in latest]),
         Column("seconds", [f"{trial.seconds:.1f}" for trial in latest]),
     ]
@@ -70,8 +70,14 @@ def print_table(view: StudyView) -> None:
     for trial in latest:
         if trial.failure:
             console.print(f"trial {trial.number}: {trial.failure['message']}", soft_wrap=True)
-            console.print(f"  again: {shlex.join(trial.command)}", soft_wrap=True)
+            if trial.command:
+                console.print(f"  again: {shlex.join(trial.command)}", soft_wrap=True)
     print(view.directory, flush=True)
+
+
+def heading(name: str) -> str:
+    """The name of a metric in two lines, "valid/" and "neg_elbo": a column is as wide as its numbers."""
+    return name.replace("/", "/\n")
 
 
 def print_columns(console: Console, columns: Sequence[Column], title: str | None = None) -> None:

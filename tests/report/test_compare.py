@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
+from optuna_studies import searched, view_of
 from planted_studies import failed, study, trial
 from stored_studies import leave_study
 
@@ -15,6 +19,7 @@ from hwsweep.report.classifier import ClassifierStudy
 from hwsweep.report.compare import changes_table, compare, joint_table, write_comparison
 from hwsweep.report.difference import differences
 from hwsweep.report.html.page import Cell
+from hwsweep.report.study_figures import draw_joint_search
 from hwsweep.sweep.study.stored_view import stored_view
 from hwsweep.sweep.study.view import StudyView
 
@@ -131,3 +136,48 @@ def test_two_studies_of_one_name_are_told_apart_by_their_folders(tmp_path: Path)
     assert "<title>Studies a and b</title>" in html and html.count("data-row=") == 10
     (data,) = re.findall(r'<script type="application/json" class="differences">(.*?)</script>', html)
     assert json.loads(data)["names"][::5] == ["a, trial 0", "b, trial 0"]
+
+
+def quadratic(centre: float, n_trials: int, name: str, objective: str = "valid/loss") -> StudyView:
+    """A search for the minimum of (x - centre) squared."""
+    found = searched(lambda each: (each.suggest_float("x", 0, 1) - centre) ** 2, n_trials)
+    return view_of(found, objective)._replace(name=name)
+
+
+def test_searches_with_one_objective_share_their_history_and_their_distribution_function(tmp_path: Path) -> None:
+    views = [quadratic(0.5, 12, "a"), quadratic(0.9, 7, "b"), quadratic(0.1, 9, "c", "valid/error")]
+    history, edf = draw_joint_search(views, tmp_path)
+    assert [figure.path.name for figure in (history, edf)] == [
+        "search_history_valid_loss.png",
+        "search_edf_valid_loss.png",
+    ]
+    values = {view.name: [trial.values[0] for trial in view.trials] for view in views[:2]}
+    for name, numbers in values.items():
+        assert f"{name}: {len(numbers)} trials, at best {min(numbers):.5g}" in history.alt
+    traces = json.loads(gzip.decompress(edf.chart))["traces"]
+    for trace in traces:  # numpy's own count of the values up to each place
+        x, y = (np.frombuffer(base64.b64decode(trace[axis]["bdata"]), trace[axis]["dtype"]) for axis in "xy")
+        np.testing.assert_allclose(y, [np.mean(np.array(values[trace["name"]]) <= place) for place in x])
+    assert [trace["name"] for trace in traces] == ["a", "b"]
+    points = json.loads(gzip.decompress(history.chart))["traces"]
+    assert [each["y"] for each in points if each["mode"] == "markers" and each["y"]] == list(values.values())
+
+
+def test_figures_of_searches_on_different_data_say_that_values_may_not_compare(tmp_path: Path) -> None:
+    views = [quadratic(0.5, 5, "a"), quadratic(0.9, 5, "b")]
+    for view, data in zip(views, ("faces", "digits"), strict=True):
+        view.config.dataset = {"name": data}
+    assert all("different data" in figure.caption for figure in draw_joint_search(views, tmp_path))
+    views[0].config.dataset = {"name": "digits"}
+    assert not any("different data" in figure.caption for figure in draw_joint_search(views, tmp_path))
+
+
+def test_one_search_alone_and_grids_of_a_few_points_have_no_joint_history(tmp_path: Path) -> None:
+    grid = view_of(searched(lambda each: each.suggest_categorical("x", [1.0, 2.0]), 2), "valid/loss")
+    assert list(draw_joint_search([quadratic(0.5, 5, "a"), grid._replace(name="b")], tmp_path)) == []
+
+
+def test_the_example_of_a_filter_compares_a_column_of_numbers_and_some_rows_pass(tmp_path: Path) -> None:
+    views = two(tmp_path)
+    views.append(study(tmp_path / "c", *(trial(tmp_path / "c", n, n) for n in range(4)), name="c"))
+    assert joint_table(views).example == "lambda < 1"  # of 0, 1, 0, 1, 2, 3; the second column has the studies' names

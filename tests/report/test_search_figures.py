@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import json
 import random
 import re
 import time
@@ -16,8 +19,13 @@ from matplotlib import pyplot
 from optuna.trial import Trial
 from optuna_studies import bowl, searched, view_of
 from PIL import Image
+from rich.console import Console
 
+from hwsweep.report.answer import answer, question
 from hwsweep.report.study_figures import SEARCH, draw_search
+from hwsweep.report.tables import trials_table
+from hwsweep.report.terminal_table import print_table
+from hwsweep.report.write import results_csv
 from hwsweep.sweep.study.view import StudyView
 
 ONE_OBJECTIVE = [
@@ -122,6 +130,29 @@ def test_the_numbers_are_optunas(study: optuna.Study, tmp_path: Path) -> None:
     listed = ", ".join(f"{last_part[key]} {share:.0%}" for key, share in shares.items())
     assert f"{listed}; estimated from {len(complete)} trials." in found["importances"]
     assert f"valid/loss of 59 trials by step, {n_pruned} of them pruned." in found["intermediate"]
+
+
+@pytest.mark.parametrize("name", ["valid/neg_elbo", "valid/mutual_information_per_unit"])
+def test_an_objective_has_one_name_in_sentence_tables_files_and_axes(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = view_of(searched(swept, 6), name)._replace(directory=tmp_path)
+    view.config.table = []
+    labels: list[str] = []
+
+    def read_labels(path: Path) -> None:
+        labels.extend(axis.get_label_text() for panel in pyplot.gcf().axes for axis in (panel.xaxis, panel.yaxis))
+
+    monkeypatch.setattr("hwsweep.report.search.pictures.save_current", read_labels)
+    charts = [json.loads(gzip.decompress(each.chart))["layout"] for each in draw_search(view) if each.chart]
+    assert labels.count(name) == 3  # history, slices, edf
+    assert sum(f'"text": "{name}"' in json.dumps(layout) for layout in charts) == 3
+    assert f"{name} (lower is better)" in question(view) and f": {name} = 1" in answer(view, {})[0]
+    assert name in trials_table(view).columns and name in results_csv(view).splitlines()[0].split(",")
+    console = Console(file=io.StringIO(), width=200)
+    print_table(view, console)
+    group, quantity = (line.split() for line in console.file.getvalue().splitlines()[2:4])  # type: ignore[attr-defined]
+    assert f"{group[0]}{quantity[1]}" == name
 
 
 def test_the_best_of_a_maximised_objective_is_the_highest(tmp_path: Path) -> None:

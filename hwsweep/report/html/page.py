@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,6 +47,15 @@ class Table:
     """Whether the reader can filter the rows and hide columns."""
     differences: dict[str, Any] = field(default_factory=dict)
     """What differs between its rows, then its failed trials, as `report.difference` gives it."""
+
+    @property
+    def example(self) -> str:
+        """A filter that about half of the rows pass: "lambda < 1"; of the first column of numbers after the trials'."""
+        for name, *cells in zip(self.columns[1:], *(row[1:] for row in self.rows), strict=True):
+            numbers = sorted(cell.number for cell in cells if cell.number is not None and math.isfinite(cell.number))
+            if numbers and numbers[0] < numbers[-1] and not re.search(r"[\s<>=!]", name):
+                return f"{name} < {numbers[(len(numbers) + 1) // 2]:.3g}"
+        return f"{self.columns[0]} < {len(self.rows)}"
 
 
 @dataclass(frozen=True)

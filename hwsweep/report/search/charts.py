@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from optuna import Study, visualization
 from optuna.trial import FrozenTrial
 
-from hwsweep.figures.drawing import GREY
+from hwsweep.figures.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION
 from hwsweep.figures.timeline import COLOURS
 from hwsweep.files import without_passwords
 from hwsweep.report.naming import value_text, verdict
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from optuna.importance import BaseImportanceEvaluator
 
 _STATES = {"FAIL": "failed"}  # Optuna's name -> the page's, where it is not the same in lower case
+SERIES = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE)
+"""Colours of studies."""
 _MATRIX_HEIGHT = 600  # pixels
 _NUMBER = re.compile(r'Trial #(\d+)|"number": (\d+)')  # in Optuna's own hover texts
 Colour = tuple[Callable[[FrozenTrial], float] | None, str]
@@ -144,6 +146,29 @@ def pareto(search: SearchData, names: list[str], targets: Callable[[FrozenTrial]
     else:
         figure.update_layout(height=_MATRIX_HEIGHT)
     return _packed(figure, search)
+
+
+def joint_history(searches: list[SearchData], y_scale: str) -> bytes:
+    """The value of every trial and the best so far, of each study; a study has one colour."""
+    studies, objective = [each.points for each in searches], searches[0].objectives[0]
+    figure = visualization.plot_optimization_history(studies, target_name=objective)
+    shown = [trace for trace in figure.data if trace.showlegend is not False]
+    for index, (points, best) in enumerate(zip(shown[::2], shown[1::2], strict=True)):
+        colour = SERIES[index % len(SERIES)]
+        points.update(marker_color=colour, hovertemplate="trial %{x}: %{y:.5g}")
+        best.update(line={"color": colour, "shape": "hv"}, hoverinfo="skip")
+    figure.update_yaxes(type=y_scale)
+    return _packed(figure, searches[0])
+
+
+def joint_edf(searches: list[SearchData], x_scale: str) -> bytes:
+    """The share of trials up to each value, of each study."""
+    figure = visualization.plot_edf([each.study for each in searches], target_name=searches[0].objectives[0])
+    for index, line in enumerate(figure.data):
+        line.update(line_color=SERIES[index % len(SERIES)], hovertemplate="%{y:.0%} up to %{x:.5g}")
+    figure.update_xaxes(type=x_scale)
+    figure.update_yaxes(title_text="share of the trials")
+    return _packed(figure, searches[0])
 
 
 def _packed(figure: Any, search: SearchData) -> bytes:

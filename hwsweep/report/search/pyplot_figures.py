@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -26,8 +26,19 @@ _SETTINGS: dict[Any, Any] = {
     "axes.grid": False,
     "lines.markersize": 5,
 }
-_LONGEST = 20  # characters of a name beside an axis
+_LONGEST = 20  # characters of the name of a parameter, or of its value, beside an axis
+_LONGEST_OBJECTIVE = 48  # characters of its name: fit an axis of four inches
 _SPIKE = 20.0  # times the median; a linear axis would show nothing but the spike
+
+
+class Caption(NamedTuple):
+    """The words that belong to the figure that pyplot holds at the moment, and the same figure for the browser."""
+
+    name: str
+    caption: str
+    summary: str
+    """The numbers in the figure, for readers who cannot see it."""
+    chart: bytes
 
 
 @contextmanager
@@ -77,11 +88,16 @@ def break_row(panels: Sequence[Axes], y_label: str) -> None:
     pyplot.gcf().set_size_inches(_WIDTH, 0.5 + 2.5 * n_rows)
 
 
-def label(text: str) -> str:
+def label(text: str, longest: int = _LONGEST) -> str:
     """The text for Matplotlib: dollar signs begin no formula, and the middle of a long text is left out."""
-    if len(text) > _LONGEST:
-        text = f"{text[: _LONGEST // 2]}…{text[1 - _LONGEST // 2 :]}"
+    if len(text) > longest:
+        text = f"{text[: longest // 2]}…{text[1 - longest // 2 :]}"
     return text.replace("$", r"\$")
+
+
+def objective_label(name: str) -> str:
+    """The name of an objective along an axis, which has space for the same name that the tables have."""
+    return label(name, _LONGEST_OBJECTIVE)
 
 
 def scale(values: Sequence[float]) -> str:

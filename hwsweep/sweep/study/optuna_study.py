@@ -30,7 +30,7 @@ def optuna_study(view: StudyView, names: Mapping[str, str] | None = None) -> Stu
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     directions = [optuna.study.StudyDirection[direction.upper()] for direction in view.directions]
-    study = optuna.create_study(storage=optuna.storages.InMemoryStorage(), directions=directions)
+    study = optuna.create_study(storage=optuna.storages.InMemoryStorage(), study_name=view.name, directions=directions)
     study.add_trials(_optuna_trial(trial, names or {}) for trial in view.trials)
     return study
 
