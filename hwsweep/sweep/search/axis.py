@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep, Transformer
@@ -27,6 +27,12 @@ class Axis(NamedTuple):
     """Between the values of a range; None for any other list and for an interval."""
     log: bool = False
     integer: bool = False
+
+    def widened(self, values: Sequence[Value]) -> Axis:
+        """The axis with these values at the end of its list; it is no range then."""
+        if not values:
+            return self
+        return Axis(self.key, (*(self.values or ()), *values))
 
 
 def parse_axis(override: Override, rng: random.Random, max_values: int | None) -> Axis:

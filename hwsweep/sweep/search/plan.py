@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from hwsweep.sweep.search.space import Point, Space
+from hwsweep.sweep.trial import Value
 
 
 class SearchPlan(NamedTuple):
@@ -26,6 +27,8 @@ class SearchPlan(NamedTuple):
     """The largest number of finished trials that a sampler looks at; None for all."""
     max_points: int | None
     """The largest number of points that are listed; None for any number."""
+    start: Sequence[Point] = ()
+    """The values of the first points, in whole or in part; a sampler chooses those that are missing."""
 
     @property
     def is_finite(self) -> bool:
@@ -49,3 +52,26 @@ class SearchPlan(NamedTuple):
         indices = {index for index, _ in refused}
         points = [point for index, point in enumerate(self.points or []) if index not in indices]
         return self._replace(points=points, total=min(self.total, len(points)))
+
+    def widened(self, additions: Iterable[Mapping[str, Sequence[Value]]]) -> SearchPlan:
+        """The plan with further values on finite axes. The new points of a grid follow the old ones.
+
+        Args:
+            additions: the new values by key, in the order in which users have added them.
+        """
+        plan = self
+        for addition in additions:
+            space = plan.space.widened(addition)
+            plan = plan._replace(space=space)
+            if plan.points is not None:
+                points = [point for point in space.points() if any(point.get(key) in addition[key] for key in addition)]
+                total = plan.total if plan.total < len(plan.points) else len(plan.points) + len(points)
+                plan = plan._replace(points=[*plan.points, *points], total=total)
+        return plan
+
+    def with_total(self, n_trials: int | None) -> SearchPlan:
+        """The plan with this number of trials, as far as it has so many points; None keeps the number."""
+        if n_trials is None:
+            return self
+        points = self.all_points()
+        return self._replace(total=n_trials if points is None else min(n_trials, len(points)))

@@ -6,7 +6,7 @@ import functools
 import itertools
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from hydra.core.config_loader import ConfigLoader
@@ -83,9 +83,9 @@ class Space(NamedTuple):
         lists = {axis.key: axis.values or () for axis in self.axes}
         whole = dict(values)
         for first, *others in self.zip:
-            if first in values:
+            if values.get(first) in lists[first]:  # else a user gives all of them
                 row = lists[first].index(values[first])
-                whole.update({key: lists[key][row] for key in others})
+                whole |= {key: lists[key][row] for key in others if key not in values}
         ordered = {key: whole[key] for key in lists if key in whole}
         return {key: value for key, value in ordered.items() if self.is_swept(key, ordered)}
 
@@ -93,6 +93,10 @@ class Space(NamedTuple):
         """The point of a trial with these parameters; those that a custom search space added come last."""
         point = self.point(params)
         return {**point, **{key: value for key, value in params.items() if key not in point}}
+
+    def widened(self, additions: Mapping[str, Sequence[Value]]) -> Space:
+        """The space with these further values, by key, at the end of its lists."""
+        return self._replace(axes=[axis.widened(additions.get(axis.key, ())) for axis in self.axes])
 
     def overrides(self, point: Point) -> list[str]:
         """The override strings of one trial, fixed ones first."""

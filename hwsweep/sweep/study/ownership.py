@@ -9,6 +9,7 @@ from typing import Protocol
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.orphans import kill_orphans
 from hwsweep.sweep.proposals import NumberedPoint, Proposals
+from hwsweep.sweep.study.locks import has_turns, turn_lock
 
 
 class Ownership(Protocol):
@@ -47,14 +48,40 @@ class Ownership(Protocol):
         """
 
 
+def take_next(proposals: Proposals, directory: Path, attributes: dict[str, str]) -> NumberedPoint | None:
+    """The next trial, running in the storage from now on: one that waits, one that is promoted, or a new one; None if
+    none may start.
+
+    It is called in the study's turn. Trials that a user asks to stop end here, unless they run. So do paused trials
+    once nothing can promote them.
+
+    Args:
+        attributes: what is stored with the trial.
+
+    Raises:
+        SweepError: the folder of a new trial exists already.
+    """
+    store = proposals.store
+    store.end_stopped()
+    if store.is_held():
+        return None
+    for number in store.waiting() or proposals.promoted():
+        for key, value in attributes.items():  # the owner first: who sees the trial running then sees its owner too
+            store.set_attribute(number, key, value)
+        if store.start(number):
+            return NumberedPoint(number, proposals.point_of(number))
+    if (new := begin_new(proposals, directory, attributes)) is None:
+        proposals.prune_paused()
+    return new
+
+
 def begin_new(proposals: Proposals, directory: Path, attributes: dict[str, str]) -> NumberedPoint | None:
     """The next new trial, running in the storage from now on; None if none is left.
 
     Raises:
         SweepError: its folder exists already; nothing was written, so that its outcome never becomes the trial's.
     """
-    number = proposals.next_number()
-    if number is not None and (folder := directory / str(number)).exists():
+    if proposals.next_index() is not None and (folder := directory / str(proposals.store.n_trials())).exists():
         raise SweepError(
             f"{folder} exists, but the storage knows no such trial; move it away, or give another study_name"
         )
@@ -62,48 +89,45 @@ def begin_new(proposals: Proposals, directory: Path, attributes: dict[str, str])
 
 
 class SoleOwner:
-    """Owns all trials: no other process works on the study."""
+    """Owns all trials: no other process runs trials of the study, but a user's commands may change it.
 
-    def __init__(self, proposals: Proposals, directory: Path) -> None:
+    Args:
+        url: of the storage; None for the journal in the folder.
+    """
+
+    def __init__(self, proposals: Proposals, directory: Path, url: str | None) -> None:
         self.proposals = proposals
         self.store = proposals.store
         self.directory = directory
-        self.interrupted: list[int] = []
+        self._turn = turn_lock(self.store.name, url, directory) if has_turns(url) else nullcontext
         self.expired = False
 
     def begin(self) -> None:
         for number in self.store.unfinished():
             kill_orphans(self.directory / str(number))
-            self.store.requeue(number)
-            self.interrupted.append(number)
+            if self.store.trial(number).state.name == "RUNNING":
+                self.store.requeue(number)
 
     def deleted_if_unused(self) -> AbstractContextManager[None]:
         return self.store.deleted_if_unused()
 
     def take(self) -> NumberedPoint | None:
-        """An interrupted trial, or a new one.
-
-        Raises:
-            SweepError: the folder of a new trial exists already.
-        """
-        if self.interrupted:
-            number = self.interrupted.pop(0)
-            self.store.start(number)
-            return NumberedPoint(number, self.proposals.point_of(number))
-        return begin_new(self.proposals, self.directory, {})
+        with self.turn():
+            return take_next(self.proposals, self.directory, {})
 
     def turn(self) -> AbstractContextManager[object]:
-        return nullcontext()
+        return self._turn()
 
     def owns(self, number: int) -> bool:
         return True
 
     def release(self) -> None:
         for number in self.store.unfinished():
-            self.store.requeue(number)
+            if self.store.trial(number).state.name == "RUNNING":
+                self.store.requeue(number)
 
     def nothing_to_wait_for(self) -> bool:
-        return True
+        return self.proposals.is_over()  # until then the study is held, or a trial was added just now
 
     def leave(self, is_over: bool) -> bool:
         return True

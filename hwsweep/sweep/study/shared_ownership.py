@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
-from hwsweep.postgresql import exclusive_connection, is_postgresql
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.orphans import kill_orphans
 from hwsweep.sweep.proposals import NumberedPoint, Proposals
 from hwsweep.sweep.study.folder import differences
 from hwsweep.sweep.study.heartbeat import Heartbeat
-from hwsweep.sweep.study.ownership import begin_new
+from hwsweep.sweep.study.locks import has_turns, turn_lock
+from hwsweep.sweep.study.ownership import take_next
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -28,19 +26,6 @@ N_REPORTED = "shown"
 """The study's attribute with the number of trials at its last report."""
 
 
-def turn_lock(name: str, url: str | None, directory: Path) -> Callable[[], AbstractContextManager[object]]:
-    """A lock that all processes of study `name` see; a call gives the block that holds it.
-
-    Raises:
-        SweepError: the storage has no such lock.
-    """
-    if url is not None and is_postgresql(url):
-        return lambda: exclusive_connection(url, f"hwsweep study {name}")
-    if url is None or url.startswith("sqlite:"):
-        return lambda: FileLock(directory / "turn.lock")
-    raise SweepError(f"join=true needs a PostgreSQL storage, or on one machine a file; but got {url.partition(':')[0]}")
-
-
 class SharedOwner:
     """Owns the trials that this process, one of several, has taken.
 
@@ -48,9 +33,15 @@ class SharedOwner:
         directory: the study's folder: one for all processes, or one on each machine.
         url: of the storage; None for the journal in the folder.
         seconds: without a heartbeat until a process counts as dead.
+
+    Raises:
+        SweepError: the storage has no lock that all processes see.
     """
 
     def __init__(self, proposals: Proposals, directory: Path, url: str | None, seconds: float) -> None:
+        if not has_turns(url):
+            kind = str(url).partition(":")[0]
+            raise SweepError(f"join=true needs a PostgreSQL storage, or on one machine a file; but got {kind}")
         self.proposals = proposals
         self.store = proposals.store
         self.directory = directory
@@ -86,14 +77,7 @@ class SharedOwner:
                 if self.heartbeat.is_dead(trial.user_attrs.get(OWNER)):
                     kill_orphans(self.directory / str(trial.number))
                     self.store.requeue(trial.number)
-            for trial in self.store.trials():
-                if trial.state.name != "WAITING":
-                    continue
-                # the owner first: a process that sees the trial running then sees its owner too
-                self.store.set_attribute(trial.number, OWNER, self.heartbeat.me)
-                if self.store.start(trial.number):
-                    return NumberedPoint(trial.number, self.proposals.point_of(trial.number))
-            return begin_new(self.proposals, self.directory, {OWNER: self.heartbeat.me})
+            return take_next(self.proposals, self.directory, {OWNER: self.heartbeat.me})
 
     def owns(self, number: int) -> bool:
         return number in self._own()

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.study.trial_attributes import ADDED, HELD, REFUSED, STOP, STOPPED, UNLISTED, holds, is_paused
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
-
-REFUSED = "refused"
-"""The attribute of a trial whose point the program refuses; it never ran."""
 
 
 class TrialResult(NamedTuple):
@@ -38,8 +36,12 @@ class Counts(NamedTuple):
     finished: int
     """Without refused ones."""
     failed: int
-    """Without refused ones."""
+    """Without refused ones, and those that were added again."""
     refused: int
+    proposed: int = 0
+    """Trials that the plan proposed, refused ones included: the place of the next point in a grid."""
+    added: int = 0
+    """Trials that a user added to the plan, without refused ones."""
 
 
 class TrialStore:
@@ -60,8 +62,10 @@ class TrialStore:
             raise SweepError(f"study {name!r} in the storage has other directions; give another study_name")
         self.study_id = storage.get_study_id_from_name(name)
         self._counts = Counts(0, 0, 0)
-        self._uncounted: list[int] = []
+        self._unfinished: list[int] = []
         self._n_read = 0
+        self._failed: set[int] = set()
+        self._repeated: set[int] = set()
 
     def name_objectives(self, names: list[str]) -> None:
         """Store the names of the values of a trial, which Optuna's own tools show."""
@@ -90,30 +94,72 @@ class TrialStore:
         """How many trials there are; the number of the next one."""
         return self.storage.get_n_trials(self.study_id)
 
+    def n_proposed_before(self, number: int) -> int:
+        """How many of the earlier trials the plan proposed."""
+        return sum(ADDED not in trial.user_attrs for trial in self.trials()[:number])
+
     def counts(self) -> Counts:
-        """How many trials have ended, and how; each trial is counted once, since a finished one does not change."""
+        """How many trials have ended, and how."""
+        self._read()
+        return self._counts
+
+    def _read(self) -> list[FrozenTrial]:
+        """All trials; each is counted once when it is new and once when it has ended, since it then changes no more."""
         trials = self.trials()
-        unread = [*self._uncounted, *range(self._n_read, len(trials))]
+        new = trials[self._n_read :]
+        added = [trial.user_attrs[ADDED] for trial in new if ADDED in trial.user_attrs]
+        unread = [*self._unfinished, *range(self._n_read, len(trials))]
         finished = [trials[number] for number in unread if trials[number].state.is_finished()]
-        refused = sum(REFUSED in trial.user_attrs for trial in finished)
-        failed = sum(trial.state.name == "FAIL" for trial in finished)
-        self._uncounted = [number for number in unread if not trials[number].state.is_finished()]
+        refused = [trial for trial in finished if REFUSED in trial.user_attrs]
+        self._unfinished = [number for number in unread if not trials[number].state.is_finished()]
         self._n_read = len(trials)
+        self._repeated.update(entry["of"] for entry in added if entry["by"] == "retry")
+        failed = (trial.number for trial in finished if trial.state.name == "FAIL" and REFUSED not in trial.user_attrs)
+        self._failed.update(failed)
         before = self._counts
         self._counts = Counts(
-            finished=before.finished + len(finished) - refused,
-            failed=before.failed + failed - refused,
-            refused=before.refused + refused,
+            finished=before.finished + len(finished) - len(refused),
+            failed=len(self._failed - self._repeated),
+            refused=before.refused + len(refused),
+            proposed=before.proposed + len(new) - len(added),
+            added=before.added + len(added) - sum(ADDED in trial.user_attrs for trial in refused),
         )
-        return self._counts
+        return trials
 
     def values(self) -> list[float]:
         """The first objective of each complete trial."""
         return [trial.values[0] for trial in self.trials() if trial.state.name == "COMPLETE"]
 
     def unfinished(self) -> list[int]:
-        """Numbers of the trials that wait or run."""
-        return [trial.number for trial in self.trials() if not trial.state.is_finished()]
+        """Numbers of the trials that wait, pause or run."""
+        self._read()
+        return list(self._unfinished)
+
+    def waiting(self) -> list[int]:
+        """Numbers of the trials that wait for a slot: interrupted and added ones, but none that pauses."""
+        trials = self._read()
+        waiting = [trials[number] for number in self._unfinished if trials[number].state.name == "WAITING"]
+        return [trial.number for trial in waiting if not is_paused(trial)]
+
+    def paused(self) -> list[int]:
+        """Numbers of the trials that wait for their promotion."""
+        trials = self._read()
+        return [number for number in self._unfinished if is_paused(trials[number])]
+
+    def stop_requests(self) -> list[int]:
+        """Numbers of the unfinished trials that a user asks to stop."""
+        trials = self._read()
+        return [number for number in self._unfinished if STOP in trials[number].user_attrs]
+
+    def end_stopped(self) -> None:
+        """End the trials that are to stop and that no process runs."""
+        for number in self.stop_requests():
+            if self.trial(number).state.name == "WAITING" and self.start(number):
+                self.finish(number, TrialResult("pruned", [], {}))
+
+    def is_held(self) -> bool:
+        """Whether a user lets no trial start."""
+        return bool(self.study_attributes().get(HELD))
 
     def is_unused(self) -> bool:
         """Whether no trial of this study ever ran."""
@@ -134,17 +180,20 @@ class TrialStore:
         params: Mapping[str, Any],
         distributions: Mapping[str, BaseDistribution],
         attributes: Mapping[str, Any],
-    ) -> None:
-        """Add a running trial."""
+        waiting: bool = False,
+    ) -> int:
+        """Add a trial that runs, or one that waits; the number that it has got."""
         from optuna.trial import TrialState, create_trial
 
+        listed = {key: value for key, value in params.items() if holds(distributions[key], value)}
+        unlisted = {key: value for key, value in params.items() if key not in listed}
         trial = create_trial(
-            state=TrialState.RUNNING,
-            params=dict(params),
-            distributions=dict(distributions),
-            user_attrs=dict(attributes),
+            state=TrialState.WAITING if waiting else TrialState.RUNNING,
+            params=listed,
+            distributions={key: distributions[key] for key in listed},
+            user_attrs={**attributes, **({UNLISTED: unlisted} if unlisted else {})},
         )
-        self.storage.create_new_trial(self.study_id, template_trial=trial)
+        return self.storage.get_trial_number_from_id(self.storage.create_new_trial(self.study_id, trial))
 
     def set_param(self, number: int, key: str, value: Any, distribution: BaseDistribution) -> None:
         """Store the value of a parameter with a trial that has not ended."""
@@ -159,6 +208,12 @@ class TrialStore:
         from optuna.trial import TrialState
 
         return self.storage.set_trial_state_values(self.trial_id(number), TrialState.RUNNING)
+
+    def pause(self, number: int, attributes: Mapping[str, Any]) -> None:
+        """Set a trial to waiting whose runs have paused."""
+        for key, value in attributes.items():
+            self.set_attribute(number, key, value)
+        self.requeue(number)
 
     def requeue(self, number: int) -> None:
         """Set an interrupted trial to waiting."""
@@ -181,6 +236,9 @@ class TrialStore:
         """
         from optuna.trial import TrialState
 
+        if STOP in self.trial(number).user_attrs and result.state != "complete":
+            attributes = {key: value for key, value in result.attributes.items() if key != "failure"}
+            result = TrialResult("pruned", [], {**attributes, STOPPED: True})
         for key, value in result.attributes.items():
             self.set_attribute(number, key, value)
         states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}

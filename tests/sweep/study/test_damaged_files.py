@@ -74,7 +74,9 @@ def test_an_outcome_that_no_run_stores_is_none(tmp_path: Path, fields: dict[str,
 def test_an_outcome_that_the_storage_did_not_ask_for_never_becomes_a_trial(tmp_path: Path, owner: str) -> None:
     store = TrialStore("kept", open_storage(None, tmp_path), ["minimize"])
     proposals = Proposals(PLAN, store, OmegaConf.create())
-    own: Ownership = SharedOwner(proposals, tmp_path, None, 60) if owner == "shared" else SoleOwner(proposals, tmp_path)
+    own: Ownership = (
+        SharedOwner(proposals, tmp_path, None, 60) if owner == "shared" else SoleOwner(proposals, tmp_path, None)
+    )
     own.begin()
     trial = own.take()
     assert trial is not None and trial.number == 0

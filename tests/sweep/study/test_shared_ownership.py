@@ -19,7 +19,7 @@ from hwsweep.sweep.proposals import Proposals
 from hwsweep.sweep.search.axis import Axis
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Space
-from hwsweep.sweep.study import heartbeat, shared_ownership
+from hwsweep.sweep.study import heartbeat
 from hwsweep.sweep.study.heartbeat import Heartbeat
 from hwsweep.sweep.study.shared_ownership import SharedOwner
 from hwsweep.sweep.study.storage import open_storage
@@ -103,8 +103,8 @@ def test_the_last_point_may_be_taken_while_another_member_looks_what_is_next(
     member: Callable[..., SharedOwner], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mars, venus = member("mars", n_points=1).proposals, member("venus", n_points=1)
-    count = mars.store.n_trials
-    monkeypatch.setattr(mars.store, "n_trials", lambda: (count(), venus.take())[0])
+    counts = mars.store.counts
+    monkeypatch.setattr(mars.store, "counts", lambda: (counts(), venus.take())[0])
     assert mars.next_grid_point() == (0, {"x": 0})
     assert mars.next_grid_point() is None
 
@@ -230,7 +230,7 @@ def test_a_shared_study_that_cannot_be_is_refused(sweep: Sweep, arguments: list[
 
 def test_a_database_without_a_lock_of_ours_is_refused() -> None:
     with pytest.raises(SweepError, match=r"join=true needs a PostgreSQL storage, .* but got mysql"):
-        shared_ownership.turn_lock("night", "mysql://host/studies", Path())
+        SharedOwner(None, Path(), "mysql://host/studies", seconds=60)  # type: ignore[arg-type]
 
 
 def test_a_shared_study_that_runs_is_not_for_a_plain_command(tmp_path: Path, sweep: Sweep) -> None:

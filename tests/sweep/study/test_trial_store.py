@@ -50,11 +50,11 @@ def test_counts_are_read_from_the_storage_also_of_trials_that_another_process_en
     for number in range(5):
         add(ours, number)
     ours.finish(3, COMPLETE)
-    assert ours.counts() == Counts(finished=1, failed=0, refused=0)
+    assert ours.counts() == Counts(finished=1, failed=0, refused=0, proposed=5)
     theirs.finish(0, FAILED)
     theirs.refuse(4, "too wide")
     theirs.requeue(1)
-    assert ours.counts() == theirs.counts() == Counts(finished=2, failed=1, refused=1)
+    assert ours.counts() == theirs.counts() == Counts(finished=2, failed=1, refused=1, proposed=5)
     assert ours.unfinished() == [1, 2]
 
 

@@ -1,0 +1,58 @@
+"""What hwsweep stores with a trial or a study beside Optuna's own values: the names, and how to read them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+REFUSED = "refused"
+"""True for a trial whose point the program refuses; it never ran."""
+ADDED = "added"
+"""For a trial that the plan did not propose: who asked for it (`by`), the trial that it repeats (`of`), and the
+override lines that it has on top of its point (`overrides`)."""
+UNLISTED = "unlisted"
+"""Values of swept keys that the distribution which the study stores does not hold: of points added off a list, and of
+a list that was widened. Optuna's databases do not let a list grow."""
+PAUSED = "paused"
+"""The step at which a trial pauses; None or absent while it does not. Such a trial is WAITING."""
+PROMOTED = "promoted"
+"""The largest step from which a paused trial was let go on."""
+STOP = "stop"
+"""True for a trial that a user asks to stop; the process that runs it, or the next one, does so."""
+STOPPED = "stopped"
+"""True for a trial that has ended because a user asked for it."""
+
+HELD = "held"
+"""Of a study: True while no trial may start."""
+N_TRIALS = "n_trials"
+"""Of a study: the number of trials that a user set after the start, instead of the command's."""
+WIDENED = "widened"
+"""Of a study: a list of {key: [values]}, in the order in which a user has added them to finite axes."""
+NOTE = "note"
+"""Of a study: what a user noted about it."""
+
+
+def trial_params(trial: FrozenTrial) -> dict[str, Any]:
+    """The trial's values by swept key: those that Optuna stores, and those that its distributions do not hold."""
+    unlisted = trial.user_attrs.get(UNLISTED)
+    return {**trial.params, **unlisted} if unlisted else trial.params
+
+
+def is_paused(trial: FrozenTrial) -> bool:
+    """Whether the trial waits for its promotion."""
+    return trial.state.name == "WAITING" and trial.user_attrs.get(PAUSED) is not None
+
+
+def holds(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether Optuna gives back exactly this value when it is stored with this distribution."""
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+
+    if isinstance(distribution, CategoricalDistribution):
+        return any(repr(choice) == repr(value) for choice in distribution.choices)  # 1, 1.0 and True differ
+    if isinstance(distribution, IntDistribution):
+        low, high, step = distribution.low, distribution.high, distribution.step
+        return type(value) is int and low <= value <= high and (value - low) % step == 0
+    return type(value) is float and bool(distribution.low <= value <= distribution.high)  # type: ignore[attr-defined]
