@@ -25,6 +25,8 @@ BEST_CHECKPOINT = "checkpoints/best.pt"
 
 OUTCOME = "outcome.json"
 """How a run of a sweep ended."""
+PAUSED_OUTCOME = "outcome_*.json"
+"""The outcomes of a run of a sweep that was paused and then went on; the star is a number from 1."""
 PROCESS = "process.json"
 """Which process runs in the folder."""
 OUTPUT = "output.log"

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import sys
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from hwsweep.files import without_passwords
 from hwsweep.sweep.execution.executor import Job
 from hwsweep.sweep.open_study import OpenStudy
-from hwsweep.sweep.outcome import Outcome
+from hwsweep.sweep.outcome import Outcome, pauses
 from hwsweep.sweep.search.space import Point
+from hwsweep.sweep.study.trial_attributes import PROMOTED
 from hwsweep.sweep.table import plain_console
 
 
@@ -24,6 +26,7 @@ class LiveDisplay:
         self.n_runs = study.plan.total * study.runs_per_trial
         self.n_ended_before = self.n_ended = study.store.counts().finished * study.runs_per_trial
         self.n_failed = study.store.counts().failed
+        self.n_paused = len(study.store.paused())
         self.best = study.plan.best(study.store.values())
         self.start = time.monotonic()
         self.rows: dict[str, list[str]] = {}
@@ -53,6 +56,10 @@ class LiveDisplay:
         overrides = without_passwords(re.sub(r"\\(\W)", r"\1", " ".join(lines)))  # without the escapes for Hydra
         self.rows[job.folder] = [job.folder, overrides, "", ""]
         self.starts[job.folder] = time.monotonic()
+        if self.study.proposals.paused_trials is not None:
+            self.n_paused = len(self.study.store.paused())
+            if pauses(Path(job.directory)):
+                overrides += f" (promoted at step {self.study.store.trial(job.trial).user_attrs.get(PROMOTED)})"
         if self.screen is None:
             print(f"trial {job.folder}: {overrides}", flush=True)
 
@@ -63,6 +70,11 @@ class LiveDisplay:
     def show_end(self, job: Job, outcome: Outcome) -> None:
         """Show how a run ended; the trial itself is not in the storage yet."""
         self.rows.pop(job.folder, None)
+        paused_trials = self.study.proposals.paused_trials
+        if paused_trials is not None and outcome.state == "pruned" and (rung := paused_trials.rung(job.trial)):
+            self.n_paused = len(self.study.store.paused()) + 1
+            self._print(f"trial {job.folder}: paused at step {rung} ({outcome.seconds:.1f} s)")
+            return
         self.n_ended += 1
         self.n_failed += outcome.state == "failed"
         values = outcome.values if outcome.state == "complete" else []
@@ -85,11 +97,13 @@ class LiveDisplay:
     def status(self) -> str:
         """Progress in words: "12 of 40, 1 failed, best 105.3, 4 min left"."""
         line = f"{self.n_ended} of {self.n_runs}, {self.n_failed} failed"
+        if self.n_paused:
+            line += f", {self.n_paused} paused"
         if self.best is not None:
             line += f", best {self.best:.6g}"
         if self.n_ended > self.n_ended_before:
-            seconds_per_run = (time.monotonic() - self.start) / (self.n_ended - self.n_ended_before)
-            seconds = seconds_per_run * max(0, self.n_runs - self.n_ended)
+            seconds_per_run = (time.monotonic() - self.start) / (self.n_ended - self.n_ended_before + self.n_paused)
+            seconds = seconds_per_run * max(0, self.n_runs - self.n_ended - self.n_paused)
             line += f", {seconds / 60:.0f} min left" if seconds > 90 else f", {seconds:.0f} s left"
         return line
 

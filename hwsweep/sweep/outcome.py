@@ -149,7 +149,25 @@ def write_outcome(directory: Path, outcome: Outcome) -> None:
 
 def read_outcome(directory: Path) -> Outcome | None:
     """The outcome stored in the run's folder; None while there is none, and where the file is damaged."""
-    fields = files.read_json_object(directory / run_folder.OUTCOME)
+    return _read(directory / run_folder.OUTCOME)
+
+
+def set_pause_aside(directory: Path) -> None:
+    """Rename the outcome of a run that was paused: it goes on, and will have another one."""
+    stored = read_outcome(directory)
+    if stored is not None and stored.state == "pruned":
+        number = len(pauses(directory)) + 1
+        (directory / run_folder.OUTCOME).replace(directory / run_folder.PAUSED_OUTCOME.replace("*", str(number)))
+
+
+def pauses(directory: Path) -> list[Outcome]:
+    """The outcomes of a run at the pauses after which it went on, the earliest first."""
+    stored = [_read(path) for path in directory.glob(run_folder.PAUSED_OUTCOME)]
+    return sorted((each for each in stored if each is not None), key=lambda each: each.end_time or 0.0)
+
+
+def _read(path: Path) -> Outcome | None:
+    fields = files.read_json_object(path)
     if fields is None:
         return None
     try:

@@ -15,7 +15,7 @@ from hwsweep.sweep import SweepError
 from hwsweep.sweep.execution.executor import Executor, Job
 from hwsweep.sweep.live_display import LiveDisplay
 from hwsweep.sweep.open_study import OpenStudy
-from hwsweep.sweep.outcome import Outcome, read_outcome
+from hwsweep.sweep.outcome import Outcome, pauses, read_outcome, set_pause_aside
 from hwsweep.sweep.planning import seed_values
 from hwsweep.sweep.proposals import NumberedPoint
 from hwsweep.sweep.search.point_check import PointChecker
@@ -74,20 +74,29 @@ class Queue:
         outcome = read_outcome(Path(self.trials[number][0].directory))
         return outcome is not None and outcome.state == "pruned"
 
-    def finish_if_done(self, number: int) -> None:
-        """End the trial in the storage once all its runs have an outcome."""
+    def handle_end(self, job: Job) -> None:
+        """Go on with the trial after this run, which has an outcome."""
+        if self._climbs and self.is_judged(job) and not self.is_pruned(job.trial):
+            self._queue_missing(self.trials[job.trial][1:])
+        self._finish_if_done(job.trial)
+
+    def _finish_if_done(self, number: int) -> None:
+        """End the trial in the storage, or pause it, once all its runs have an outcome."""
         if self.is_pruned(number):  # its other seeds are not run
             self.trials[number] = [job for job in self.trials[number] if job not in self.waiting]
             self.waiting = deque(job for job in self.waiting if job.trial != number)
         directories = [Path(job.directory) for job in self.trials[number]]
-        outcomes = [outcome for directory in directories if (outcome := read_outcome(directory)) is not None]
+        outcomes = [outcome for directory in directories if (outcome := _outcome_of_all(directory)) is not None]
         if len(outcomes) < len(directories):
             return
         del self.trials[number]
         with self.study.ownership.turn():
             if self.study.ownership.owns(number):  # not if another process took it for abandoned meanwhile
                 result = trial_result(outcomes, [read_result(directory) for directory in directories])
-                self.study.store.finish(number, result, self.study.proposals.sampler(number))
+                if result.state == "pruned" and self.study.proposals.is_pausing(number):
+                    self.study.store.pause(number, result.attributes)
+                else:
+                    self.study.store.finish(number, result, self.study.proposals.sampler(number))
 
     def clear(self) -> None:
         """Drop all runs: another process may have taken over their trials."""
@@ -95,10 +104,25 @@ class Queue:
         self.trials.clear()
 
     def _begin(self, trial: NumberedPoint) -> None:
-        """Queue the trial's runs that have no outcome yet; if all have one, only the trial's end is missing."""
+        """Queue the trial's runs that have no outcome yet; if all have one, only the trial's end is missing.
+
+        Where trials pause, the first seed climbs the rungs alone: the others run once it has reached the end.
+        """
         self.trials[trial.number] = jobs = self._jobs(trial)
+        if self._climbs:
+            set_pause_aside(Path(jobs[0].directory))
+        first_only = self._climbs and read_outcome(Path(jobs[0].directory)) is None
+        self._queue_missing(jobs[:1] if first_only else jobs)
+        self._finish_if_done(trial.number)
+
+    @property
+    def _climbs(self) -> bool:
+        """Whether trials pause and are promoted."""
+        return self.study.proposals.paused_trials is not None
+
+    def _queue_missing(self, jobs: list[Job]) -> None:
+        """Queue the runs that have no outcome."""
         self.waiting.extend(job for job in jobs if read_outcome(Path(job.directory)) is None)
-        self.finish_if_done(trial.number)
 
     def _jobs(self, trial: NumberedPoint) -> list[Job]:
         """The runs of the trial, in the order of their seeds."""
@@ -114,6 +138,12 @@ class Queue:
         first = OmegaConf.select(self.study.proposals.config, settings.seed_key) or 0
         seeds = seed_values(settings, first)
         return [job(f"{trial.number}/seed_{seed}", {settings.seed_key: seed}) for seed in seeds]
+
+
+def _outcome_of_all(directory: Path) -> Outcome | None:
+    """The outcome of the run in this folder, with the seconds of all its stretches between pauses."""
+    outcome = read_outcome(directory)
+    return outcome and outcome._replace(seconds=outcome.seconds + sum(pause.seconds for pause in pauses(directory)))
 
 
 def trial_result(outcomes: list[Outcome], results: list[dict[str, Any]]) -> TrialResult:

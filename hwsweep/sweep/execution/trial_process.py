@@ -34,12 +34,14 @@ class TrialProgram(NamedTuple):
     cache: dict[str, Any]
     """OmegaConf's cache of the parent, so that `${now:}` is the same in all trials."""
     n_objectives: int
+    pauses: bool
+    """Whether a pruned trial can go on later."""
 
     def compose(self, overrides: list[str]) -> DictConfig:
         return self.snapshot.compose(overrides)
 
     def run(self, job: Job, config: bytes | None, connection: Connection) -> Outcome:
-        trial.set_current(_trial(self.snapshot.study, job, connection))
+        trial.set_current(_trial(self.snapshot.study, job, connection, self.pauses))
         return outcome.from_call(partial(self._value, job, config), self.n_objectives)
 
     def store(self, job: Job, result: Outcome) -> None:
@@ -68,7 +70,7 @@ class TrialProgram(NamedTuple):
         return self.task(config)
 
 
-def _trial(study: str, job: Job, connection: Connection) -> trial.Trial:
+def _trial(study: str, job: Job, connection: Connection, pauses: bool) -> trial.Trial:
     """The trial that the task function sees; it talks to the sweep through the connection."""
 
     def report(value: float, step: int) -> None:
@@ -81,7 +83,7 @@ def _trial(study: str, job: Job, connection: Connection) -> trial.Trial:
             connection.send(AskedToPrune())
             return bool(connection.recv())
 
-    return trial.Trial(study, job.trial, job.params, report, should_prune)
+    return trial.Trial(study, job.trial, job.params, report, should_prune, pauses)
 
 
 @contextmanager

@@ -22,7 +22,8 @@ class TrialWindow:
 
     Args:
         values: the value of each finished trial by number, times -1 if it is maximised, infinite if it has none. The
-            window adds to it; the caller keeps it from one suggestion to the next.
+            window adds to it; the caller keeps it from one suggestion to the next. It is not kept of a trial without an
+            end time: paused, it looks like a pruned one, but it can go on.
     """
 
     def __init__(self, storage: BaseStorage, size: int, maximize: bool, values: dict[int, float]) -> None:
@@ -50,12 +51,13 @@ class TrialWindow:
             return trials
         half = self.size // 2
         earlier, latest = trials[:-half], trials[-half:]
+        paused: dict[int, float] = {}
         for number, trial in enumerate(earlier):
             if number not in self.values and trial.state.is_finished():
-                self.values[number] = self.sign * trial.values[0] if trial.values else math.inf
-        running = [number for number in range(len(earlier)) if number not in self.values]
-        finite = [
-            (value, number) for number, value in self.values.items() if value < math.inf and number < len(earlier)
-        ]
+                values = paused if trial.datetime_complete is None else self.values
+                values[number] = self.sign * trial.values[0] if trial.values else math.inf
+        known = self.values | paused
+        running = [number for number in range(len(earlier)) if number not in known]
+        finite = [(value, number) for number, value in known.items() if value < math.inf and number < len(earlier)]
         best = [number for _, number in heapq.nsmallest(half, finite)]
         return [*(trials[number] for number in sorted([*best, *running])), *latest]
