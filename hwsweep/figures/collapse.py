@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int64
 from matplotlib.axes import Axes
+from matplotlib.legend import Legend
+from matplotlib.patches import Patch
 
 from hwsweep.figures.drawing import BLACK, GREY, stack_rows
 from hwsweep.figures.linear_models import linear_models
@@ -30,8 +32,11 @@ BANDS = {
 """Verdict -> colour of the strip behind its runs, by rising lambda."""
 
 _MAX_TICKS = 5
-_STRIP = 16  # points: the width of the strip behind a lambda
+_WIDTH = 250.0  # points: about the width of the axes
+_STRIP, _THINNEST = 16.0, 1.0  # points: the width of the strip behind a lambda
+_LABEL = 12.0  # points: the width of the name of a verdict, which stands upright
 _VERDICT: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8, "color": "#555555", "zorder": 1}
+_LEGEND: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16), "ncols": 2, "fontsize": 8}
 
 
 class CollapseInfo(NamedTuple):
@@ -132,15 +137,34 @@ def _lambda_axis(axis: Axes, kl_weight: Float64[np.ndarray, " runs"]) -> None:
 
 
 def _bands(axis: Axes, info: CollapseInfo) -> None:
-    """Draw a strip behind each lambda and name the verdict of neighbours once; between them nothing was tried."""
-    verdict = dict(zip(info.kl_weight.tolist(), info.verdicts.tolist(), strict=True))
-    for name, group in groupby(sorted(verdict), key=lambda weight: verdict[weight]):
-        weights = list(group)
+    """Draw a strip behind each lambda, and name the verdict of neighbours once; between them nothing was tried.
+
+    Where the names have no space side by side, a legend below the axes names the colours.
+    """
+    weights, place = np.unique(info.kl_weight, return_index=True)
+    names = info.verdicts[place].tolist()
+    shares = axis.transLimits.transform(axis.transScale.transform([(weight, 0) for weight in weights]))[:, 0]
+    widths = _strip_widths(_WIDTH * shares, names)
+    for weight, name, width in zip(weights, names, widths, strict=True):
         if name:
-            axis.vlines(weights, 0, 1, BANDS[name], linewidth=_STRIP, zorder=0, transform=axis.get_xaxis_transform())
-            axis.text(
-                weights[len(weights) // 2], 0.45, name, rotation=90, transform=axis.get_xaxis_transform(), **_VERDICT
-            )
+            axis.vlines(weight, 0, 1, BANDS[name], linewidth=width, zorder=0, transform=axis.get_xaxis_transform())
+    groups = [(name, list(group)) for name, group in groupby(range(len(names)), key=names.__getitem__) if name]
+    middles = [group[len(group) // 2] for _, group in groups]
+    if np.all(np.diff(shares[middles]) > _LABEL / _WIDTH):
+        for (name, _), middle in zip(groups, middles, strict=True):
+            axis.text(weights[middle], 0.45, name, rotation=90, transform=axis.get_xaxis_transform(), **_VERDICT)
+    else:
+        shown = [name for name in BANDS if name in names]
+        axis.add_artist(Legend(axis, [Patch(color=BANDS[name]) for name in shown], shown, **_LEGEND))
+
+
+def _strip_widths(places: Float64[np.ndarray, " runs"], names: Sequence[str]) -> list[float]:
+    """Width of each strip in points: where strips of two verdicts would overlap, only the distance between them."""
+    widths = []
+    for place, name in zip(places, names, strict=True):
+        others = [abs(place - other) for other, verdict in zip(places, names, strict=True) if verdict != name]
+        widths.append(max(_THINNEST, min([_STRIP, *others])))
+    return widths
 
 
 def _verdicts(runs: Sequence[RunNumbers]) -> list[str]:

@@ -28,6 +28,7 @@ _ASPECT = 0.62
 _MARKERS = "osD^v"
 _RING: dict[str, Any] = {"markerfacecolor": "white", "linestyle": "", "markersize": 5}
 _LETTER, _LINE = 0.0092, 0.033  # a title's letter and line, as shares of the axes' width and height
+_REACH = 0.25  # share of the axes' height: largest distance of a title from its point
 
 
 class RateDistortionInfo(NamedTuple):
@@ -148,13 +149,15 @@ def _ticks(bend: float, most: float) -> list[float]:
 
 
 def _name_points(axis: Axes, info: RateDistortionInfo) -> None:
-    """Write each run's title beside its point, moved up or down if it would cover another title or a point."""
+    """Write each run's title beside its point, up or down if it would cover something, or not where all is full."""
     to_share = axis.transData - axis.transAxes  # in shares of the axes, whatever their final size
     points = to_share.transform(info.measured)
     taken = [Bbox.from_extents(x - 0.01, y - 0.015, x + 0.01, y + 0.015) for x, y in points]
     for run in np.lexsort((points[:, 0], -points[:, 1])):
         x, y = points[run]
         box = _free_box(x, y, _LETTER * len(info.titles[run]), taken)
+        if box is None:
+            continue
         taken.append(box)
         near = (box.x0 if box.x0 > x else box.x1, (box.y0 + box.y1) / 2)
         style: dict[str, Any] = {"color": info.colours[run], "transform": axis.transAxes}
@@ -162,10 +165,11 @@ def _name_points(axis: Axes, info: RateDistortionInfo) -> None:
         axis.text(box.x0, near[1], info.titles[run], va="center_baseline", fontsize=8, **style)
 
 
-def _free_box(x: float, y: float, width: float, taken: Sequence[Bbox]) -> Bbox:
-    """The nearest free box for a text of this width right of the point, or left of it near the edge."""
+def _free_box(x: float, y: float, width: float, taken: Sequence[Bbox]) -> Bbox | None:
+    """The nearest free box for a text of this width right of the point, or left of it near the edge; None: all full."""
     left = x + 0.02 if x + 0.02 + width < 1 else x - 0.02 - width
-    bottoms = np.concatenate([np.arange(y, 1 - _LINE, _LINE / 4), np.arange(y, 0, -_LINE / 4)])
+    top, end = min(y + _REACH, 1 - _LINE), max(y - _REACH, 0)
+    bottoms = np.concatenate([np.arange(y, top, _LINE / 4), np.arange(y, end, -_LINE / 4)])
     bottoms = bottoms[np.argsort(np.abs(bottoms - y), kind="stable")]
-    boxes = [Bbox.from_extents(left, bottom, left + width, bottom + _LINE) for bottom in bottoms]
-    return next((box for box in boxes if not any(map(box.fully_overlaps, taken))), boxes[0])
+    boxes = (Bbox.from_extents(left, bottom, left + width, bottom + _LINE) for bottom in bottoms)
+    return next((box for box in boxes if not any(map(box.fully_overlaps, taken))), None)

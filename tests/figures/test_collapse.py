@@ -5,9 +5,11 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from PIL import Image
 from planted_runs import OPTIMUM, planted, sweep
 
@@ -83,6 +85,37 @@ def test_only_lambdas_that_were_tried_are_shaded_and_neighbours_share_the_name_o
         assert not axis.patches
         names = {text.get_text(): text.get_position()[0] for text in axis.texts if text.get_text() in collapse.BANDS}
         assert names == {"unregularised": 0, "healthy": 4, "collapsed": 100}
+
+
+def test_many_lambdas_of_a_random_search_have_a_legend_in_the_place_of_names_that_would_overlap():
+    weights = np.round(10.0 ** np.random.default_rng(0).uniform(-2, 2, 40), 4)
+    runs = [planted(weight, verdict=("healthy", "partly collapsed")[place % 2]) for place, weight in enumerate(weights)]
+    for axis in drawn(runs):
+        assert not [text for text in axis.texts if text.get_text() in collapse.BANDS]
+        (legend,) = [each for each in axis.get_children() if isinstance(each, Legend) and each is not axis.get_legend()]
+        colours = {
+            text.get_text(): to_hex(patch.get_facecolor()).upper()
+            for text, patch in zip(legend.get_texts(), legend.get_patches(), strict=True)
+        }
+        assert colours == {name: collapse.BANDS[name] for name in ("healthy", "partly collapsed")}
+
+
+def test_strips_of_two_verdicts_do_not_overlap():
+    """Six lambdas of alternate verdicts, 3 % apart: each strip keeps its colour at its own lambda."""
+    weights = [0.015, *(1.5 * 1.03**place for place in range(6)), 70]  # none at a line of the grid
+    runs = [planted(weight, verdict=("healthy", "collapsed")[place % 2]) for place, weight in enumerate(weights)]
+    info = collapse.info(runs)
+    with drawing.style():
+        figure = Figure(figsize=(8, 4), dpi=300, layout="compressed")
+        canvas, axes = FigureCanvasAgg(figure), figure.subplots(1, 2)
+        collapse.draw(info, axes)
+        canvas.draw()
+        picture = np.asarray(canvas.buffer_rgba())
+        for weight, verdict in zip(info.kl_weight, info.verdicts, strict=True):
+            x, _ = axes[0].transData.transform((weight, 0))
+            _, y = axes[0].transAxes.transform((0, 0.12))
+            shown = to_hex(picture[picture.shape[0] - round(y), round(x), :3] / 255).upper()
+            assert shown == collapse.BANDS[verdict]
 
 
 @pytest.mark.parametrize("weights", [[0], [3], [0, 3], [0.3, 0.4], [0, 1e-3, 1e5]])
