@@ -18,7 +18,7 @@ from hwsweep.report.origin import reproduce_section
 from hwsweep.report.study_figures import SEARCH, StudyFigures
 from hwsweep.report.tables import trials_table
 from hwsweep.report.trust import section as trust
-from hwsweep.sweep.study.stored_view import has_ended
+from hwsweep.sweep.study.stored_view import ending, has_ended
 from hwsweep.sweep.study.view import StudyView, TrialView
 
 SINGLE_TRIALS = "Figures of single trials"
@@ -99,7 +99,9 @@ def _warnings(view: StudyView, problems: list[str]) -> list[str]:
     """Sentences above the table: what is unfinished, and which figures are missing."""
     lines = []
     unfinished = states_text(trial for trial in view.trials if trial.state in UNFINISHED)
-    if unfinished or not has_ended(view.directory):
+    if sentence := ending(view.directory):
+        lines.append(f"The sweep has ended before its total: {sentence}.")
+    elif unfinished or not has_ended(view.directory):
         states = unfinished or "some trials have not begun"
         lines.append(f"The sweep is not finished ({states}). Give the same command again to continue it.")
     return [*lines, *(f"Not drawn: {problem}" for problem in problems)]

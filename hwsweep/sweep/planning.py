@@ -11,9 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.execution import devices
 from hwsweep.sweep.params import override_line
+from hwsweep.sweep.search.given_point import given_point, is_whole, matches
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.sampling import is_exhaustive
-from hwsweep.sweep.search.space import Space, build_space
+from hwsweep.sweep.search.space import Point, Space, build_space
 from hwsweep.sweep.settings import Settings
 
 
@@ -104,9 +105,10 @@ def make_plan(settings: Settings, space: Space, config: DictConfig, earlier: Map
         grid = earlier["grid"]
     if settings.n_trials is not None:
         total = min(total, settings.n_trials)
+    start = _start(settings, space, points)
     return SearchPlan(
         space=space,
-        points=points if grid else None,
+        points=_in_order(points, start) if grid and points is not None else None,
         total=total,
         seed=study_seed(settings, config),
         sampler=settings.sampler,
@@ -115,7 +117,39 @@ def make_plan(settings: Settings, space: Space, config: DictConfig, earlier: Map
         custom_search_space=settings.custom_search_space,
         history=settings.history,
         max_points=settings.max_points,
+        start=start,
+        patience=settings.patience,
     )
+
+
+def _start(settings: Settings, space: Space, points: list[Point] | None) -> list[Point]:
+    """The points of the setting `start`.
+
+    Args:
+        points: all points of the space, if they are listed.
+
+    Raises:
+        SweepError: one of them cannot be, or is there twice.
+    """
+    start: list[Point] = []
+    for given in settings.start:
+        shown = ", ".join(f"{key}: {value}" for key, value in given.items())
+        try:
+            point = given_point(space, given)
+        except SweepError as error:
+            raise SweepError(f"hydra.sweeper.start: {{{shown}}} cannot be: {error}") from error
+        if points is not None and not any(matches(listed, point) for listed in points):
+            raise SweepError(f"hydra.sweeper.start: {{{shown}}} cannot be: `exclude` leaves no such point")
+        if point in start and is_whole(space, point):
+            raise SweepError(f"hydra.sweeper.start: {{{shown}}} is there twice; no point runs twice")
+        start.append(point)
+    return start
+
+
+def _in_order(points: list[Point], start: list[Point]) -> list[Point]:
+    """The points of a grid: those that `start` gives come first, in its order."""
+    ranks = [next((rank for rank, given in enumerate(start) if matches(point, given)), len(start)) for point in points]
+    return [point for _, point in sorted(zip(ranks, points, strict=True), key=lambda pair: pair[0])]
 
 
 def headline(plan: SearchPlan, settings: Settings, n_finished: int) -> str:
@@ -131,6 +165,8 @@ def headline(plan: SearchPlan, settings: Settings, n_finished: int) -> str:
         line += f", {seeds} seeds each"
     if plan.points is not None and len(plan.points) < product:
         line += f" ({len(plan.points)} of {product} points)"
+    if plan.start:
+        line += ", the points of start first"
     return f"{line}; {n_finished} done, {plan.total - n_finished} to go" if n_finished else line
 
 

@@ -6,6 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.limits import trials_since_best
 from hwsweep.sweep.search import sampling
 from hwsweep.sweep.search.given_point import matches
 from hwsweep.sweep.search.plan import SearchPlan
@@ -42,7 +43,7 @@ class Proposals:
         self.store = store
         self.config = config
         pruner = sampling.build_pruner(plan.pruner)
-        self.pruner = sampling.build_pruner(None) if isinstance(pruner, PausingPruner) else pruner
+        self.pruner = None if isinstance(pruner, PausingPruner) else pruner
         self.paused_trials: PausedTrials | None = None
         """The trials that can be promoted; None without such a pruner."""
         if isinstance(pruner, PausingPruner) and len(plan.directions) == 1:
@@ -70,12 +71,13 @@ class Proposals:
         return self.plan.total + self.store.counts().added
 
     def next_index(self) -> int | None:
-        """How many trials the plan has proposed; None at the total, or when a finite space has no further point.
+        """How many trials the plan has proposed; None at the total, without patience, or when no point is left.
 
         Of a grid it is the place of the next point.
         """
         plan, counts = self.update(), self.store.counts()
-        if counts.proposed - counts.refused >= plan.total or self._is_exhausted(counts):
+        full = counts.proposed - counts.refused >= plan.total
+        if full or self._is_exhausted(counts) or self.has_no_patience():
             return None
         return counts.proposed
 
@@ -86,6 +88,11 @@ class Proposals:
         if self.plan.points is not None or not counts.added:
             return counts.proposed >= len(self.all_points)
         return {tuple(point.items()) for point in self.all_points} <= self._points_before(self.store.n_trials())
+
+    def has_no_patience(self) -> bool:
+        """Whether so many trials have ended after the best one that no new one begins."""
+        patience, maximize = self.plan.patience, self.plan.directions == ["maximize"]
+        return patience is not None and trials_since_best(self.store.trials(), maximize) >= patience
 
     def is_over(self) -> bool:
         """Whether no trial is left to begin and none is unfinished."""
@@ -125,11 +132,11 @@ class Proposals:
             return False
         if self.paused_trials is not None:
             return step is not None and self.paused_trials.pauses(number, step)
-        return self.pruner.prune(self.store.study(), self.store.trial(number))
+        return self.pruner is not None and self.pruner.prune(self.store.study(), self.store.trial(number))
 
     def is_pausing(self, number: int) -> bool:
         """Whether the pruner has told the trial to pause."""
-        return self.paused_trials is not None and self.paused_trials.is_pausing(number)
+        return self.paused_trials is not None and self.paused_trials.rung(number) is not None
 
     def promoted(self) -> list[int]:
         """The trial that its pruner promotes now, which waits for a slot from now on; empty if there is none."""
@@ -140,9 +147,10 @@ class Proposals:
 
     def prune_paused(self) -> None:
         """End the paused trials if nothing runs and nothing is left to begin: none of them can be promoted any more."""
-        if self.paused_trials is not None and len(self.store.paused()) == len(self.store.unfinished()):
-            if self.next_index() is None:
-                self.paused_trials.prune_all()
+        if self.paused_trials is None or self.next_index() is not None:
+            return
+        if len(self.store.paused()) == len(self.store.unfinished()):
+            self.paused_trials.prune_all()
 
     def sampler(self, number: int, attempt: int = 0) -> BaseSampler | None:
         """The sampler of this trial; None in a grid."""

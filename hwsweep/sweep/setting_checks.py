@@ -82,6 +82,17 @@ def _are_params(value: Any) -> bool:
     )
 
 
+def _are_points(value: Any) -> bool:
+    """Whether each item gives some keys a single value."""
+    return isinstance(value, list) and all(
+        isinstance(point, dict)
+        and point
+        and all(map(_is_text, point))
+        and not any(isinstance(item, dict) for item in point.values())
+        for point in value
+    )
+
+
 def _are_groups(value: Any) -> bool:
     return isinstance(value, list) and all(_are_texts(group) and len(group) == len({*group}) > 1 for group in value)
 
@@ -132,6 +143,7 @@ SWEEPER_CHECKS: dict[str, Check] = {
     ),
     "max_points": partial(check_count, unit="points", or_null=True),
     "custom_search_space": _must_be("the dotted path of a function", _is_path, or_null=True),
+    "start": _must_be("a list of points, as in [{vae.lambda: 1}, {vae.lambda: 10}]", _are_points),
     "direction": _must_be("minimize or maximize, or a list with one of them per objective", _are_directions),
     "history": partial(check_count, least=100, unit="trials", or_null=True),
     "sampler": _must_be(
@@ -145,6 +157,8 @@ SWEEPER_CHECKS: dict[str, Check] = {
     "timeout": partial(_check_seconds, or_null=True),
     "gpus_per_trial": partial(check_number, interval="(0, inf)", or_null=True),
     "max_failure_rate": partial(check_number, interval="[0, 1]"),
+    "max_seconds": partial(_check_seconds, or_null=True),
+    "patience": partial(check_count, unit="trials", or_null=True),
     "retries": partial(check_count, least=0),
     "preload": _check_modules,
     "study_name": _must_be("the name of a folder, without /, of at most 200 bytes", _is_folder_name, or_null=True),

@@ -36,6 +36,7 @@ class Settings(NamedTuple):
     check: str | dict[str, Any] | None
     max_points: int | None
     custom_search_space: DecidesTrials[str | None]
+    start: DecidesTrials[list[dict[str, Any]]]
     direction: DecidesTrials[Direction | list[Direction]]
     history: int | None
     sampler: DecidesTrials[dict[str, Any] | None]
@@ -44,6 +45,8 @@ class Settings(NamedTuple):
     timeout: float | None
     gpus_per_trial: float | None
     max_failure_rate: float
+    max_seconds: float | None
+    patience: int | None
     retries: int
     preload: list[str]
     study_name: str | None
@@ -104,6 +107,8 @@ def read_settings(config: DictConfig) -> Settings:
         settings = settings._replace(params=params_of(config, settings.params))
     if settings.join and settings.study_name is None:
         raise SweepError("join=true needs a name that all processes give: hydra.sweeper.study_name=night")
+    if settings.patience is not None and len(settings.directions) > 1:
+        raise SweepError(f"patience needs one objective, but direction has {len(settings.directions)}")
     return settings
 
 

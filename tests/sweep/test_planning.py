@@ -119,6 +119,13 @@ def test_a_finite_axis_of_integers_is_run_once_each(plan: Callable[..., SearchPl
         (["x=1,2"], {"seeds": [1, 2], "seed_key": "nothing"}, "but nothing is 'no such key'"),
         (["x=interval(0,1)"], {}, "the sweep over x has no end"),
         (["x=1,2"], {"exclude": ["x > 0"]}, "`exclude` leaves no point"),
+        (["x=1,2"], {"start": [{"x": 7}]}, "start: {x: 7} cannot be: x=7 is none of its values: 1, 2"),
+        (["x=1,2"], {"start": [{"x": 1}, {"x": 1}]}, "start: {x: 1} is there twice"),
+        (
+            ["x=1,2", "seed=1,2"],
+            {"start": [{"x": 1}], "exclude": ["x == 1"]},
+            "{x: 1} cannot be: `exclude` leaves no such point",
+        ),
     ],
 )
 def test_a_search_that_cannot_be_is_refused(

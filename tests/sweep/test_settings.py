@@ -97,6 +97,11 @@ NODE = {"_target_": "optuna.samplers.TPESampler"}
         ("check", [3, "", "check", "a..b", {}], "must be the dotted path of a function, or a node"),
         ("max_points", [0, "all"], "must be a whole number of points, at least 1, or null"),
         ("custom_search_space", [3, "configure", "../x"], "must be the dotted path of a function"),
+        (
+            "start",
+            [{"x": 1}, [3], [{}], None, [{"x": {"a": 1}}]],
+            r"must be a list of points, as in \[\{vae.lambda: 1\}",
+        ),
         ("direction", ["up", [], None, ["minimize", "up"], 1], "must be minimize or maximize, or a list"),
         ("history", [99, "x"], "must be a whole number of trials, at least 100, or null"),
         ("sampler", [3, "motpe", {}, {"seed": 1}], r"must be a node such as .*hydra/sweeper/sampler=tpe"),
@@ -114,6 +119,8 @@ NODE = {"_target_": "optuna.samplers.TPESampler"}
         ("timeout", ["soon", -1, 0, math.nan, math.inf, True], r"must be a finite number > 0 \(seconds\), or null"),
         ("gpus_per_trial", [0, -1, "all"], "must be a finite number > 0, or null"),
         ("max_failure_rate", ["some", 2, math.nan, -0.1, None], r"must be a number in \[0, 1\]"),
+        ("max_seconds", [0, -1, "1h", math.inf, True], r"must be a finite number > 0 \(seconds\), or null"),
+        ("patience", [0, 2.5, True], "must be a whole number of trials, at least 1, or null"),
         ("retries", ["x", -1, None], "must be a whole number, at least 0"),
         ("preload", ["torch", [3], None], r"must be a list of modules, as in \[torch, mlflow\]"),
         ("preload", [["json", "torhc"], ["torhc"], ["torhc.nn"]], "names torhc.*, but there is no such module"),
@@ -197,6 +204,11 @@ def test_a_joined_study_needs_a_name(composed: Callable[..., DictConfig]) -> Non
         read_settings(composed("hydra.sweeper.join=true"))
 
 
+def test_patience_needs_one_objective(composed: Callable[..., DictConfig]) -> None:
+    with pytest.raises(SweepError, match="patience needs one objective, but direction has 2"):
+        read_settings(composed("hydra.sweeper.patience=3", "hydra.sweeper.direction=[minimize,minimize]"))
+
+
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
@@ -262,9 +274,12 @@ def test_a_refused_command_is_one_line_and_leaves_nothing(sweep: Callable[..., R
         ("n_jobs=4", True),
         ("n_trials=9", True),
         ("history=200", True),
+        ("max_seconds=9", True),
+        ("patience=9", True),
         ("check=a.b", True),
         ("seeds=3", False),
         ("direction=maximize", False),
+        ("start=[{x:1}]", False),
         ("exclude=['x > 1']", False),
         ("sampler.seed=3", False),
     ],

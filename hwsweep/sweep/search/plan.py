@@ -29,6 +29,8 @@ class SearchPlan(NamedTuple):
     """The largest number of points that are listed; None for any number."""
     start: Sequence[Point] = ()
     """The values of the first points, in whole or in part; a sampler chooses those that are missing."""
+    patience: int | None = None
+    """No new trial begins once so many have ended after the best one; None for any number."""
 
     @property
     def is_finite(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from hydra.core.config_loader import ConfigLoader
@@ -18,6 +18,7 @@ from hwsweep.sweep import SweepError, outcome
 from hwsweep.sweep.hydra_internals import apply_overrides
 from hwsweep.sweep.search import sampling
 from hwsweep.sweep.search.composition_check import needs_composition
+from hwsweep.sweep.search.given_point import is_whole
 from hwsweep.sweep.search.space import Point, Space, python_values
 
 MAX_EARLY_CHECKS = 200
@@ -76,6 +77,16 @@ class PointChecker:
         first, last = map(self.refusal_message, corners)
         if first is not None and first == last:
             raise SweepError(f"every point is refused; {_point_text(corners[0])}, as an example: {first}")
+
+    def check_start(self, points: Sequence[Point]) -> None:
+        """Check the first points of a search, as far as they are given in whole.
+
+        Raises:
+            SweepError: one of them is refused.
+        """
+        for point in [self.space.point(point) for point in points if is_whole(self.space, point)]:
+            if (message := self.refusal_message(point)) is not None:
+                raise SweepError(f"hydra.sweeper.start: {_point_text(point)} is refused: {message}")
 
     def _call(self, check: Callable[[DictConfig], object], point: Point) -> str | None:
         hydra: Any = HydraConfig.instance()

@@ -7,10 +7,12 @@ import inspect
 import math
 import zlib
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.search.axis import Axis
+from hwsweep.sweep.search.promotion import PausingPruner
 from hwsweep.sweep.search.space import Point, Space
 from hwsweep.sweep.settings import Settings
 from hwsweep.sweep.trial import Value
@@ -87,11 +89,11 @@ def build_sampler(node: Mapping[str, Any], study_seed: int, number: int, attempt
     return sampler
 
 
-def build_pruner(node: Mapping[str, Any] | None) -> BasePruner:
+def build_pruner(node: Mapping[str, Any] | None) -> BasePruner | PausingPruner:
     """The pruner that the node describes; without one, a pruner that never prunes."""
     from optuna.pruners import NopPruner
 
-    pruner: BasePruner = build(node) if node else NopPruner()
+    pruner: BasePruner | PausingPruner = build(node) if node else NopPruner()
     return pruner
 
 
@@ -106,6 +108,9 @@ def check(settings: Settings) -> None:
         if node is None or (name == "sampler" and is_exhaustive(node)):
             continue
         part = build_sampler(node, 0, 0, 0) if name == "sampler" else build(node)
+        if isinstance(part, PausingPruner):
+            _check_one_objective(settings)
+            continue
         if not all(callable(getattr(part, method, None)) for method in methods):
             rule = f"must be a class with the method{'s' * (len(methods) > 1)} {' and '.join(methods)}"
             raise SweepError(f"`hydra.sweeper.{name}` {rule}, but got {node['_target_']}")
@@ -114,6 +119,14 @@ def check(settings: Settings) -> None:
         path = node["_target_"] if isinstance(node, Mapping) else node
         if path is not None and not callable(locate(path)):
             raise SweepError(f"`hydra.sweeper.{name}` must be a function, but got {path}")
+
+
+def _check_one_objective(settings: Settings) -> None:
+    if (n := len(settings.directions)) > 1:
+        raise SweepError(
+            f"`hydra.sweeper.pruner` compares trials by one objective, but hydra.sweeper.direction names {n}; "
+            "leave the pruner out"
+        )
 
 
 def distribution(axis: Axis) -> BaseDistribution:
@@ -141,14 +154,17 @@ def grid_distribution(axis: Axis) -> BaseDistribution:
     return CategoricalDistribution(values)
 
 
-def suggest(study: Study, trial: FrozenTrial, space: Space) -> Point:
+def suggest(study: Study, trial: FrozenTrial, space: Space, given: Mapping[str, Value] = MappingProxyType({})) -> Point:
     """A point that the study's sampler proposes for the trial; nothing is written to the storage.
+
+    Args:
+        given: the values on some axes, which the sampler does not choose.
 
     Raises:
         SweepError: the sampler needs a package that is not installed, or is not made for such a study.
     """
     try:
-        return _suggest(study, trial, space)
+        return _suggest(study, trial, space, given)
     except ImportError as error:
         raise SweepError(f"{type(study.sampler).__name__} needs a package that is not installed: {error}") from error
     except ValueError as error:  # such as several objectives for CMA-ES
@@ -156,13 +172,16 @@ def suggest(study: Study, trial: FrozenTrial, space: Space) -> Point:
         raise SweepError(f"{name} cannot propose a point: {error} Choose another hydra/sweeper/sampler") from error
 
 
-def _suggest(study: Study, trial: FrozenTrial, space: Space) -> Point:
+def _suggest(study: Study, trial: FrozenTrial, space: Space, given: Mapping[str, Value]) -> Point:
     sampler = study.sampler
     sampler.before_trial(study, trial)
     relative = sampler.sample_relative(study, trial, sampler.infer_relative_search_space(study, trial))
     chosen: Point = {}
     for axis in sorted(space.independent_axes, key=lambda axis: axis.key in space.when):
         if not space.is_swept(axis.key, space.point(chosen)):
+            continue
+        if axis.key in given:
+            chosen[axis.key] = given[axis.key]
             continue
         value = relative.get(axis.key)
         if value is None or not _contains(axis, value):

@@ -68,6 +68,12 @@ class StudyFolder(NamedTuple):
                 files.remove(entry)
         _remove_empty(self.new_folders)
 
+    def write_ending(self, sentence: str | None) -> None:
+        """Store why the sweep has ended before its total; None removes what is stored."""
+        record = self.read()
+        if record.get("ending") != sentence:
+            self.write({**record, "ending": sentence})
+
     def mark_over(self) -> None:
         """Store that no trial is left to run; the study's result is still missing."""
         if self.read()["status"] == "open":  # another process may have shown the result
@@ -75,7 +81,12 @@ class StudyFolder(NamedTuple):
 
     def mark_ended(self) -> None:
         """Store that the study has ended, its result included: the same command begins a new one from now on."""
-        self.write({**self.read(), "status": "ended"})
+        if self.read()["status"] == "over":  # a user may have added a trial meanwhile
+            self.write({**self.read(), "status": "ended"})
+
+    def mark_open(self) -> None:
+        """Store that this process takes whatever is left to run, or is added."""
+        reopen(self.path)
 
 
 def open_folder(config: DictConfig, record: Mapping[str, Any]) -> StudyFolder:
@@ -141,6 +152,15 @@ def _read_any_version(path: Path) -> dict[str, Any] | None:
     raise SweepError(
         f"{path / RECORD} is damaged: it describes no study; move {path} away, or give another hydra.sweeper.study_name"
     )
+
+
+def reopen(path: Path) -> bool:
+    """Let the study in this folder go on with the same command; True if it was over or had ended."""
+    record = read_record(path)
+    if record is None or record["status"] == "open":
+        return False
+    files.write_json(path / RECORD, {**record, "status": "open"})
+    return True
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -16,6 +16,7 @@ from hwsweep.sweep.settings import stored_settings
 from hwsweep.sweep.study.folder import flatten, read_record
 from hwsweep.sweep.study.locks import is_running
 from hwsweep.sweep.study.storage import JOURNAL, open_journal
+from hwsweep.sweep.study.trial_attributes import WIDENED
 from hwsweep.sweep.study.view import StudyView, TrialView, log_keys, trial_view
 
 if TYPE_CHECKING:
@@ -40,12 +41,14 @@ def stored_view(directory: Path) -> StudyView:
     space = read_space(settings, record["question"]["command"], stored_loader(directory), config)
     study = _load(record["name"], settings.storage, directory, str(config.hydra.runtime.cwd))
     records = study.get_trials(deepcopy=False)
-    program = record.get("program") or ["python", "-m", str(config.hydra.job.name)]
+    for addition in study.user_attrs.get(WIDENED) or []:
+        space = space.widened(addition)
+    program = record.get("program", ["python", "-m", str(config.hydra.job.name)])
     trials = [trial_view(space, trial, directory, program) for trial in records]
     return StudyView(
         name=record["name"],
         directory=directory,
-        command=record.get("argv") or [*program, "-m", *record["question"]["command"]],
+        command=record.get("argv", [*program, "-m", *record["question"]["command"]]),
         config=config,
         axes={axis.key: axis.values for axis in space.axes},
         trials=trials if is_running(directory) else [_interrupted(trial) for trial in trials],
@@ -105,34 +108,50 @@ def has_ended(directory: Path) -> bool:
     return (read_record(directory) or {}).get("status") != "open"
 
 
+def ending(directory: Path) -> str | None:
+    """Why the sweep ended before its total, where the user's own limits say so; None otherwise."""
+    return (read_record(directory) or {}).get("ending")
+
+
 def _interrupted(trial: TrialView) -> TrialView:
     return trial._replace(state="interrupted") if trial.state == "running" else trial
 
 
-def _load(name: str, url: str | None, directory: Path, launched_in: str) -> Study:
+def stored_url(name: str, url: str | None, directory: Path, launched_in: str) -> str | None:
+    """Where the trials of the study lie, seen from this process; None for the journal in its folder.
+
+    Args:
+        url: as the study's command gave it.
+        launched_in: the folder that a relative path begins in.
+
+    Raises:
+        SweepError: the file is gone.
+    """
+    file = "" if url is None else url.removeprefix("sqlite:///")
+    if url is not None and file == url:
+        return url.replace(f":{MASK}@", "@")  # drivers look for a password that is not stored
+    path = directory / JOURNAL if url is None else Path(launched_in, file)
+    if not path.exists():
+        raise SweepError(f"{path} is gone: the trials of study {name!r} stood there")
+    return None if url is None else f"sqlite:///{path}"
+
+
+def _load(name: str, stored: str | None, directory: Path, launched_in: str) -> Study:
     """Optuna's study; unlike the sweep, this reader mends nothing."""
     import optuna
     from optuna.storages import get_storage
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    url = stored_url(name, stored, directory, launched_in)
     if url is None:
         journal = directory / JOURNAL
-        if not journal.exists():
-            raise SweepError(f"{journal} is gone: the trials of study {name!r} stood there")
         try:
             return optuna.load_study(study_name=name, storage=open_journal(journal))
         except KeyError as error:
             raise SweepError(f"{journal} is damaged: it does not hold study {name!r}") from error
-    file = url.removeprefix("sqlite:///")
-    if file != url:
-        path = Path(launched_in, file)
-        if not path.exists():
-            raise SweepError(f"{path} is gone: the trials of study {name!r} stood there")
-        url = f"sqlite:///{path}"
     try:
-        # without a password that is not stored, drivers look for one of their own
-        return optuna.load_study(study_name=name, storage=get_storage(url.replace(f":{MASK}@", "@")))
+        return optuna.load_study(study_name=name, storage=get_storage(url))
     except Exception as error:  # each driver has errors of its own
-        hint = "; its password is not stored: set PGPASSWORD or write ~/.pgpass" if MASK in url else ""
+        hint = "; its password is not stored: set PGPASSWORD or write ~/.pgpass" if MASK in str(stored) else ""
         reason = str(error).partition("\n")[0]
         raise SweepError(f"{without_passwords(url)} cannot be opened: {reason}{hint}") from error
