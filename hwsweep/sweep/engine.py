@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -38,7 +37,7 @@ from hwsweep.sweep.study.ownership import Ownership, SoleOwner
 from hwsweep.sweep.study.shared_ownership import SharedOwner
 from hwsweep.sweep.study.storage import open_storage
 from hwsweep.sweep.study.trial_store import TrialStore
-from hwsweep.sweep.study.view import Observer
+from hwsweep.sweep.study.view import Caller, Observer
 from hwsweep.sweep.table import Table
 
 
@@ -46,8 +45,21 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
     """Hydra's records of the jobs of the study that the command describes, once it has reached its total.
 
     Raises:
-        SweepError: the command cannot be run; nothing was written.
-        SystemExit: too many trials failed (1), or the sweep was interrupted (130 by Ctrl-C, 143 by SIGTERM).
+        SweepError: as `run_study`.
+        SystemExit: as `run_study`.
+    """
+    folder = run_study(context, task, config, arguments, view.command_line())
+    return _job_returns(folder, config.hydra.job.name)
+
+
+def run_study(
+    context: HydraContext, task: TaskFunction, config: DictConfig, arguments: list[str], caller: Caller
+) -> Path:
+    """The folder of the study that the arguments describe, once it has reached its total.
+
+    Raises:
+        SweepError: it cannot be run (nothing was written), a disk is full, or too many trials failed.
+        SystemExit: the sweep was interrupted (130 by Ctrl-C, 143 by SIGTERM).
     """
     loader = context.config_loader
     config, arguments = _complete_command(config, arguments, loader)
@@ -68,15 +80,15 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
     processes = ProcessSettings(slots, threads, settings.timeout, list(settings.preload), run_folder.OUTPUT)
 
     record = {
-        "question": question(settings, arguments, base),
+        "question": {**question(settings, arguments, base), **({} if caller.task is None else {"task": caller.task})},
         "grid": plan.points is not None,
         "hydra_overrides": overrides,
-        "argv": list(sys.orig_argv),
-        "program": view.program(),
+        "argv": caller.argv,
+        "program": caller.program,
     }
     folder = open_folder(config, record)
     unused = nullcontext() if settings.join else folder.deleted_if_unused()
-    with exit_on_signals(), disk_errors(folder.path), unused:
+    with exit_on_signals(), disk_errors(folder.path), folder.lock, unused:
         if folder.is_resumed:
             plan = planning.make_plan(settings, space, base, folder.read())
         snapshot = take_snapshot(loader, config, folder.name, folder.path)
@@ -87,12 +99,13 @@ def sweep(context: HydraContext, task: TaskFunction, config: DictConfig, argumen
         store = TrialStore(folder.name, open_storage(settings.storage, folder.path), plan.directions)
         store.name_objectives(view.objective_names(config, len(plan.directions)))
         proposals = Proposals(plan, store, base)
-        program = _program(context, task, config, snapshot, len(plan.directions))
+        program = _program(context, task, config, snapshot, proposals)
         executor = make_executor(kind, program, config, settings, processes)
+        plan = proposals.update()._replace(total=proposals.total())  # users may have changed it between two starts
         print("\n".join([planning.headline(plan, settings, store.counts().finished), *refusals]), flush=True)
-        study = OpenStudy(settings, folder, proposals, _ownership(settings, proposals, folder))
+        study = OpenStudy(settings, folder, proposals, _ownership(settings, proposals, folder), caller)
         Runner(study, Queue(study, checker), executor, observer).run()
-    return _job_returns(folder.path, config.hydra.job.name)
+    return folder.path
 
 
 def _complete_command(config: DictConfig, arguments: list[str], loader: ConfigLoader) -> tuple[DictConfig, list[str]]:
@@ -133,6 +146,7 @@ def _without_refused_points(
     """
     if plan.points is None:
         checker.check_corners()
+        checker.check_start(plan.start)
         return plan, []
     record = folder.read()
     refused = record.get("refused")
@@ -146,7 +160,7 @@ def _without_refused_points(
 def _ownership(settings: Settings, proposals: Proposals, folder: StudyFolder) -> Ownership:
     """Who runs the trials: this process alone, or in turn with others that have the same question."""
     if not settings.join:
-        return SoleOwner(proposals, folder.path)
+        return SoleOwner(proposals, folder.path, settings.storage)
     owner = SharedOwner(proposals, folder.path, settings.storage, settings.heartbeat)
     owner.check_question({key: folder.read().get(key) for key in ("question", "grid", "refused")})
     folder.lock.share()
@@ -154,7 +168,7 @@ def _ownership(settings: Settings, proposals: Proposals, folder: StudyFolder) ->
 
 
 def _program(
-    context: HydraContext, task: TaskFunction, config: DictConfig, snapshot: Snapshot, n_objectives: int
+    context: HydraContext, task: TaskFunction, config: DictConfig, snapshot: Snapshot, proposals: Proposals
 ) -> TrialProgram:
     """What every process of the sweep needs."""
     return TrialProgram(
@@ -163,7 +177,8 @@ def _program(
         singletons=Singleton.get_state(),
         callbacks=context.callbacks,
         cache=OmegaConf.get_cache(config),
-        n_objectives=n_objectives,
+        n_objectives=len(proposals.plan.directions),
+        pauses=proposals.paused_trials is not None,
     )
 
 

@@ -11,7 +11,7 @@ from hwsweep.sweep.settings import Settings
 from hwsweep.sweep.study.folder import StudyFolder
 from hwsweep.sweep.study.ownership import Ownership
 from hwsweep.sweep.study.trial_store import TrialStore
-from hwsweep.sweep.study.view import StudyView, study_view
+from hwsweep.sweep.study.view import Caller, StudyView, study_view
 
 
 class OpenStudy(NamedTuple):
@@ -21,6 +21,7 @@ class OpenStudy(NamedTuple):
     folder: StudyFolder
     proposals: Proposals
     ownership: Ownership
+    caller: Caller
 
     @property
     def plan(self) -> SearchPlan:
@@ -39,4 +40,4 @@ class OpenStudy(NamedTuple):
 
     def view(self) -> StudyView:
         """The study as others see it now."""
-        return study_view(self.store, self.plan, self.folder.path, self.proposals.config)
+        return study_view(self.store, self.plan, self.folder.path, self.proposals.config, self.caller)

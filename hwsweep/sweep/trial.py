@@ -27,7 +27,22 @@ class Trial(NamedTuple):
     lost.
     """
     should_prune: Callable[[], bool]
-    """Whether the pruner ends this trial, given the values reported so far."""
+    """Whether the pruner ends or pauses this trial, given the values reported so far."""
+    pauses: bool = False
+    """Whether a trial that should_prune() has ended may go on later, in the same folder."""
+
+    @property
+    def name(self) -> str:
+        """The swept values: "lambda=10, seed=1"; a key has its last part alone where no other key ends with it."""
+        last = {key: key.rpartition(".")[2] for key in self.params}
+        names = {key: key if list(last.values()).count(part) > 1 else part for key, part in last.items()}
+        return ", ".join(f"{names[key]}={value}" for key, value in self.params.items())
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The swept values that are numbers, by key."""
+        values = self.params.items()
+        return {key: value for key, value in values if isinstance(value, int | float) and not isinstance(value, bool)}
 
 
 _current: Trial | None = None

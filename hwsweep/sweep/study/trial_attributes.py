@@ -41,6 +41,12 @@ def trial_params(trial: FrozenTrial) -> dict[str, Any]:
     return {**trial.params, **unlisted} if unlisted else trial.params
 
 
+def own_values(trial: FrozenTrial) -> dict[str, str]:
+    """What the trial sets on top of its point, by key, as override lines have it."""
+    pairs = (line.partition("=") for line in trial.user_attrs.get(ADDED, {}).get("overrides", ()))
+    return {key: value for key, _, value in pairs}
+
+
 def is_paused(trial: FrozenTrial) -> bool:
     """Whether the trial waits for its promotion."""
     return trial.state.name == "WAITING" and trial.user_attrs.get(PAUSED) is not None

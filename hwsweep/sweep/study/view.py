@@ -6,20 +6,32 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from omegaconf import DictConfig
 
 from hwsweep.files import masked
 from hwsweep.run_folder import read_result
-from hwsweep.sweep.outcome import Outcome, read_outcome
+from hwsweep.sweep.outcome import Outcome, pauses, read_outcome
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Space, python_values
+from hwsweep.sweep.study.trial_attributes import ADDED, PAUSED, PROMOTED, is_paused, own_values, trial_params
 from hwsweep.sweep.study.trial_store import TrialStore
 from hwsweep.sweep.trial import Value
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
+
+
+class Caller(NamedTuple):
+    """What began a sweep, for those who repeat it or one of its trials."""
+
+    argv: list[str]
+    """The command; empty in a notebook."""
+    program: list[str]
+    """The beginning of the command that runs one point: ["python", "-m", "hwsweep"]; empty if no command does that."""
+    task: str | None
+    """The name of the function that `hwsweep.sweep` got; None for a program that Hydra began."""
 
 
 class RunView(NamedTuple):
@@ -29,6 +41,8 @@ class RunView(NamedTuple):
     outcome: Outcome | None
     metrics: dict[str, float]
     run_id: str | None
+    pauses: Sequence[Outcome] = ()
+    """How it ended each time that it paused and went on later."""
 
 
 class TrialView(NamedTuple):
@@ -37,7 +51,7 @@ class TrialView(NamedTuple):
     number: int
     params: dict[str, Value]
     state: str
-    """waiting, running, complete, pruned or failed."""
+    """waiting, paused, running, complete, pruned or failed."""
     values: list[float]
     directory: Path
     seconds: float
@@ -48,7 +62,7 @@ class TrialView(NamedTuple):
     run_id: str | None
     """Of the first seed."""
     command: list[str]
-    """Runs this point alone, without a sweep."""
+    """Runs this point alone, without a sweep; empty if no command does that."""
     errors: list[float]
     """Standard error of each value over the seeds; empty without seeds."""
     runs: list[RunView]
@@ -56,6 +70,19 @@ class TrialView(NamedTuple):
     """Intermediate values of the objective by step, as the pruner saw them."""
     record: FrozenTrial | None = None
     """Optuna's own record."""
+    added: Mapping[str, Any] | None = None
+    """For a trial that a user added to the plan: who asked for it (`by`), the trial that it repeats (`of`) and what it
+    sets on top of its point (`overrides`)."""
+
+    @property
+    def pause(self) -> int | None:
+        """The step at which a pausing pruner has stopped the trial; None if it goes on."""
+        return None if self.record is None else self.record.user_attrs.get(PAUSED)
+
+    @property
+    def promotion(self) -> int | None:
+        """The last step at which a pausing pruner let the trial go on; None without one."""
+        return None if self.record is None else self.record.user_attrs.get(PROMOTED)
 
 
 class StudyView(NamedTuple):
@@ -124,16 +151,16 @@ class Observer(Protocol):
 STATES = {"WAITING": "waiting", "RUNNING": "running", "COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 
 
-def study_view(store: TrialStore, plan: SearchPlan, directory: Path, config: DictConfig) -> StudyView:
+def study_view(store: TrialStore, plan: SearchPlan, directory: Path, config: DictConfig, caller: Caller) -> StudyView:
     """The study with all its trials."""
     records = store.trials()
     return StudyView(
         name=store.name,
         directory=directory,
-        command=masked(sys.orig_argv),
+        command=masked(caller.argv),
         config=config,
         axes={axis.key: axis.values for axis in plan.space.axes},
-        trials=[trial_view(plan.space, trial, directory, program()) for trial in records],
+        trials=[trial_view(plan.space, trial, directory, caller.program) for trial in records],
         directions=plan.directions,
         log_keys=log_keys(records, plan.space),
     )
@@ -147,22 +174,23 @@ def trial_view(space: Space, trial: FrozenTrial, directory: Path, program: list[
     """
     folder = directory / str(trial.number)
     runs = [run_view(path) for path in sorted(folder.glob("seed_*"))] or [run_view(folder)]
-    point = space.point_of_trial(trial.params)
+    point, own = space.point_of_trial(trial_params(trial)), own_values(trial)
     return TrialView(
         number=trial.number,
         params=python_values(point),
-        state=STATES[trial.state.name],
+        state="paused" if is_paused(trial) else STATES[trial.state.name],
         values=list(trial.values or []),
         directory=folder,
-        seconds=sum(run.outcome.seconds for run in runs if run.outcome is not None),
+        seconds=sum(part.seconds for run in runs for part in (*run.pauses, run.outcome) if part is not None),
         failure=trial.user_attrs.get("failure"),
         metrics=trial.user_attrs.get("metrics", {}),
         run_id=runs[0].run_id,
-        command=masked([*program, *space.overrides(point)]),
+        command=masked([*program, *space.overrides({**point, **own})] if program else []),
         errors=trial.user_attrs.get("standard_errors", []),
         runs=runs,
         reported=trial.intermediate_values,
         record=trial,
+        added=trial.user_attrs.get(ADDED),
     )
 
 
@@ -170,7 +198,7 @@ def run_view(directory: Path) -> RunView:
     """One run, from its folder."""
     result = read_result(directory)
     metrics = {str(key): float(value) for key, value in result.get("metrics", {}).items()}
-    return RunView(directory, read_outcome(directory), metrics, result.get("run_id"))
+    return RunView(directory, read_outcome(directory), metrics, result.get("run_id"), pauses(directory))
 
 
 def log_keys(trials: Iterable[FrozenTrial], space: Space) -> frozenset[str]:
@@ -180,6 +208,6 @@ def log_keys(trials: Iterable[FrozenTrial], space: Space) -> frozenset[str]:
     return frozenset(sampled | {axis.key for axis in space.axes if axis.log})
 
 
-def program() -> list[str]:
-    """The command line up to the program's own arguments: ["python", "-m", "hwsweep"]."""
-    return list(sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1])
+def command_line() -> Caller:
+    """The command of this process; the program is all of it up to the program's own arguments."""
+    return Caller(list(sys.orig_argv), list(sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1]), None)
