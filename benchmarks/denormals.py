@@ -26,7 +26,7 @@ def train(way: str, overrides: list[str]) -> None:
     from hydra import compose, initialize_config_dir
 
     from hwsweep import conf_path
-    from hwsweep.build import build
+    from hwsweep.components import build
     from hwsweep.training.loop import fit
     from hwsweep.training.precision import flush_denormals
 

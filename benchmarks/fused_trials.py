@@ -25,7 +25,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from hwsweep import conf_path
-from hwsweep.build import Components, build
+from hwsweep.components import Components, build
 from hwsweep.data import Examples
 from hwsweep.models.likelihoods import Bernoulli
 from hwsweep.training.batches import training_batches

@@ -28,7 +28,7 @@ from hydra import compose, initialize_config_dir
 from torch import Tensor
 
 from hwsweep import conf_path
-from hwsweep.build import Components, build
+from hwsweep.components import Components, build
 from hwsweep.data import Examples, Splits
 from hwsweep.training.batches import training_batches
 from hwsweep.training.precision import autocast

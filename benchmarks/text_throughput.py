@@ -35,7 +35,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from hwsweep import conf_path
-from hwsweep.build import Components, build
+from hwsweep.components import Components, build
 from hwsweep.data import Examples, Splits
 from hwsweep.models.positions import sinusoidal
 from hwsweep.training.batches import training_batches

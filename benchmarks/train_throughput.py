@@ -31,7 +31,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import ToTensor
 
 from hwsweep import conf_path
-from hwsweep.build import Components, build
+from hwsweep.components import Components, build
 from hwsweep.data import Splits
 from hwsweep.models import Model
 from hwsweep.tracking import runs

@@ -33,7 +33,7 @@ def main() -> None:
 
 def train(cfg: DictConfig) -> float | tuple[float, ...]:
     """Objective (or objectives) of one run; wrong config or data, or a diverged loss, is a message and exit code 2."""
-    from hwsweep.build import InvalidConfig
+    from hwsweep.components.config_values import InvalidConfig
     from hwsweep.data import DataError
     from hwsweep.run import run
     from hwsweep.sweep.disk import full_error

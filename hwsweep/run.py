@@ -14,16 +14,9 @@ from omegaconf import DictConfig
 
 from hwsweep import run_folder
 from hwsweep.analysis import Analysis
-from hwsweep.build import (
-    Analyse,
-    Components,
-    InvalidConfig,
-    RunFigure,
-    build,
-    errors_as_invalid_config,
-    flatten,
-    objectives,
-)
+from hwsweep.components import Analyse, Components, build
+from hwsweep.components.config_values import InvalidConfig, errors_as_invalid_config, flatten, objectives
+from hwsweep.components.sections import RunFigure
 from hwsweep.data import Dataset, Splits
 from hwsweep.figures import Trained, drawing
 from hwsweep.hydra_versions import instantiate
@@ -31,7 +24,8 @@ from hwsweep.models import Model
 from hwsweep.sweep.config_snapshot import mask_run_config
 from hwsweep.sweep.trial import TrialPruned, current_trial
 from hwsweep.tracking import runs
-from hwsweep.tracking.provenance import environment
+from hwsweep.tracking.provenance import command, environment
+from hwsweep.tracking.run import DESCRIPTION, Run
 from hwsweep.training import checkpoint
 from hwsweep.training.batches import n_examples
 from hwsweep.training.checkpoint import EpochMetrics
@@ -135,26 +129,27 @@ def _check_metric_names(cfg: DictConfig, model: Model, splits: Splits) -> None:
                 raise InvalidConfig(f"`{key}` must be one of {', '.join(measured)}, but got {name}")
 
 
-def _open_run(cfg: DictConfig, store: runs.Store, folder: Path) -> AbstractContextManager[runs.Run]:
+def _open_run(cfg: DictConfig, store: runs.Store, folder: Path) -> AbstractContextManager[Run]:
     """A new MLflow run, or the one that this folder's trial had when it was interrupted."""
     trial = current_trial()
     hydra = HydraConfig.get()
     name = hydra.job.override_dirname or "{model} {dataset}".format(**hydra.runtime.choices)
     tags = {"hwsweep.folder": str(folder), "hwsweep.role": "trial" if trial else "run"}
-    experiment = cfg.tracking.experiment
+    experiment, subject = cfg.tracking.experiment, "A single run"
     if trial is None:
         runs.end_orphaned_runs(store)
     else:
-        experiment = trial.study
-        name = ", ".join(f"{key}={value}" for key, value in trial.params.items()) or name
+        experiment, subject = trial.study, f"Trial {trial.number} of study {trial.study}"
+        name = trial.name or name
         tags |= {"hwsweep.study": trial.study, "hwsweep.trial": str(trial.number)}
+    tags[DESCRIPTION] = f"{subject}: `{command()}`"
     if cfg.resume is not None:
         tags["hwsweep.resumed_from"] = str(cfg.resume)
     run_id = run_folder.run_id(folder) if trial else None
-    return runs.open_run(store, experiment, name, flatten(cfg), tags, run_id)
+    return runs.open_run(store, experiment, name, flatten(cfg), tags, run_id, trial.numbers if trial else {})
 
 
-def _log_origin(cfg: DictConfig, dataset: Dataset, splits: Splits, folder: Path, tracked: runs.Run) -> str:
+def _log_origin(cfg: DictConfig, dataset: Dataset, splits: Splits, folder: Path, tracked: Run) -> str:
     """Record data, versions, commit, seed, config and lexicon of the run; return the digest of the data."""
     digest = splits.digest()
     sizes = {name: n_examples(getattr(splits, name)) for name in ("train", "valid", "test")}
@@ -168,7 +163,7 @@ def _log_origin(cfg: DictConfig, dataset: Dataset, splits: Splits, folder: Path,
 
 
 def _train(
-    components: Components, splits: Splits, objective: str, checkpoints: Path, resume: Path | None, tracked: runs.Run
+    components: Components, splits: Splits, objective: str, checkpoints: Path, resume: Path | None, tracked: Run
 ) -> list[EpochMetrics]:
     """Fit, and log each epoch to MLflow once, also after a resume; report it to the study."""
     model, plan, trial = components.model, components.plan, current_trial()
@@ -184,7 +179,7 @@ def _train(
             trial.report(metrics[objective], epoch)
             if epoch < plan.epochs and trial.should_prune():
                 reason = f"{objective} {metrics[objective]:.4g} at epoch {epoch}"
-                tracked.mark_pruned(reason)
+                (tracked.mark_paused if trial.pauses else tracked.mark_pruned)(reason)
                 raise TrialPruned(reason)
     return history
 
@@ -197,7 +192,7 @@ def _load_best(model: Model, folder: Path) -> tuple[Model, int]:
 
 
 def _analyse(
-    analyse: Analyse, model: Model, splits: Splits, digest: str, note: str, folder: Path, tracked: runs.Run
+    analyse: Analyse, model: Model, splits: Splits, digest: str, note: str, folder: Path, tracked: Run
 ) -> Analysis:
     """Everything about the test split: losses, and the results of conf's `analysis`, with a note beside the verdict."""
     losses = {f"test/{name}": value for name, value in evaluate(model, splits.test).items()}
@@ -206,14 +201,17 @@ def _analyse(
     analysis = analyse(model, splits, digest).with_note(note)
     losses["time/analysis_seconds"] = time.perf_counter() - started
     run_folder.write_arrays(folder, analysis.arrays)
-    for name, text in analysis.tags.items():
-        tracked.set_tag(f"hwsweep.{name}", text)
+    tracked.set_result(
+        "\n".join(f"* {sentence}" for sentence in analysis.sentences),
+        analysis.tags.get("verdict", "").partition(" (")[0],
+        {f"hwsweep.{name}": text for name, text in analysis.tags.items()},
+    )
     for sentence in analysis.sentences:
         log.info(sentence)
     return analysis._replace(metrics=losses | analysis.metrics)
 
 
-def _draw(figures: dict[str, RunFigure], trained: Trained, folder: Path, tracked: runs.Run) -> None:
+def _draw(figures: dict[str, RunFigure], trained: Trained, folder: Path, tracked: Run) -> None:
     """Draw the figures that conf names; write each PNG and the data in it."""
     directory = folder / run_folder.FIGURES
     directory.mkdir(exist_ok=True)
@@ -224,7 +222,7 @@ def _draw(figures: dict[str, RunFigure], trained: Trained, folder: Path, tracked
         tracked.log_artifact(directory / f"{name}.png", "figures")
 
 
-def _log_model(model: Model, splits: Splits, folder: Path, tracked: runs.Run) -> None:
+def _log_model(model: Model, splits: Splits, folder: Path, tracked: Run) -> None:
     """Log the best checkpoint, and the model with four test examples and its outputs for them."""
     tracked.log_artifact(folder / run_folder.BEST_CHECKPOINT, "checkpoints")
     files = {"weights": folder / run_folder.BEST_CHECKPOINT, "config": folder / run_folder.CONFIG}

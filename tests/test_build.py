@@ -15,7 +15,8 @@ from omegaconf import DictConfig, open_dict
 
 from hwsweep import conf_path
 from hwsweep.argument_checks import check_count, check_number
-from hwsweep.build import InvalidConfig, build, check
+from hwsweep.components import build, check
+from hwsweep.components.config_values import InvalidConfig
 from hwsweep.sweep.hydra_internals import apply_overrides
 
 SMALL = {

@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 
 from hwsweep import conf_path
 from hwsweep.analysis.collapse import active_unit_statistic
-from hwsweep.build import build
+from hwsweep.components import build
 from hwsweep.models.vae import VAE
 from hwsweep.training import checkpoint
 from hwsweep.training.loop import evaluate, fit

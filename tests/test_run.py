@@ -19,7 +19,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from hwsweep import conf_path
 from hwsweep import run as run_module
-from hwsweep.build import InvalidConfig, build, build_model, check, flatten
+from hwsweep.components import build, build_model, check
+from hwsweep.components.config_values import InvalidConfig, flatten
 from hwsweep.data import Lexicon
 from hwsweep.run import run
 from hwsweep.run_folder import read_result

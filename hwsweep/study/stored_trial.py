@@ -104,7 +104,7 @@ class StoredRun:
         config, weights = self._own_config(), self.directory / run_folder.BEST_CHECKPOINT
         if not weights.exists():
             raise SweepError(f"{self._name} has no trained model: {weights} is not there")
-        from hwsweep.build import load_model
+        from hwsweep.components import load_model
         from hwsweep.data import Lexicon
 
         lexicon = run_folder.read_lexicon(self.directory)

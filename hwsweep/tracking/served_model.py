@@ -21,7 +21,7 @@ class ServedModel(UntypedPythonModel):
         """Rebuild the model from the artifacts `config`, `weights` and, of texts, `lexicon`."""
         from omegaconf import DictConfig, OmegaConf
 
-        from hwsweep.build import load_model
+        from hwsweep.components import load_model
         from hwsweep.data import Lexicon
         from hwsweep.hydra_versions import instantiate
 

@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 
 from hwsweep import conf_path
 from hwsweep.analysis.classifier_metrics import key_share
-from hwsweep.build import build
+from hwsweep.components import build
 from hwsweep.training.loop import evaluate, fit
 
 SMALL = [

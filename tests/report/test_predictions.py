@@ -9,7 +9,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from hwsweep import conf_path
-from hwsweep.build import build
+from hwsweep.components import build
 from hwsweep.report.posterior_collapse import PosteriorCollapse
 from hwsweep.sweep.study.view import StudyView
 

@@ -24,7 +24,7 @@ from stored_studies import leave_study
 
 import hwsweep
 from hwsweep import conf_path, run_folder
-from hwsweep.build import build_model
+from hwsweep.components import build_model
 from hwsweep.data import Lexicon
 from hwsweep.study.stored_study import StoredStudy
 from hwsweep.study.stored_trial import StoredTrial

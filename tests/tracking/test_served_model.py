@@ -13,7 +13,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from hwsweep.build import build_model
+from hwsweep.components import build_model
 from hwsweep.data import Lexicon
 from hwsweep.training import checkpoint
 
