@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import getpass
 import platform
 import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,15 +17,31 @@ PACKAGES = (
     *("hwsweep", "torch", "torchvision", "torchtext", "spacy", "nltk", "numpy"),
     *("hydra-core", "omegaconf", "optuna", "mlflow"),
 )
+PROGRAM = "python -m hwsweep"
 
 
 def environment() -> dict[str, str]:
     """Tags of a run: versions, command, commit, processor and number of threads."""
     tags = {f"version.{package}": installed_version(package) for package in PACKAGES}
     tags["version.python"] = platform.python_version()
-    tags["hwsweep.command"] = "python -m hwsweep " + shlex.join(sys.argv[1:])
+    tags["hwsweep.command"] = command()
     tags["hwsweep.git_commit"] = _git_commit()
     return tags | _machine()
+
+
+def source() -> dict[str, str]:
+    """MLflow's own tags of what a run comes from: program, commit and user; without what is not known."""
+    tags = {"mlflow.source.name": PROGRAM, "mlflow.source.type": "LOCAL"}
+    if (commit := _git_commit()) != "none":
+        tags["mlflow.source.git.commit"] = commit.removesuffix("-dirty")
+    with suppress(KeyError, OSError):  # in a container the user may have a number and no name
+        tags["mlflow.user"] = getpass.getuser()
+    return tags
+
+
+def command() -> str:
+    """The command line of this process."""
+    return shlex.join([*PROGRAM.split(), *sys.argv[1:]])
 
 
 def _machine() -> dict[str, str]:
@@ -35,6 +54,7 @@ def _machine() -> dict[str, str]:
     return {"hwsweep.threads": str(torch.get_num_threads()), "hwsweep.machine": f"{processor}, {gpu}"}
 
 
+@functools.cache
 def _git_commit() -> str:
     """Commit of the checkout that the package lies in, with "-dirty" when files differ, or "none"."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]

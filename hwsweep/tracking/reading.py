@@ -26,7 +26,7 @@ class LoggedRun(NamedTuple):
     """FINISHED, FAILED, KILLED or RUNNING."""
     tags: dict[str, str]
     metrics: dict[tuple[int, str], float]
-    """By step (the epoch; metrics of the trained model have the last one) and key, in this order."""
+    """By step (the epoch; metrics of the trained model have the last one) and key, in this order; without params."""
     data: str
     """Name and digest of the data set; empty if the run ended before the data was read."""
 
@@ -69,7 +69,8 @@ def read_run(store: runs.Store, run_id: str) -> LoggedRun:
     except MlflowException:
         where = without_passwords(store.uri)
         raise NotInStore(f"there is no run {run_id!r} in {where}; another store is named with --uri") from None
-    histories = {key: client.get_metric_history(run_id, key) for key in run.data.metrics}
+    measured = run.data.metrics.keys() - run.data.params.keys()
+    histories = {key: client.get_metric_history(run_id, key) for key in measured}
     metrics = {(metric.step, key): metric.value for key, history in histories.items() for metric in history}
     datasets = [item.dataset for item in run.inputs.dataset_inputs] if run.inputs else []
     return LoggedRun(

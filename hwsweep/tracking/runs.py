@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from types import MappingProxyType
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -18,7 +16,7 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 from mlflow import entities
-from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, RunStatus, RunTag
+from mlflow.entities import LifecycleStage, Metric, Param, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -34,7 +32,8 @@ from hwsweep.tracking.database import (
     is_server,
     short_timeout,
 )
-from hwsweep.tracking.provenance import environment, installed_version
+from hwsweep.tracking.provenance import environment, source
+from hwsweep.tracking.run import DESCRIPTION, Run
 
 log = logging.getLogger("hwsweep")
 for noisy in ("mlflow", "alembic"):
@@ -91,77 +90,6 @@ def connect(uri: str, artifacts: str) -> Store:
     return store
 
 
-class Run:
-    """An open MLflow run."""
-
-    def __init__(self, store: Store, run_id: str) -> None:
-        self.id = run_id
-        self.pruned = False
-        self._client = store.client()
-        self._uri = store.uri
-
-    def log_metrics(self, values: Mapping[str, float], step: int) -> None:
-        """Log all values of one epoch in a single call: MLflow's cost is per call."""
-        now, keys = int(time.time() * 1000), limits.keys(values)
-        self._client.log_batch(self.id, [Metric(keys[name], value, now, step) for name, value in values.items()])
-
-    def last_step(self, name: str) -> int:
-        """The largest step at which this metric was logged, 0 if never."""
-        (key,) = limits.keys([name]).values()
-        return max((metric.step for metric in self._client.get_metric_history(self.id, key)), default=0)
-
-    def log_artifact(self, path: Path, folder: str | None = None) -> None:
-        """Copy a file to the run's artifacts."""
-        self._client.log_artifact(self.id, str(path), folder)
-
-    def log_dataset(self, name: str, source: str, digest: str, n_examples: Mapping[str, int]) -> None:
-        """Log the data as a data set input of the run, with its digest and the sizes of its splits."""
-        data = Dataset(
-            name=name,
-            digest=digest[: limits.DIGEST],
-            source_type="hwsweep",
-            source=json.dumps({"source": without_passwords(source)}),
-            profile=json.dumps(dict(n_examples)),
-        )
-        inputs = [DatasetInput(data, [InputTag("mlflow.data.context", "training")])]
-        try:
-            self._client.log_inputs(self.id, inputs)
-        except MlflowException:  # another trial has just added the same data set; now it exists
-            self._client.log_inputs(self.id, inputs)
-
-    def set_tag(self, key: str, value: str) -> None:
-        self._client.set_tag(self.id, key, without_passwords(value))
-
-    def mark_pruned(self, reason: str) -> None:
-        """Tag the run as pruned: the exception that ends it is no failure."""
-        self.pruned = True
-        self.set_tag("hwsweep.state", "pruned")
-        self.set_tag("hwsweep.pruned", reason)
-
-    def log_model(self, files: Mapping[str, Path], example: Any, prediction: Any) -> None:
-        """Log the trained model in MLflow's format, so that `mlflow.pyfunc.load_model` works anywhere.
-
-        Args:
-            files: the files that served_model.py rebuilds it from, by the name of the artifact.
-            example: NumPy batch or list of texts that the model takes, of any length.
-            prediction: the model's output for `example`.
-        """
-        import mlflow
-        from mlflow.models import infer_signature
-
-        mlflow.set_tracking_uri(self._uri)
-        # leaving the block sets the run to FINISHED for a moment; `open_run` has the last word
-        with mlflow.start_run(run_id=self.id, log_system_metrics=False):
-            mlflow.pyfunc.log_model(
-                name="model",
-                python_model=str(Path(__file__).with_name("served_model.py")),
-                artifacts={name: path.absolute().as_uri() for name, path in files.items()},
-                signature=infer_signature(example, prediction),
-                input_example=example,
-                pip_requirements=[f"{name}=={installed_version(name)}" for name in ("hwsweep", "torch", "mlflow")],
-            )
-
-
 @contextmanager
 def open_run(
     store: Store,
@@ -170,51 +98,69 @@ def open_run(
     params: Mapping[str, str],
     tags: Mapping[str, str],
     run_id: str | None = None,
+    numbers: Mapping[str, float] = MappingProxyType({}),
 ) -> Iterator[Run]:
-    """A run that ends FINISHED, FAILED (an exception) or KILLED (Ctrl-C, SIGTERM, exit, pruned), never RUNNING.
+    """A run that ends FINISHED, FAILED (an exception), SCHEDULED (paused) or KILLED (Ctrl-C, SIGTERM, exit, pruned).
 
     Args:
         run_id: an earlier run to go on with; its params stay as they are.
+        numbers: params that are metrics, too: MLflow sorts params as texts, so that 100 comes before 2.
     """
     client, experiment_id = store.client(), store.experiment(experiment)
-    own_tags: dict[str, str] = masked({**tags, "hwsweep.process": this_process()})
-    if run_id is not None and not _is_active(client, run_id):
+    own_tags: dict[str, str] = masked({**source(), **tags, "hwsweep.process": this_process()})
+    earlier = None if run_id is None else _active_run(client, run_id)
+    if earlier is not None and earlier.data.tags.get("hwsweep.state") == "paused":
+        reason = earlier.data.tags.get("hwsweep.paused", "")
+        own_tags |= {"hwsweep.state": "promoted", "hwsweep.promoted": reason, "mlflow.runName": without_passwords(name)}
+    if run_id is not None and earlier is None:
         log.warning("MLflow's run %s of this trial is gone; a new one gets all its epochs", run_id)
         run_id = None
-    new_params: list[Param] = []
-    if run_id is None:
-        keys = limits.keys(params)
-        new_params = [Param(keys[name], limits.param_value(value)) for name, value in masked(params).items()]
-        run_id = _run_to_adopt(client, experiment_id, own_tags)
+    is_new = run_id is None
+    run_id = run_id or _run_to_adopt(client, experiment_id, own_tags)
     if run_id is None:
         # created with its tags: the next start finds it whenever this process is killed
         run_id = str(client.create_run(experiment_id, run_name=without_passwords(name), tags=own_tags).info.run_id)
     else:
         client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
-    all_tags = {**own_tags, **masked(environment())}
-    client.log_batch(run_id, params=new_params, tags=[RunTag(key, value) for key, value in all_tags.items()])
-    run, status = Run(store, run_id), "KILLED"
+    _log_start(client, run_id, params if is_new else {}, numbers, {**own_tags, **masked(environment())})
+    run, status = Run(client, run_id, name, tags.get(DESCRIPTION, "")), "KILLED"
     try:
         with sigterm_as_exit():
             yield run
         status = "FINISHED"
     except Exception as error:
-        if not run.pruned:
+        if run.paused:
+            status = "SCHEDULED"
+        elif not run.pruned:
             status = "FAILED"
-            run.set_tag("hwsweep.failure", f"{type(error).__name__}: {error}"[: limits.TAG])
+            run.mark_failed(f"{type(error).__name__}: {error}")
         raise
     finally:
         client.set_terminated(run_id, status)
 
 
-def _is_active(client: MlflowClient, run_id: str) -> bool:
-    """Whether the store has the run, and nobody has deleted it."""
+def _log_start(
+    client: MlflowClient, run_id: str, params: Mapping[str, str], numbers: Mapping[str, float], tags: Mapping[str, str]
+) -> None:
+    """Log all that is known when a run starts, in a single call; numbers whose params are not logged are left out."""
+    keys, now = limits.keys(params), int(time.time() * 1000)
+    client.log_batch(
+        run_id,
+        metrics=[Metric(keys[name], value, now, 0) for name, value in numbers.items() if name in keys],
+        params=[Param(keys[name], limits.param_value(value)) for name, value in masked(params).items()],
+        tags=[RunTag(key, value) for key, value in tags.items()],
+    )
+
+
+def _active_run(client: MlflowClient, run_id: str) -> entities.Run | None:
+    """The run; None if the store does not have it, or somebody has deleted it."""
     try:
-        return bool(client.get_run(run_id).info.lifecycle_stage == LifecycleStage.ACTIVE)
+        run = client.get_run(run_id)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        return False
+        return None
+    return run if run.info.lifecycle_stage == LifecycleStage.ACTIVE else None
 
 
 def _run_to_adopt(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> str | None:
@@ -224,7 +170,8 @@ def _run_to_adopt(client: MlflowClient, experiment_id: str, tags: Mapping[str, s
     of_trial = f"attributes.status != 'FINISHED' and tags.`hwsweep.trial` = '{tags['hwsweep.trial']}'"
     for run in client.search_runs([experiment_id], of_trial):
         is_same = run.data.tags.get("hwsweep.folder") == tags["hwsweep.folder"]
-        if is_same and not run.data.metrics and is_gone(run.data.tags.get("hwsweep.process", "")):
+        is_new = run.data.metrics.keys() <= run.data.params.keys()
+        if is_same and is_new and is_gone(run.data.tags.get("hwsweep.process", "")):
             return str(run.info.run_id)
     return None
 
@@ -242,6 +189,19 @@ def end_running_trials(store: Store, study: str) -> None:
     """Set the trials of a finished study to KILLED that still have the state RUNNING: their machine died."""
     running = "attributes.status = 'RUNNING' and tags.`hwsweep.role` = 'trial'"
     _set_killed(store, store.client().search_runs([store.experiment(study)], running, max_results=1000))
+
+
+def end_paused_trials(store: Store, study: str, numbers: Collection[int]) -> None:
+    """Set the paused runs of these trials to KILLED and pruned: they are not promoted any more."""
+    paused = "tags.`hwsweep.state` = 'paused' and tags.`hwsweep.role` = 'trial'"
+    client = store.client()
+    for found in client.search_runs([store.experiment(study)], paused, max_results=10_000):
+        tags = found.data.tags
+        if int(tags["hwsweep.trial"]) in numbers:
+            name, description = str(found.info.run_name).removesuffix(": paused"), tags.get(DESCRIPTION, "")
+            run = Run(client, found.info.run_id, name, description.partition("\n\n")[2])
+            run.mark_pruned(tags.get("hwsweep.paused", ""))
+            client.set_terminated(run.id, "KILLED")
 
 
 def _set_killed(store: Store, found: Sequence[entities.Run]) -> None:
