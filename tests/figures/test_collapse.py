@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from PIL import Image
@@ -114,8 +114,9 @@ def test_strips_of_two_verdicts_do_not_overlap():
         for weight, verdict in zip(info.kl_weight, info.verdicts, strict=True):
             x, _ = axes[0].transData.transform((weight, 0))
             _, y = axes[0].transAxes.transform((0, 0.12))
-            shown = to_hex(picture[picture.shape[0] - round(y), round(x), :3] / 255).upper()
-            assert shown == collapse.BANDS[verdict]
+            shown = picture[picture.shape[0] - round(y), round(x), :3] / 255
+            distance = {name: np.abs(shown - to_rgb(collapse.BANDS[name])).sum() for name in ("healthy", "collapsed")}
+            assert min(distance, key=distance.__getitem__) == verdict  # edges are blurred a little
 
 
 @pytest.mark.parametrize("weights", [[0], [3], [0, 3], [0.3, 0.4], [0, 1e-3, 1e5]])
