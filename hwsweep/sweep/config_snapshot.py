@@ -87,10 +87,25 @@ def hydra_overrides(config: DictConfig) -> list[str]:
 
 def stored_loader(directory: Path) -> ConfigLoader:
     """Hydra's loader over the copies in a study's folder, for a process in which Hydra has not started."""
+    return config_loader(_stored_search_path(directory))
+
+
+def stored_snapshot(directory: Path, study: str, config: DictConfig) -> Snapshot:
+    """The snapshot in a study's folder, for a process in which Hydra has not started.
+
+    Args:
+        config: the configuration that the study began with.
+    """
+    lines = [line for line in hydra_overrides(config) if not line.startswith("hydra.searchpath=")]
+    return Snapshot(_stored_search_path(directory), config.hydra.job.config_name, lines, study, str(directory))
+
+
+def _stored_search_path(directory: Path) -> list[tuple[str, str]]:
+    """(provider, path) of the copies in a study's folder, and of Hydra's own configuration."""
     Plugins.instance()  # registers the readers of pkg:// and file://
     copies = sorted((directory / "conf").glob("*_*"), key=lambda copy: int(copy.name.partition("_")[0]))
     copied = [(copy.name.partition("_")[2], f"file://{copy}") for copy in copies]
-    return config_loader([("hydra", "pkg://hydra.conf"), *copied, ("schema", "structured://")])
+    return [("hydra", "pkg://hydra.conf"), *copied, ("schema", "structured://")]
 
 
 def mask_run_config() -> None:

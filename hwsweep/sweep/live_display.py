@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from hwsweep.files import without_passwords
+from hwsweep.sweep.constraints import is_feasible
 from hwsweep.sweep.execution.executor import Job
 from hwsweep.sweep.open_study import OpenStudy
 from hwsweep.sweep.outcome import Outcome, pauses
@@ -33,6 +34,7 @@ class LiveDisplay:
         """Folder, overrides, step and value of each running job."""
         self.starts: dict[str, float] = {}
         self.screen: Any = None
+        self.is_held = False
 
     def __enter__(self) -> LiveDisplay:
         if sys.stdout.isatty():
@@ -77,7 +79,10 @@ class LiveDisplay:
             return
         self.n_ended += 1
         self.n_failed += outcome.state == "failed"
-        values = outcome.values if outcome.state == "complete" else []
+        counts_as_best = outcome.state == "complete" and is_feasible(outcome.constraints)
+        values = outcome.values if counts_as_best else []
+        if self.study.settings.constraints:  # they are known once the trial has ended
+            values = self.study.store.values()
         if self.study.settings.join:  # other processes end trials too
             counts = self.study.store.counts()
             self.n_ended = max(self.n_ended, counts.finished * self.study.runs_per_trial + 1)
@@ -93,6 +98,17 @@ class LiveDisplay:
         """Show a trial that does not run, because the program refuses its point."""
         values = " ".join(f"{key}={value}" for key, value in point.items())
         self._print(f"trial {number}: refused: {values}: {message}")
+
+    def show_stop(self, number: int) -> None:
+        """Show that a user ends a trial."""
+        self._print(f"trial {number}: stops, as a user asks")
+
+    def show_held(self, is_held: bool) -> None:
+        """Show, once, that the sweep waits because a user lets no trial start."""
+        if is_held and not self.is_held:
+            name = self.study.store.name
+            self._print(f"paused: no trial starts until `python -m hwsweep.study {name} resume`")
+        self.is_held = is_held
 
     def status(self) -> str:
         """Progress in words: "12 of 40, 1 failed, best 105.3, 4 min left"."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import statistics
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from hwsweep.run_folder import read_result
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.constraints import parse_constraint
 from hwsweep.sweep.execution.executor import Executor, Job
 from hwsweep.sweep.live_display import LiveDisplay
 from hwsweep.sweep.open_study import OpenStudy
@@ -22,6 +25,7 @@ from hwsweep.sweep.search.point_check import PointChecker
 from hwsweep.sweep.search.sampling import ATTEMPTS
 from hwsweep.sweep.search.space import python_values
 from hwsweep.sweep.study.trial_store import TrialResult
+from hwsweep.sweep.study.view import objective_names
 from hwsweep.sweep.trial import Value
 
 
@@ -34,6 +38,8 @@ class Queue:
         self.waiting: deque[Job] = deque()
         self.trials: dict[int, list[Job]] = {}
         """The runs of each trial under way."""
+        self.stopped: dict[int, bool] = {}
+        """The trials that a user stops, and whether some of their runs do not start."""
 
     def next(self, display: LiveDisplay) -> Job | None:
         """The next run; None if there is none to start at the moment.
@@ -93,10 +99,33 @@ class Queue:
         with self.study.ownership.turn():
             if self.study.ownership.owns(number):  # not if another process took it for abandoned meanwhile
                 result = trial_result(outcomes, [read_result(directory) for directory in directories])
+                result = self._with_constraints(result)
+                if self.stopped.pop(number, False):
+                    result = TrialResult("pruned", [], result.attributes)
                 if result.state == "pruned" and self.study.proposals.is_pausing(number):
                     self.study.store.pause(number, result.attributes)
                 else:
                     self.study.store.finish(number, result, self.study.proposals.sampler(number))
+
+    def stop(self, number: int) -> bool:
+        """Drop the runs of the trial that have not started; True if it is under way here and was not stopped before."""
+        if number not in self.trials or number in self.stopped:
+            return False
+        dropped = [job for job in self.waiting if job.trial == number]
+        self.stopped[number] = bool(dropped)
+        self.waiting = deque(job for job in self.waiting if job.trial != number)
+        self.trials[number] = [job for job in self.trials[number] if job not in dropped]
+        self._finish_if_done(number)
+        return True
+
+    def _with_constraints(self, result: TrialResult) -> TrialResult:
+        """The result with the values of the study's constraints, if the trial has been measured."""
+        if result.state != "complete":
+            return result
+        names = objective_names(self.study.proposals.config, len(result.values))
+        metrics = {**dict(zip(names, result.values, strict=True)), **result.attributes.get("metrics", {})}
+        bounds = map(parse_constraint, self.study.settings.constraints)
+        return result._replace(constraints={**result.constraints, **{b.text: b.violation(metrics) for b in bounds}})
 
     def clear(self) -> None:
         """Drop all runs: another process may have taken over their trials."""
@@ -108,7 +137,7 @@ class Queue:
 
         Where trials pause, the first seed climbs the rungs alone: the others run once it has reached the end.
         """
-        self.trials[trial.number] = jobs = self._jobs(trial)
+        self.trials[trial.number] = jobs = self._jobs(trial, self.study.store.own_values(trial.number))
         if self._climbs:
             set_pause_aside(Path(jobs[0].directory))
         first_only = self._climbs and read_outcome(Path(jobs[0].directory)) is None
@@ -124,16 +153,21 @@ class Queue:
         """Queue the runs that have no outcome."""
         self.waiting.extend(job for job in jobs if read_outcome(Path(job.directory)) is None)
 
-    def _jobs(self, trial: NumberedPoint) -> list[Job]:
-        """The runs of the trial, in the order of their seeds."""
+    def _jobs(self, trial: NumberedPoint, own: Mapping[str, Value] = MappingProxyType({})) -> list[Job]:
+        """The runs of the trial, in the order of their seeds.
+
+        Args:
+            own: what this trial sets on top of its point, such as a seed.
+        """
         settings, space = self.study.settings, self.study.plan.space
 
-        def job(folder: str, seed: dict[str, Value]) -> Job:
-            overrides = [*space.overrides(trial.point), *(f"{key}={value}" for key, value in seed.items())]
+        def job(folder: str, seed: Mapping[str, Value]) -> Job:
+            further = {**own, **seed}
+            overrides = [*space.overrides(trial.point), *(f"{key}={value}" for key, value in further.items())]
             directory = str(self.study.folder.path / folder)
-            return Job(trial.number, folder, directory, overrides, {**python_values(trial.point), **seed})
+            return Job(trial.number, folder, directory, overrides, {**python_values({**trial.point, **further})})
 
-        if settings.seeds is None:
+        if settings.seeds is None or settings.seed_key in own:
             return [job(str(trial.number), {})]
         first = OmegaConf.select(self.study.proposals.config, settings.seed_key) or 0
         seeds = seed_values(settings, first)
@@ -157,15 +191,16 @@ def trial_result(outcomes: list[Outcome], results: list[dict[str, Any]]) -> Tria
         attributes["mlflow_run_id"] = run_ids[0] if len(outcomes) == 1 else run_ids
     if metrics := mean_metrics([result.get("metrics", {}) for result in results]):
         attributes["metrics"] = metrics
+    constraints = mean_metrics([dict(outcome.constraints) for outcome in outcomes])
     if failures := [outcome.failure for outcome in outcomes if outcome.failure is not None]:
         attributes["failure"] = {"reason": failures[0].reason, "message": failures[0].message}
         return TrialResult("failed", [], attributes)
     if any(outcome.state == "pruned" for outcome in outcomes):
-        return TrialResult("pruned", [], attributes)
+        return TrialResult("pruned", [], attributes, constraints)
     columns = list(zip(*(outcome.values for outcome in outcomes), strict=True))
     if len(outcomes) > 1:
         attributes["standard_errors"] = [statistics.stdev(column) / math.sqrt(len(column)) for column in columns]
-    return TrialResult("complete", [statistics.fmean(column) for column in columns], attributes)
+    return TrialResult("complete", [statistics.fmean(column) for column in columns], attributes, constraints)
 
 
 def mean_metrics(metrics: list[dict[str, float]]) -> dict[str, float]:

@@ -45,6 +45,8 @@ class Runner:
         self.interrupted_message = interrupted_message(study.caller.argv)
         self.stop_request = StopRequest(self.interrupted_message)
         self.time = RunningTime(None if study.settings.join else study.folder.path, study.settings.max_seconds)
+        self.next_look = 0.0
+        """When the storage is asked again which trials a user stops (time.monotonic)."""
         self.ending: str | None = None
         """Why the sweep ends before its total, where the user's own limits say so."""
         self.no_space: str | None = None
@@ -60,7 +62,9 @@ class Runner:
         self.study.ownership.begin()
         with self.study.ownership.deleted_if_unused():
             self.observer.started(self.study.view())
-        self.study.folder.write_ending(None)
+        with self.study.ownership.turn():
+            self.study.folder.write_ending(None)
+            self.study.folder.mark_open()
         try:
             with self.stop_request, LiveDisplay(self.study) as display:
                 self._loop(display)
@@ -80,6 +84,7 @@ class Runner:
         self.queue.prepare(executor)  # while the fork server still loads
         while True:
             self.time.store()
+            self._stop_as_asked(display)
             while executor.free and not self._is_stopping and (job := self.queue.next(display)) is not None:
                 Path(job.directory).mkdir(parents=True, exist_ok=True)
                 executor.submit(job)
@@ -89,8 +94,9 @@ class Runner:
             elif executor.jobs:
                 self.queue.prepare(executor)
             if not executor.jobs:
-                if self._is_stopping or ownership.nothing_to_wait_for():
+                if self._is_stopping or self._is_done():
                     return
+                display.show_held(self.study.store.is_held())
                 time.sleep(PAUSE)
             elif ownership.expired:
                 executor.kill()  # other processes may run the same trials by now
@@ -99,6 +105,26 @@ class Runner:
             else:
                 for end in executor.wait(lambda job, message: self._answer(display, job, message), seconds=PAUSE):
                     self._handle_end(end, display)
+
+    def _is_done(self) -> bool:
+        """Whether nothing is left to wait for. From then on a trial that a user adds is one for the next start."""
+        with self.study.ownership.turn():
+            is_done = self.study.ownership.nothing_to_wait_for()
+            if is_done and self.study.proposals.is_over():
+                self.study.folder.mark_over()
+        return is_done
+
+    def _stop_as_asked(self, display: LiveDisplay) -> None:
+        """Ask the runs of trials that a user stops to end."""
+        if time.monotonic() < self.next_look:
+            return
+        self.next_look = time.monotonic() + PAUSE
+        for number in self.study.store.stop_requests():
+            jobs = [job for job in self.executor.jobs if job.trial == number]
+            if self.queue.stop(number):
+                display.show_stop(number)
+                for job in jobs:
+                    self.executor.stop_job(job)
 
     @property
     def _is_stopping(self) -> bool:
@@ -160,12 +186,13 @@ class Runner:
     def _finish(self) -> None:
         """Show the study's result. Only then has the study ended: the same command makes what is missing until then."""
         study = self.study
-        is_over = study.proposals.is_over()
-        self.ending = self._ending(is_over)
-        study.folder.write_ending(self.ending)
-        no_trial_is_left = is_over or self._has_too_many_failures
-        if no_trial_is_left:
-            study.folder.mark_over()
+        with study.ownership.turn():
+            is_over = study.proposals.is_over()
+            self.ending = self._ending(is_over)
+            study.folder.write_ending(self.ending)
+            no_trial_is_left = is_over or self._has_too_many_failures
+            if no_trial_is_left:
+                study.folder.mark_over()
         if not study.ownership.leave(is_over):
             print(f"done here; another process of the study shows the result: {study.folder.path}", flush=True)
             return
@@ -173,7 +200,8 @@ class Runner:
         if not study.store.is_unused():
             self.observer.finished(study.view())
         if no_trial_is_left and self.stop_request.signal is None:
-            study.folder.mark_ended()
+            with study.ownership.turn():
+                study.folder.mark_ended()
 
     def _ending(self, is_over: bool) -> str | None:
         """Why the sweep ends before its total, in a sentence; None where it has not been asked to."""

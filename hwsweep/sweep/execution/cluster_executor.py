@@ -107,11 +107,15 @@ class ClusterExecutor:
             time.sleep(min(seconds, PAUSE))
         return ends
 
-    def stop(self) -> None:
+    def stop_job(self, job: Job) -> None:
         for run in self.runs:
-            if run.deadline is None:
+            if run.job == job and run.deadline is None:
                 run.deadline = time.monotonic() + GRACE
                 self.cluster.cancel(run.handle)
+
+    def stop(self) -> None:
+        for job in self.jobs:
+            self.stop_job(job)
 
     def kill(self) -> None:
         self.stop()

@@ -83,6 +83,9 @@ class Executor(Protocol):
         Returns as soon as a job ends, and otherwise after at most this many seconds, often with an empty list.
         """
 
+    def stop_job(self, job: Job) -> None:
+        """Ask this job to end. `wait` still returns it."""
+
     def stop(self) -> None:
         """Ask all jobs to end. `wait` still returns each of them."""
 
@@ -91,7 +94,9 @@ class Executor(Protocol):
 
 
 def missing_outcome(end: JobEnd, timeout: float | None) -> outcome.Outcome:
-    """The outcome of a job whose process stored none."""
+    """The outcome of a job whose process stored none; one that a user has stopped counts as pruned."""
+    if end.stop_reason == "stop":
+        return outcome.Outcome("pruned", [], None, end.seconds)
     if end.stop_reason == "timeout":
         return outcome.from_failure("timeout", describe(end, timeout), end.seconds)
     return outcome.from_failure("killed", f"{describe(end, timeout)}; see output.log", end.seconds)

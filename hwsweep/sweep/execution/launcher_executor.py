@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from hwsweep.sweep import outcome, trial
 from hwsweep.sweep.config_snapshot import mask_run_config
+from hwsweep.sweep.constraints import Constraints
 from hwsweep.sweep.execution.executor import Answer, Job, JobEnd
 from hwsweep.sweep.execution.trial_process import TrialProgram
 from hwsweep.sweep.trial import Value
@@ -37,9 +38,13 @@ class StoringTask:
         mask_run_config()
         folder = HydraConfig.get().sweep.subdir
         number = int(folder.partition("/")[0])
-        trial.set_current(trial.Trial(self.study, number, self.params[folder], lambda value, step: None, lambda: False))
+        constraints, params = Constraints(), self.params[folder]
+        trial.set_current(
+            trial.Trial(self.study, number, params, lambda value, step: None, lambda: False, constraints.set)
+        )
         try:
             result = outcome.from_call(partial(self.task, config), self.n_objectives)
+            result = result._replace(constraints=constraints.values)
             outcome.write_outcome(Path(HydraConfig.get().runtime.output_dir), result)
         finally:
             trial.set_current(None)
@@ -97,6 +102,9 @@ class LauncherExecutor:
                 outcome.write_outcome(Path(jobs[0].directory), result)
             return False
         return True
+
+    def stop_job(self, job: Job) -> None:
+        pass  # a batch that runs ends by itself
 
     def stop(self) -> None:
         self.jobs.clear()  # a batch that runs ends by itself

@@ -105,10 +105,14 @@ class ProcessPool:
         self._kill_overdue()
         return [self._remove(number) for number, run in list(self.runs.items()) if run.process.exitcode is not None]
 
-    def stop(self) -> None:
+    def stop_job(self, job: Job) -> None:
         for run in self.runs.values():
-            if run.stop_reason is None:
+            if run.job == job and run.stop_reason is None:
                 self._ask_to_end(run, "stop")
+
+    def stop(self) -> None:
+        for job in self.jobs:
+            self.stop_job(job)
 
     def kill(self) -> None:
         for run in self.runs.values():

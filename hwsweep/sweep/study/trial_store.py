@@ -5,10 +5,22 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.study.trial_attributes import ADDED, HELD, REFUSED, STOP, STOPPED, UNLISTED, holds, is_paused
+from hwsweep.sweep.constraints import is_feasible
+from hwsweep.sweep.study.trial_attributes import (
+    ADDED,
+    HELD,
+    REFUSED,
+    STOP,
+    STOPPED,
+    UNLISTED,
+    holds,
+    is_paused,
+    own_values,
+)
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -28,6 +40,8 @@ class TrialResult(NamedTuple):
     """One per objective if complete, else empty."""
     attributes: Mapping[str, Any]
     """What is stored beside the values: seconds, MLflow run, metrics, failure."""
+    constraints: Mapping[str, float] = MappingProxyType({})
+    """By name; the trial is feasible if none is above 0."""
 
 
 class Counts(NamedTuple):
@@ -127,8 +141,9 @@ class TrialStore:
         return trials
 
     def values(self) -> list[float]:
-        """The first objective of each complete trial."""
-        return [trial.values[0] for trial in self.trials() if trial.state.name == "COMPLETE"]
+        """The first objective of each complete trial that keeps its constraints."""
+        complete = [trial for trial in self.trials() if trial.state.name == "COMPLETE"]
+        return [trial.values[0] for trial in complete if is_feasible(trial.constraints)]
 
     def unfinished(self) -> list[int]:
         """Numbers of the trials that wait, pause or run."""
@@ -195,6 +210,10 @@ class TrialStore:
         )
         return self.storage.get_trial_number_from_id(self.storage.create_new_trial(self.study_id, trial))
 
+    def own_values(self, number: int) -> dict[str, str]:
+        """What the trial sets on top of its point, by key, as override lines have it."""
+        return own_values(self.trial(number))
+
     def set_param(self, number: int, key: str, value: Any, distribution: BaseDistribution) -> None:
         """Store the value of a parameter with a trial that has not ended."""
         self.storage.set_trial_param(self.trial_id(number), key, distribution.to_internal_repr(value), distribution)
@@ -234,13 +253,16 @@ class TrialStore:
         Args:
             sampler: it learns how the trial ended.
         """
-        from optuna.trial import TrialState
+        from optuna.trial import TrialState, create_trial
 
         if STOP in self.trial(number).user_attrs and result.state != "complete":
             attributes = {key: value for key, value in result.attributes.items() if key != "failure"}
             result = TrialResult("pruned", [], {**attributes, STOPPED: True})
         for key, value in result.attributes.items():
             self.set_attribute(number, key, value)
+        constrained = create_trial(state=TrialState.RUNNING, constraints=dict(result.constraints))
+        for key, value in constrained.system_attrs.items():
+            self.storage.set_trial_system_attr(self.trial_id(number), key, value)
         states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
         values = result.values if result.state == "complete" else None
         self.study(sampler).tell(number, values, state=states[result.state])
