@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hwsweep.study.function_sweep import sweep as sweep
     from hwsweep.study.stored_study import StoredStudy
+    from hwsweep.sweep.search.python_space import Interval
+else:
+    from hwsweep import sweep
+
+    class _SweepPackage(ModuleType):
+        """The package hwsweep.sweep, which is also the function: a package keeps its name in the one around it."""
+
+        def __call__(self, *arguments, **settings):
+            from hwsweep.study.function_sweep import sweep
+
+            return sweep(*arguments, **settings)
+
+    sweep.__class__ = _SweepPackage
 
 __version__ = "0.1.0"
 
@@ -16,6 +31,18 @@ def conf_path() -> Path:
     package = Path(__file__).resolve().parent
     inside = package / "conf"
     return inside if inside.is_dir() else package.parent / "conf"
+
+
+def interval(low: float, high: float, *, log: bool = False, integer: bool = False) -> Interval:
+    """All numbers from `low` on and below `high`, for the space of `hwsweep.sweep`.
+
+    Args:
+        log: sampled on a logarithmic scale.
+        integer: whole numbers only.
+    """
+    from hwsweep.sweep.search.python_space import Interval
+
+    return Interval(low, high, log, integer)
 
 
 def load_study(name: str | Path) -> StoredStudy:

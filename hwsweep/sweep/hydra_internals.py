@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
@@ -28,6 +30,22 @@ def config_loader(search_path: Iterable[tuple[str, str]]) -> ConfigLoader:
     for provider, source in search_path:
         path.append(provider, source)
     return ConfigLoaderImpl(config_search_path=path)
+
+
+def application_loader(folder: str) -> ConfigLoader:
+    """Hydra's loader for an application whose configuration lies in this folder, with the sources of all plugins.
+
+    Without ConfigLoaderImpl and create_config_search_path no sweep begins from Python.
+    """
+    return ConfigLoaderImpl(config_search_path=create_config_search_path(folder))
+
+
+def callbacks_of(config: DictConfig) -> Callbacks:
+    """The callbacks that the configuration names.
+
+    Without Callbacks a sweep from Python calls none of them.
+    """
+    return Callbacks(config)
 
 
 def apply_overrides(overrides: list[Override], config: DictConfig) -> None:

@@ -25,6 +25,7 @@ from hwsweep.sweep.study.folder import StudyFolder
 from hwsweep.sweep.study.locks import FolderLock
 from hwsweep.sweep.study.ownership import SoleOwner
 from hwsweep.sweep.study.trial_store import TrialResult, TrialStore
+from hwsweep.sweep.study.view import Caller
 from hwsweep.sweep.table import plain_console
 
 
@@ -36,7 +37,7 @@ def open_study(total: int, seeds: int | None = None) -> OpenStudy:
     settings = Settings(**{**dict.fromkeys(Settings._fields), "join": True, "seeds": seeds})
     proposals = Proposals(plan, store, OmegaConf.create())
     folder = StudyFolder("night", Path("nowhere"), FolderLock(Path("nowhere")), is_resumed=False)
-    return OpenStudy(settings, folder, proposals, SoleOwner(proposals, folder.path))
+    return OpenStudy(settings, folder, proposals, SoleOwner(proposals, folder.path, None), Caller([], [], None))
 
 
 def add(study: OpenStudy, *values: float | None) -> None:

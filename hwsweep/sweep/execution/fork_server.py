@@ -52,6 +52,16 @@ def start_server(preload: list[str], threads: int) -> Any:
     return _server
 
 
+def end_server() -> None:
+    """End the fork server, so that the next sweep of this process gets one with the environment of that moment."""
+    if server_pid() is None:
+        return
+    from multiprocessing import forkserver
+
+    _kill_server(os.getpid())
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]  # waits for it
+
+
 def server_pid() -> int | None:
     """The process id of the fork server; None if none was started. multiprocessing has no public name for it."""
     if _server is None:

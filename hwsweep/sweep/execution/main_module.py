@@ -13,12 +13,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from types import FunctionType, ModuleType
+from types import FrameType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from hwsweep.sweep.hydra_internals import runs_replaced
 
 _swap = threading.Lock()
+_is_executed_again = False
 
 
 class MainModule(NamedTuple):
@@ -53,7 +54,7 @@ def read() -> MainModule:
         unsourced = {name for name, value in defined.items() if isinstance(value, kinds) and _is_of_main(value)}
         values = {name: defined[name] for name in unsourced}
     else:
-        guards = [node for node in tree.body if _is_guard(node)]
+        guards = _guards(tree)
         unsourced = {name for guard in guards for name in _bound(guard)}
         read_elsewhere = {name for node in tree.body if node not in guards for name in _read(node)}
         values = {name: defined[name] for name in unsourced & read_elsewhere if name in defined}
@@ -64,6 +65,8 @@ def read() -> MainModule:
 
 def execute(main: MainModule) -> ModuleType:
     """The `__main__` of this process from now on: that of the program, as it was before the sweep began."""
+    global _is_executed_again
+    _is_executed_again = True
     module = ModuleType("__main__")
     spec = importlib.util.find_spec(main.name) if main.name not in (None, "__main__") else None
     vars(module).update(__spec__=spec, __package__=main.package)
@@ -72,13 +75,36 @@ def execute(main: MainModule) -> ModuleType:
     sys.modules["__main__"] = sys.modules["__mp_main__"] = module
     if main.source is not None:
         tree = ast.parse(main.source)
-        for node in filter(_is_guard, tree.body):
-            node.test = _Renamed().visit(node.test)  # type: ignore[attr-defined]
+        for node in _guards(tree):
+            node.test = _Renamed().visit(node.test)
         code = compile(tree, main.path or "<main>", "exec", dont_inherit=True)
         # a script without a guard ends here: what follows belongs to the sweep's own process
         with suppress(_Started), runs_replaced(_Started()), _start_method_unset():
             exec(code, vars(module))
     return module
+
+
+def is_executed_again() -> bool:
+    """Whether this process runs the program for a trial."""
+    return _is_executed_again
+
+
+def unguarded_call() -> str | None:
+    """The line of the script, outside `if __name__ == "__main__":`, that is under way; None without such a line.
+
+    A trial would get there again. Code without a file, such as a notebook's, is not executed again.
+    """
+    main = sys.modules["__main__"]
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and (frame.f_globals is not vars(main) or frame.f_code.co_name != "<module>"):
+        frame = frame.f_back
+    try:
+        tree = ast.parse(inspect.getsource(main))
+    except (OSError, TypeError, SyntaxError):
+        return None
+    if frame is None or any(node.lineno <= frame.f_lineno <= (node.end_lineno or 0) for node in _guards(tree)):
+        return None
+    return f"{vars(main).get('__file__')}, line {frame.f_lineno}"
 
 
 @contextmanager
@@ -109,8 +135,8 @@ def _is_of_main(value: Any) -> bool:
     return getattr(value, "__module__", None) == "__main__"
 
 
-def _is_guard(node: ast.stmt) -> bool:
-    return isinstance(node, ast.If) and "__name__" in _read(node.test)
+def _guards(tree: ast.Module) -> list[ast.If]:
+    return [node for node in tree.body if isinstance(node, ast.If) and "__name__" in _read(node.test)]
 
 
 def _read(node: ast.AST) -> set[str]:

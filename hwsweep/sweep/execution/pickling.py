@@ -26,6 +26,8 @@ def dumps(program: Any) -> bytes:
         SweepError: something in it cannot be pickled.
     """
     main = main_module.read()
+    if main.source is None:  # a notebook has functions that the task does not use
+        main = main._replace(values={name: main.values[name] for name in _picklable(main.values, main)})
     try:
         inner = _dumps((main.values, program), main)
     except Exception as error:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from hwsweep.files import masked
 from hwsweep.run_folder import read_result
+from hwsweep.sweep.constraints import is_feasible
 from hwsweep.sweep.outcome import Outcome, pauses, read_outcome
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Space, python_values
@@ -75,6 +76,18 @@ class TrialView(NamedTuple):
     sets on top of its point (`overrides`)."""
 
     @property
+    def constraints(self) -> Mapping[str, float]:
+        """The values of the trial's constraints by name; above 0 it is infeasible. Empty without constraints."""
+        return {} if self.record is None else self.record.constraints
+
+    @property
+    def feasibility(self) -> str:
+        """ "feasible" or "infeasible"; empty for a trial without constraints."""
+        if not self.constraints:
+            return ""
+        return "feasible" if is_feasible(self.constraints) else "infeasible"
+
+    @property
     def pause(self) -> int | None:
         """The step at which a pausing pruner has stopped the trial; None if it goes on."""
         return None if self.record is None else self.record.user_attrs.get(PAUSED)
@@ -106,16 +119,21 @@ class StudyView(NamedTuple):
         return [trial for trial in self.trials if trial.state == "complete" and trial.values]
 
     @property
+    def feasible_trials(self) -> list[TrialView]:
+        """The complete trials that keep their constraints, by number: without constraints all complete ones."""
+        return [trial for trial in self.complete_trials if trial.feasibility != "infeasible"]
+
+    @property
     def ranked_trials(self) -> list[TrialView]:
-        """The complete trials, the best one first; empty unless there is one objective."""
+        """The complete trials that are feasible, the best one first; empty unless there is one objective."""
         if len(self.directions) != 1:
             return []
         sign = -1 if self.directions[0] == "maximize" else 1
-        return sorted(self.complete_trials, key=lambda trial: sign * trial.values[0])
+        return sorted(self.feasible_trials, key=lambda trial: sign * trial.values[0])
 
     @property
     def best_trial(self) -> TrialView | None:
-        """The trial with the best value; None where there are several objectives or no trial is complete."""
+        """The trial with the best value; None where there are several objectives or no trial is complete and feasible."""
         return next(iter(self.ranked_trials), None)
 
     def trials_along(self, key: str, base: TrialView) -> list[TrialView]:
