@@ -39,7 +39,8 @@ from hwsweep.components import Components, build
 from hwsweep.data import Examples, Splits
 from hwsweep.models.positions import sinusoidal
 from hwsweep.training.batches import training_batches
-from hwsweep.training.loop import evaluate, fit
+from hwsweep.training.evaluation import evaluate
+from hwsweep.training.loop import fit
 
 REPEATS = 5
 TEXTS = 640

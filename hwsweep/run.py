@@ -29,7 +29,8 @@ from hwsweep.tracking.run import DESCRIPTION, Run
 from hwsweep.training import checkpoint
 from hwsweep.training.batches import n_examples
 from hwsweep.training.checkpoint import EpochMetrics
-from hwsweep.training.loop import evaluate, fit
+from hwsweep.training.evaluation import evaluate
+from hwsweep.training.loop import fit
 from hwsweep.training.precision import flush_denormals
 from hwsweep.training.progress import show_progress, under_training
 
@@ -73,7 +74,8 @@ def run(cfg: DictConfig) -> float | tuple[float, ...]:
         tracked.log_metrics(metrics, len(history))
         _log_model(model, splits, folder, tracked)
         values = {name: history[best_epoch - 1][name] for name in objectives(cfg)}
-        run_folder.write_result(folder, tracked.id, metrics | facts | values, analysis.tags)
+        valid = {name: value for name, value in history[best_epoch - 1].items() if name.startswith("valid/")}
+        run_folder.write_result(folder, tracked.id, metrics | facts | valid, analysis.tags)
     log.info("best epoch %d of %d; MLflow run %s; files in %s", best_epoch, len(history), tracked.id, folder)
     return next(iter(values.values())) if len(values) == 1 else tuple(values.values())
 

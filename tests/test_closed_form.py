@@ -15,7 +15,8 @@ from hwsweep.analysis.collapse import active_unit_statistic
 from hwsweep.components import build
 from hwsweep.models.vae import VAE
 from hwsweep.training import checkpoint
-from hwsweep.training.loop import evaluate, fit
+from hwsweep.training.evaluation import evaluate
+from hwsweep.training.loop import fit
 
 REAL = os.environ.get("HWSWEEP_DATA", "")
 

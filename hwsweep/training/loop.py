@@ -1,4 +1,4 @@
-"""Training and evaluation: one loop for every model, in memory, without a DataLoader and without callbacks."""
+"""Training: one loop for every model, in memory, without a DataLoader and without callbacks."""
 
 from __future__ import annotations
 
@@ -16,18 +16,13 @@ from hwsweep.argument_checks import check_choice, check_count, check_number
 from hwsweep.data import Examples, Splits
 from hwsweep.models import Batch, Model, Progress
 from hwsweep.training import checkpoint
-from hwsweep.training.batches import evaluation_batches, n_examples, training_batch, training_batches
+from hwsweep.training.batches import n_examples, training_batch, training_batches
 from hwsweep.training.checkpoint import EpochMetrics, TrainingState
+from hwsweep.training.evaluation import EVALUATION_BATCH, evaluate, to_device
 from hwsweep.training.precision import PRECISIONS, autocast
 from hwsweep.training.schedules import Schedule
 
 log = logging.getLogger("hwsweep")
-
-EVALUATION_SEED = 1_000_003
-"""Every evaluation draws the same noise, whatever the run's seed, so that epochs and runs compare."""
-
-EVALUATION_BATCH = 1000
-"""Examples per forward pass of an evaluation; results do not depend on it but for rounding and noise."""
 
 DIVERGED_FACTOR = 1e6
 """A validation loss so many times as large as the largest loss of the untrained model, or as 1, is no result.
@@ -96,28 +91,14 @@ def fit(
     state = TrainingState(model, optimizer, torch.Generator().manual_seed(plan.seed), [])
     peak_rates = [group["lr"] for group in optimizer.param_groups]
     if resume is not None:
-        state.restore(resume, device)
-        _warn_of_another_length(state, plan.epochs)
-        if resume.parent.absolute() != folder.absolute():
-            checkpoint.save(folder / "best.pt", checkpoint.load(resume.with_name("best.pt")))
+        _restore(state, resume, plan, folder)
     else:
         some = {name: values[:EVALUATION_BATCH] for name, values in train.items()}
         state.untrained_loss = max(1.0, *map(abs, evaluate(model, some).values()))
     yield from state.history
     best = min((metrics[plan.select] for metrics in state.history), default=math.inf)
     for epoch in range(len(state.history) + 1, plan.epochs + 1):
-        started = time.perf_counter()
-        means = _train_epoch(state, train, schedule, peak_rates, plan)
-        trained = time.perf_counter()
-        metrics = {
-            "epoch": float(epoch),
-            **{f"train/{name}": value for name, value in means.items()},
-            **{f"valid/{name}": value for name, value in evaluate(model, valid).items()},
-            "train/lr": optimizer.param_groups[0]["lr"],
-            "time/train_seconds": trained - started,
-            "time/valid_seconds": time.perf_counter() - trained,
-            "time/examples_per_second": n_examples(train) / (trained - started),
-        }
+        metrics = _epoch_metrics(state, train, valid, schedule, peak_rates, plan)
         _require_bounded(metrics, state.untrained_loss)
         state.history.append(metrics)
         if metrics[plan.select] < best:
@@ -127,37 +108,35 @@ def fit(
         yield metrics
 
 
-@torch.no_grad()
-def evaluate(model: Model, examples: Examples, batch_size: int = EVALUATION_BATCH) -> dict[str, float]:
-    """Mean of each of the model's losses over all examples, in the unit of the loss.
-
-    Draws its own noise and leaves the global generator as it was, so that evaluating does not change training.
-
-    Raises:
-        ValueError: a loss is not one number per example.
-    """
-    device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
-    sums: dict[str, Tensor] = {}
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(EVALUATION_SEED)
-        for rows in evaluation_batches(examples, batch_size):
-            batch = {name: values[rows].to(device) for name, values in examples.items()}
-            for name, values in model.losses(batch).items():
-                if values.shape != (n := n_examples(batch),):
-                    raise ValueError(
-                        f"`losses` must return one number per example, but {name} has shape {tuple(values.shape)} for "
-                        f"{n} examples; take reduction='none'"
-                    )
-                sums[name] = sums.get(name, torch.zeros((), device=device)) + values.sum()
-    model.train(was_training)
-    return {name: float(total) / n_examples(examples) for name, total in sums.items()}
+def _restore(state: TrainingState, resume: Path, plan: TrainingPlan, folder: Path) -> None:
+    """Set the state to that of the checkpoint; a folder other than the checkpoint's gets its best.pt too."""
+    state.restore(resume, next(state.model.parameters()).device)
+    _warn_of_another_length(state, plan.epochs)
+    if resume.parent.absolute() != folder.absolute():
+        checkpoint.save(folder / "best.pt", checkpoint.load(resume.with_name("best.pt")))
 
 
-def to_device(examples: Examples, device: torch.device) -> Examples:
-    """The examples in their storage type on `device`; no copy where they are there already."""
-    return {name: values.to(device) for name, values in examples.items()}
+def _epoch_metrics(
+    state: TrainingState,
+    train: Examples,
+    valid: Examples,
+    schedule: Schedule,
+    peak_rates: list[float],
+    plan: TrainingPlan,
+) -> EpochMetrics:
+    """Train one epoch and evaluate; `epoch`, `train/...`, `valid/...` and `time/...` of it."""
+    started = time.perf_counter()
+    means = _train_epoch(state, train, schedule, peak_rates, plan)
+    trained = time.perf_counter()
+    return {
+        "epoch": float(len(state.history) + 1),
+        **{f"train/{name}": value for name, value in means.items()},
+        **{f"valid/{name}": value for name, value in evaluate(state.model, valid).items()},
+        "train/lr": state.optimizer.param_groups[0]["lr"],
+        "time/train_seconds": trained - started,
+        "time/valid_seconds": time.perf_counter() - trained,
+        "time/examples_per_second": n_examples(train) / (trained - started),
+    }
 
 
 def _train_epoch(

@@ -15,7 +15,7 @@ from hwsweep.analysis.classifier import analyse
 from hwsweep.data import Examples, Lexicon, Splits
 from hwsweep.models.embedding import TokenEmbedding
 from hwsweep.models.transformer import Transformer
-from hwsweep.training.loop import evaluate
+from hwsweep.training.evaluation import evaluate
 
 LEXICON = Lexicon(("<pad>", "<unk>", "goal", "share", "today", "monday"), ("Sports", "Business/Money"), 5)
 PLAN = BaselinePlan(ngrams=1, min_texts=1, inverse_penalty=10.0, max_iter=200)

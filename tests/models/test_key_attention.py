@@ -10,7 +10,8 @@ from hydra import compose, initialize_config_dir
 from hwsweep import conf_path
 from hwsweep.analysis.classifier_metrics import key_share
 from hwsweep.components import build
-from hwsweep.training.loop import evaluate, fit
+from hwsweep.training.evaluation import evaluate
+from hwsweep.training.loop import fit
 
 SMALL = [
     *("model=transformer", "dataset=headlines", "dataset.n_train=3000", "dataset.n_valid=300", "dataset.n_test=4"),

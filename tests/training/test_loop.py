@@ -16,7 +16,8 @@ from hwsweep.data.binarisation import binarised
 from hwsweep.models import Batch, Model
 from hwsweep.training import checkpoint
 from hwsweep.training.checkpoint import EpochMetrics, IncompatibleCheckpoint
-from hwsweep.training.loop import Diverged, TrainingPlan, evaluate, fit
+from hwsweep.training.evaluation import evaluate
+from hwsweep.training.loop import Diverged, TrainingPlan, fit
 from hwsweep.training.schedules import ConstantLearningRate, CosineWarmup
 
 

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from hwsweep.data import Splits
 from hwsweep.models import Batch, Model
 from hwsweep.models.networks import fully_connected
-from hwsweep.training.loop import TrainingPlan, evaluate, fit
+from hwsweep.training.evaluation import evaluate
+from hwsweep.training.loop import TrainingPlan, fit
 from hwsweep.training.precision import autocast
 from hwsweep.training.schedules import ConstantLearningRate
 
