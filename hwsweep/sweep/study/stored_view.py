@@ -117,6 +117,19 @@ def _interrupted(trial: TrialView) -> TrialView:
     return trial._replace(state="interrupted") if trial.state == "running" else trial
 
 
+def stored_trials(directory: Path) -> Study:
+    """Optuna's study of this folder, to be read.
+
+    Raises:
+        SweepError: the folder holds no study, or its storage is gone.
+    """
+    record, config = read_record(directory), stored_config(directory)
+    if record is None:
+        raise SweepError(f"{directory} holds no study")
+    settings = stored_settings(config)
+    return _load(record["name"], settings.storage, directory.absolute(), str(config.hydra.runtime.cwd))
+
+
 def stored_url(name: str, url: str | None, directory: Path, launched_in: str) -> str | None:
     """Where the trials of the study lie, seen from this process; None for the journal in its folder.
 

@@ -59,6 +59,7 @@ def test_another_command_begins_a_study_of_its_own(opens: Opens) -> None:
 
 def test_once_a_study_has_ended_the_same_command_begins_a_new_one(opens: Opens) -> None:
     first = opens("x=1,2")
+    first.mark_over()
     first.mark_ended()
     left = died(first)
     assert opens("x=1,2").path != left
