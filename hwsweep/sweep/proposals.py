@@ -145,12 +145,13 @@ class Proposals:
         number = self.paused_trials.promote(no_new_trials=self.next_index() is None)
         return [] if number is None else [number]
 
-    def prune_paused(self) -> None:
-        """End the paused trials if nothing runs and nothing is left to begin: none of them can be promoted any more."""
-        if self.paused_trials is None or self.next_index() is not None:
-            return
-        if len(self.store.paused()) == len(self.store.unfinished()):
-            self.paused_trials.prune_all()
+    def unpromotable(self) -> list[int]:
+        """The paused trials if nothing runs and nothing is left to begin, so that no other trial changes their rank."""
+        paused = self.store.paused()
+        if self.paused_trials is None or self.store.is_held() or len(paused) < len(self.store.unfinished()):
+            return []
+        is_last = self.next_index() is None and self.paused_trials.promotable(no_new_trials=True) is None
+        return paused if is_last else []
 
     def sampler(self, number: int, attempt: int = 0) -> BaseSampler | None:
         """The sampler of this trial; None in a grid."""

@@ -38,6 +38,8 @@ class Queue:
         self.waiting: deque[Job] = deque()
         self.trials: dict[int, list[Job]] = {}
         """The runs of each trial under way."""
+        self.later: dict[int, list[Job]] = {}
+        """The other seeds of trials whose first seed may still pause."""
         self.stopped: dict[int, bool] = {}
         """The trials that a user stops, and whether some of their runs do not start."""
 
@@ -50,6 +52,7 @@ class Queue:
         n_refused = 0
         while not self.waiting:
             if (trial := self.study.ownership.take()) is None:
+                self._prune_paused()
                 return None
             if (message := self.checker.refusal_message(trial.point)) is None:
                 self._begin(trial)
@@ -82,8 +85,8 @@ class Queue:
 
     def handle_end(self, job: Job) -> None:
         """Go on with the trial after this run, which has an outcome."""
-        if self._climbs and self.is_judged(job) and not self.is_pruned(job.trial):
-            self._queue_missing(self.trials[job.trial][1:])
+        if self.is_judged(job) and not self.is_pruned(job.trial):
+            self._queue(job.trial, self.later.pop(job.trial, []))
         self._finish_if_done(job.trial)
 
     def _finish_if_done(self, number: int) -> None:
@@ -96,6 +99,7 @@ class Queue:
         if len(outcomes) < len(directories):
             return
         del self.trials[number]
+        self.later.pop(number, None)
         with self.study.ownership.turn():
             if self.study.ownership.owns(number):  # not if another process took it for abandoned meanwhile
                 result = trial_result(outcomes, [read_result(directory) for directory in directories])
@@ -107,11 +111,25 @@ class Queue:
                 else:
                     self.study.store.finish(number, result, self.study.proposals.sampler(number))
 
+    def _prune_paused(self) -> None:
+        """End the paused trials if none of them can be promoted any more."""
+        with self.study.ownership.turn():
+            for number in self.study.proposals.unpromotable():
+                result = TrialResult("pruned", [], {})
+                if "seconds" not in self.study.store.trial(number).user_attrs:  # the sweep was killed as it paused
+                    folder = self.study.folder.path / str(number)
+                    directories = sorted(folder.glob("seed_*")) or [folder]
+                    outcomes = [found for directory in directories if (found := _outcome_of_all(directory)) is not None]
+                    if outcomes:
+                        result = trial_result(outcomes, [read_result(directory) for directory in directories])
+                if self.study.store.start(number):
+                    self.study.store.finish(number, result, self.study.proposals.sampler(number))
+
     def stop(self, number: int) -> bool:
         """Drop the runs of the trial that have not started; True if it is under way here and was not stopped before."""
         if number not in self.trials or number in self.stopped:
             return False
-        dropped = [job for job in self.waiting if job.trial == number]
+        dropped = [*(job for job in self.waiting if job.trial == number), *self.later.pop(number, [])]
         self.stopped[number] = bool(dropped)
         self.waiting = deque(job for job in self.waiting if job.trial != number)
         self.trials[number] = [job for job in self.trials[number] if job not in dropped]
@@ -131,26 +149,25 @@ class Queue:
         """Drop all runs: another process may have taken over their trials."""
         self.waiting.clear()
         self.trials.clear()
+        self.later.clear()
 
     def _begin(self, trial: NumberedPoint) -> None:
         """Queue the trial's runs that have no outcome yet; if all have one, only the trial's end is missing.
 
         Where trials pause, the first seed climbs the rungs alone: the others run once it has reached the end.
         """
-        self.trials[trial.number] = jobs = self._jobs(trial, self.study.store.own_values(trial.number))
-        if self._climbs:
-            set_pause_aside(Path(jobs[0].directory))
-        first_only = self._climbs and read_outcome(Path(jobs[0].directory)) is None
-        self._queue_missing(jobs[:1] if first_only else jobs)
+        first, *others = self._jobs(trial, self.study.store.own_values(trial.number))
+        self.trials[trial.number], self.later[trial.number] = [], others
+        if self.study.proposals.paused_trials is not None:
+            set_pause_aside(Path(first.directory))
+        self._queue(trial.number, [first])
+        if self.study.proposals.paused_trials is None or read_outcome(Path(first.directory)) is not None:
+            self._queue(trial.number, self.later.pop(trial.number))
         self._finish_if_done(trial.number)
 
-    @property
-    def _climbs(self) -> bool:
-        """Whether trials pause and are promoted."""
-        return self.study.proposals.paused_trials is not None
-
-    def _queue_missing(self, jobs: list[Job]) -> None:
-        """Queue the runs that have no outcome."""
+    def _queue(self, number: int, jobs: list[Job]) -> None:
+        """Add runs to the trial, and queue those that have no outcome."""
+        self.trials[number].extend(jobs)
         self.waiting.extend(job for job in jobs if read_outcome(Path(job.directory)) is None)
 
     def _jobs(self, trial: NumberedPoint, own: Mapping[str, Value] = MappingProxyType({})) -> list[Job]:

@@ -6,10 +6,13 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
+from hwsweep.run_folder import OUTCOME
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.orphans import kill_orphans
 from hwsweep.sweep.proposals import NumberedPoint, Proposals
 from hwsweep.sweep.study.locks import has_turns, turn_lock
+from hwsweep.sweep.study.trial_attributes import PAUSED
+from hwsweep.sweep.study.trial_store import TrialStore
 
 
 class Ownership(Protocol):
@@ -52,8 +55,7 @@ def take_next(proposals: Proposals, directory: Path, attributes: dict[str, str])
     """The next trial, running in the storage from now on: one that waits, one that is promoted, or a new one; None if
     none may start.
 
-    It is called in the study's turn. Trials that a user asks to stop end here, unless they run. So do paused trials
-    once nothing can promote them.
+    It is called in the study's turn. Trials that a user asks to stop end here, unless they run.
 
     Args:
         attributes: what is stored with the trial.
@@ -70,9 +72,19 @@ def take_next(proposals: Proposals, directory: Path, attributes: dict[str, str])
             store.set_attribute(number, key, value)
         if store.start(number):
             return NumberedPoint(number, proposals.point_of(number))
-    if (new := begin_new(proposals, directory, attributes)) is None:
-        proposals.prune_paused()
-    return new
+    return begin_new(proposals, directory, attributes)
+
+
+def requeue(store: TrialStore, directory: Path, number: int) -> None:
+    """Let an interrupted trial wait for a slot, or, if its run has ended as it was told to, for its promotion.
+
+    A run that was told to pause, but was killed before it stored its outcome, asks its pruner again.
+    """
+    if store.trial(number).user_attrs.get(PAUSED) is not None:
+        folder = directory / str(number)
+        if not any(path.exists() for path in (folder / OUTCOME, *folder.glob(f"seed_*/{OUTCOME}"))):
+            store.set_attribute(number, PAUSED, None)
+    store.requeue(number)
 
 
 def begin_new(proposals: Proposals, directory: Path, attributes: dict[str, str]) -> NumberedPoint | None:
@@ -106,7 +118,7 @@ class SoleOwner:
         for number in self.store.unfinished():
             kill_orphans(self.directory / str(number))
             if self.store.trial(number).state.name == "RUNNING":
-                self.store.requeue(number)
+                requeue(self.store, self.directory, number)
 
     def deleted_if_unused(self) -> AbstractContextManager[None]:
         return self.store.deleted_if_unused()
@@ -124,7 +136,7 @@ class SoleOwner:
     def release(self) -> None:
         for number in self.store.unfinished():
             if self.store.trial(number).state.name == "RUNNING":
-                self.store.requeue(number)
+                requeue(self.store, self.directory, number)
 
     def nothing_to_wait_for(self) -> bool:
         return self.proposals.is_over()  # until then the study is held, or a trial was added just now

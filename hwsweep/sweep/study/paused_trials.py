@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwsweep.sweep.search.promotion import PausingPruner, Progress, comparable
 from hwsweep.sweep.study.trial_attributes import PAUSED, PROMOTED, STOPPED, is_paused
-from hwsweep.sweep.study.trial_store import TrialResult, TrialStore
+from hwsweep.sweep.study.trial_store import TrialStore
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -47,17 +47,15 @@ class PausedTrials:
 
     def promote(self, no_new_trials: bool) -> int | None:
         """The trial that goes on now, which waits for a slot from now on; None if none may."""
-        number = self.pruner.next_promotion(self._progress(), no_new_trials)
+        number = self.promotable(no_new_trials)
         if number is not None:
             self.store.set_attribute(number, PROMOTED, self.store.trial(number).user_attrs[PAUSED])
             self.store.set_attribute(number, PAUSED, None)  # killed before: the next sweep decides the same
         return number
 
-    def prune_all(self) -> None:
-        """End the paused trials, because none of them can be promoted any more."""
-        for number in self.store.paused():
-            if self.store.start(number):
-                self.store.finish(number, TrialResult("pruned", [], {}))
+    def promotable(self, no_new_trials: bool) -> int | None:
+        """The trial that would go on now; None if none may."""
+        return self.pruner.next_promotion(self._progress(), no_new_trials)
 
     def _progress(self) -> list[Progress]:
         """Every trial as the pruner sees it."""

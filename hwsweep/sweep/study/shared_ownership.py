@@ -13,7 +13,7 @@ from hwsweep.sweep.proposals import NumberedPoint, Proposals
 from hwsweep.sweep.study.folder import differences
 from hwsweep.sweep.study.heartbeat import Heartbeat
 from hwsweep.sweep.study.locks import has_turns, turn_lock
-from hwsweep.sweep.study.ownership import take_next
+from hwsweep.sweep.study.ownership import requeue, take_next
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -76,7 +76,7 @@ class SharedOwner:
             for trial in self._running():
                 if self.heartbeat.is_dead(trial.user_attrs.get(OWNER)):
                     kill_orphans(self.directory / str(trial.number))
-                    self.store.requeue(trial.number)
+                    requeue(self.store, self.directory, trial.number)
             return take_next(self.proposals, self.directory, {OWNER: self.heartbeat.me})
 
     def owns(self, number: int) -> bool:
@@ -89,7 +89,7 @@ class SharedOwner:
     def release(self) -> None:
         with self.turn():
             for number in self._own():
-                self.store.requeue(number)
+                requeue(self.store, self.directory, number)
         if self.expired:
             self.heartbeat.beat()
 
