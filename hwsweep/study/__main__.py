@@ -83,7 +83,7 @@ def _list(folder: Path) -> list[str]:
 
 
 def _open(name: str) -> SteeredStudy:
-    from hwsweep.study.stored_study import study_folder
+    from hwsweep.study.study_folder import study_folder
     from hwsweep.sweep import SweepError
     from hwsweep.sweep.study.steering import open_study
 

@@ -188,7 +188,8 @@ def _best(study: SteeredStudy, trials: Sequence[FrozenTrial]) -> list[str]:
 
 def _time_left(study: SteeredStudy, trials: Sequence[FrozenTrial]) -> list[str]:
     """The mean time of a finished trial, times those that are left, over those that run at once."""
-    seconds = [trial.user_attrs["seconds"] for trial in trials if "seconds" in trial.user_attrs]
+    finished = [trial.user_attrs for trial in trials if trial.state.is_finished() and STOPPED not in trial.user_attrs]
+    seconds = [attributes["seconds"] for attributes in finished if "seconds" in attributes]
     running = [trial for trial in trials if trial.state.name == "RUNNING"]
     left = study.proposals.total() - study.store.counts().finished
     if not seconds or left <= 0:

@@ -13,6 +13,7 @@ from hwsweep.report.naming import count, states_text, verdict
 from hwsweep.report.study_figures import StudyFigures
 from hwsweep.report.write import ReportFiles, results, write_report
 from hwsweep.study.stored_trial import StoredTrial
+from hwsweep.study.study_folder import study_folder
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.study.optuna_study import pareto_front
 from hwsweep.sweep.study.stored_view import stored_view
@@ -21,10 +22,6 @@ from hwsweep.sweep.study.view import StudyView
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-OUTPUTS = Path("outputs")
-"""The folder of all studies, in the working directory."""
-MAX_NAMES = 5
-"""Studies that a message names: the last ones by name."""
 MAX_ROWS = 20
 """Trials in a notebook's cell: the first and the last ones of more."""
 
@@ -120,20 +117,6 @@ class StoredStudy:
 
     def _states(self) -> str:
         return f"{count(len(self), 'trial')}: {states_text(self.view.trials) or 'none begun'}"
-
-
-def study_folder(name: str | Path) -> Path:
-    """The study's folder, from its path or its name under outputs/.
-
-    Raises:
-        SweepError: there is neither.
-    """
-    for folder in (Path(name), OUTPUTS / name):
-        if (folder / "study.json").exists():
-            return folder
-    known = sorted(path.parent.name for path in OUTPUTS.glob("*/study.json"))
-    studies = f"there are {', '.join(known[-MAX_NAMES:])}" if known else "there is none under outputs/"
-    raise SweepError(f"no study {str(name)!r}, neither as a path nor under outputs/; {studies}")
 
 
 def _warn(problems: list[str]) -> None:

@@ -42,9 +42,10 @@ def set_n_trials(study: SteeredStudy, n_trials: int) -> str:
         before, counts = plan.total, study.store.counts()
         if n_trials == before:
             return f"study {study.name!r} has n_trials={n_trials} already"
-        study.let_go_on()
-        study.store.set_study_attribute(N_TRIALS, n_trials)
         left = max(0, n_trials - (counts.proposed - counts.refused))
+        if left:
+            study.let_go_on()
+        study.store.set_study_attribute(N_TRIALS, n_trials)
         added = f", and {counts.added} that {'were' if counts.added > 1 else 'was'} added" if counts.added else ""
     if not left:
         return f"n_trials={n_trials} instead of {before}{added}: no new trial begins"
