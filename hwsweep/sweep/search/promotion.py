@@ -66,11 +66,13 @@ class Promotion:
     """Bracket s begins at rung min * eta^s and has eta times as many trials as the next; each compares its own."""
 
     def __post_init__(self) -> None:
+        if self.max is None:
+            raise ValueError("`max` must be the last step that the program reports: hydra.sweeper.pruner.max=30")
         for name, least in (("min", 1), ("eta", 2), ("max", 1), ("brackets", 1)):
             check_count(name, getattr(self, name), least=least)
         last = self.min * self.eta ** (self.brackets - 1)
         if last >= self.max:
-            way_out = "lower min or brackets" if self.brackets > 1 else "lower min"
+            way_out = "raise max, or lower min or brackets" if self.brackets > 1 else "raise max, or lower min"
             raise ValueError(f"the first rung of each bracket must be below max={self.max}, but got {last}; {way_out}")
 
     def bracket(self, number: int) -> int:

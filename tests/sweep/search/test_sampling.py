@@ -72,3 +72,11 @@ def test_a_part_that_cannot_be_is_refused_before_the_study(setting: str, value: 
     settings: dict[str, Any] = {**dict.fromkeys(Settings._fields), setting: value}
     with pytest.raises(SweepError, match=message):
         check(Settings(**settings))
+
+
+def test_a_pruner_that_pauses_trials_needs_one_objective() -> None:
+    pruner = {"_target_": "hwsweep.sweep.search.promotion.FirstEpoch", "epochs": 1, "keep": 3}
+    settings: dict[str, Any] = {**dict.fromkeys(Settings._fields), "pruner": pruner, "direction": "minimize"}
+    check(Settings(**settings))
+    with pytest.raises(SweepError, match=r"compares trials by one objective, but hydra.sweeper.direction names 2"):
+        check(Settings(**{**settings, "direction": ["minimize", "maximize"]}))
