@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 
-from hwsweep.report.naming import trial_title, value_text
+from hwsweep.report.naming import count, trial_title, value_text
 from hwsweep.sweep.study.optuna_study import pareto_front
 from hwsweep.sweep.study.view import StudyView
 
@@ -44,6 +44,8 @@ def answer(view: StudyView, importances: dict[str, float]) -> list[str]:
         reasons = Counter((trial.failure or {}).get("reason", trial.state) for trial in view.trials)
         states = ", ".join(f"{n} {reason}" for reason, n in reasons.most_common()) or "none was started"
         return [f"No trial has finished, so there is no answer yet ({states})."]
+    if not view.feasible_trials:
+        return [f"No finished trial keeps the constraints ({count(len(view.complete_trials), 'trial')})."]
     if len(view.directions) > 1:
         return [_front_sentence(view)]
     return [_best_sentence(view), _certainty(view, importances)]
@@ -51,11 +53,15 @@ def answer(view: StudyView, importances: dict[str, float]) -> list[str]:
 
 def _best_sentence(view: StudyView) -> str:
     ranked = view.ranked_trials
-    best, n = ranked[0], len(ranked)
+    best, n, n_finished = ranked[0], len(ranked), len(view.complete_trials)
     error = f" ± {best.errors[0]:.2g} (standard error over {len(best.runs)} seeds)" if best.errors else ""
-    subject = "The only finished trial is" if n == 1 else f"The best of {n} finished trials is"
+    kind = "finished" if n == n_finished else "feasible"
+    subject = f"The only {kind} trial is" if n == 1 else f"The best of {n} {kind} trials is"
     point = f"{trial_title(best, view)} (trial {best.number})" if view.axes else f"trial {best.number}"
-    return f"{subject} {point}: {view.objective_names[0]} = {best.values[0]:.6g}{error}."
+    n_beyond = n_finished - n
+    verb = "does" if n_beyond == 1 else "do"
+    beyond = f" {n_beyond} of {n_finished} finished trials {verb} not keep the constraints."
+    return f"{subject} {point}: {view.objective_names[0]} = {best.values[0]:.6g}{error}.{beyond * (n_beyond > 0)}"
 
 
 def _certainty(view: StudyView, importances: dict[str, float]) -> str:
@@ -77,7 +83,7 @@ def _certainty(view: StudyView, importances: dict[str, float]) -> str:
         values = [trial.values[0] for trial in ranked[:N_BEST]]
         sentence = (
             f"The next point is {gap:.3g} worse, and the standard deviation of the best {len(values)} is "
-            f"{statistics.stdev(values):.3g}; each ran once, so it is unknown how much of that is chance"
+            f"{statistics.stdev(values):.3g}; each ran once, so it is unknown how much of that is luck"
         )
     if importances:
         key, share = max(importances.items(), key=lambda item: item[1])

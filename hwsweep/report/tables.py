@@ -144,6 +144,8 @@ def _result_columns(view: StudyView, trials: list[TrialView]) -> dict[str, list[
     if len(view.directions) > 1:
         front = {trial.number for trial in pareto_front(view)}
         columns[FRONT] = [Cell("front" if trial.number in front else "") for trial in trials]
+    if any(trial.constraints for trial in view.trials):
+        columns["constraints"] = [Cell(trial.feasibility or "–", title=_exceeded(trial)) for trial in trials]
     verdicts = [verdict(trial) for trial in trials]  # each a file
     if any(verdicts):
         columns["verdict"] = [Cell(name or "–") for name in verdicts]
@@ -152,6 +154,15 @@ def _result_columns(view: StudyView, trials: list[TrialView]) -> dict[str, list[
     columns["seconds"] = [Cell(f"{trial.seconds:.1f}", trial.seconds) for trial in trials]
     columns["run"] = [_run_cell(view, trial.run_id or "") for trial in trials]
     return columns
+
+
+def _exceeded(trial: TrialView) -> str:
+    """The constraints that the trial does not keep, and by how much."""
+    return "; ".join(
+        f"{name}: beyond by {value:.3g}" if math.isfinite(value) else f"{name}: not reported"
+        for name, value in trial.constraints.items()
+        if value > 0
+    )
 
 
 def _run_cell(view: StudyView, run_id: str) -> Cell:

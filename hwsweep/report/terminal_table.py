@@ -65,5 +65,5 @@ def _rows(view: StudyView) -> list[TrialView]:
 
 def _run_id_or_failure(trial: TrialView) -> str:
     if trial.state == "complete":
-        return trial.run_id or ""
+        return " ".join(filter(None, [trial.run_id, "infeasible" * (trial.feasibility == "infeasible")]))
     return "{reason}: {message}".format(**trial.failure) if trial.failure else trial.state

@@ -62,6 +62,8 @@ def results(view: StudyView) -> tuple[list[str], list[dict[str, Any]]]:
     names = view.objective_names
     errors = [f"{name} standard error" for name in names] if any(trial.errors for trial in view.trials) else []
     metrics = sorted({key for trial in view.trials for key in trial.metrics} - set(names))
+    constraints = list(dict.fromkeys(name for trial in view.trials for name in trial.constraints))
+    feasible = ["feasible", *(f"beyond {name}" for name in constraints)] if constraints else []
     trust = trust_columns(view)
     trust_names = list(next(iter(trust.values()), {}))
     last = ["seconds", "run_id", "verdict", "reason", "message", "command"]
@@ -73,6 +75,8 @@ def results(view: StudyView) -> tuple[list[str], list[dict[str, Any]]]:
             **dict(zip(errors, trial.errors, strict=False)),
             **(trial.failure or {}),
             **trust.get(trial.number, {}),
+            **{f"beyond {name}": value for name, value in trial.constraints.items()},
+            "feasible": trial.feasibility == "feasible" if trial.constraints else None,
             "trial": trial.number,
             "state": trial.state,
             "seconds": trial.seconds,
@@ -82,7 +86,7 @@ def results(view: StudyView) -> tuple[list[str], list[dict[str, Any]]]:
         }
         for trial in view.trials
     ]
-    return ["trial", "state", *view.axes, *names, *errors, *metrics, *trust_names, *last], rows
+    return ["trial", "state", *view.axes, *names, *errors, *feasible, *metrics, *trust_names, *last], rows
 
 
 def _cell(value: object) -> object:

@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Any
 
 from hwsweep.files import without_passwords
-from hwsweep.sweep.constraints import is_feasible
 from hwsweep.sweep.execution.executor import Job
 from hwsweep.sweep.open_study import OpenStudy
 from hwsweep.sweep.outcome import Outcome, pauses
+from hwsweep.sweep.search.constraints import is_feasible
 from hwsweep.sweep.search.space import Point
 from hwsweep.sweep.study.trial_attributes import PROMOTED
 from hwsweep.sweep.table import plain_console

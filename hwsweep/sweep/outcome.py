@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from hwsweep import files, run_folder
@@ -44,6 +45,8 @@ class Outcome(NamedTuple):
     seconds: float
     end_time: float | None = None
     """When it was stored, in seconds since 1970."""
+    constraints: Mapping[str, float] = MappingProxyType({})
+    """The values that the program has set, by name; above 0 the run is infeasible."""
 
 
 def from_call(function: Callable[[], Any], n_objectives: int) -> Outcome:
@@ -143,7 +146,7 @@ def _failure_reason(error: BaseException) -> str | None:
 def write_outcome(directory: Path, outcome: Outcome) -> None:
     """Store the outcome as `outcome.json` in the run's folder."""
     failure = outcome.failure and outcome.failure._asdict()
-    fields = outcome._asdict() | {"failure": failure, "end_time": time.time()}
+    fields = outcome._asdict() | {"failure": failure, "end_time": time.time(), "constraints": {**outcome.constraints}}
     files.write_json(directory / run_folder.OUTCOME, fields)
 
 

@@ -6,9 +6,9 @@ import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.limits import trials_since_best
 from hwsweep.sweep.search import sampling
 from hwsweep.sweep.search.given_point import matches
+from hwsweep.sweep.search.limits import trials_since_best
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.promotion import PausingPruner
 from hwsweep.sweep.search.space import Point
@@ -68,7 +68,8 @@ class Proposals:
 
     def total(self) -> int:
         """How many trials the study will have, those included that users have added; without refused ones."""
-        return self.plan.total + self.store.counts().added
+        counts = self.store.counts()
+        return max(self.plan.total, counts.proposed - counts.refused) + counts.added
 
     def next_index(self) -> int | None:
         """How many trials the plan has proposed; None at the total, without patience, or when no point is left.

@@ -12,10 +12,10 @@ from hwsweep import files, run_folder
 from hwsweep.signals import TO_STOP, Interrupted, StopRequest
 from hwsweep.sweep import SweepError, disk, outcome
 from hwsweep.sweep.execution.executor import AskedToPrune, Executor, Job, JobEnd, Message, missing_outcome
-from hwsweep.sweep.limits import RunningTime
 from hwsweep.sweep.live_display import LiveDisplay
 from hwsweep.sweep.open_study import OpenStudy
 from hwsweep.sweep.queue import Queue
+from hwsweep.sweep.search.limits import RunningTime
 from hwsweep.sweep.study.results_file import write_results
 from hwsweep.sweep.study.view import Observer
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from importlib.machinery import PathFinder
 from typing import Any, TypeAlias
 
 from hwsweep.argument_checks import check_count, check_number
+from hwsweep.sweep.search.constraints import parse_constraint
 from hwsweep.sweep.study.storage import check_url
 
 Check: TypeAlias = Callable[[str, Any], None]
@@ -73,6 +75,15 @@ def _is_module(name: str) -> bool:
             return False
         spec = PathFinder.find_spec(f"{spec.name}.{part}", spec.submodule_search_locations)
     return spec is not None
+
+
+def _are_constraints(value: Any) -> bool:
+    """Whether each text bounds a metric, and no two are the same."""
+    if not _are_texts(value):
+        return False
+    with suppress(ValueError):
+        return len({parse_constraint(text).text for text in value}) == len(value)
+    return False
 
 
 def _are_params(value: Any) -> bool:
@@ -145,6 +156,7 @@ SWEEPER_CHECKS: dict[str, Check] = {
     "custom_search_space": _must_be("the dotted path of a function", _is_path, or_null=True),
     "start": _must_be("a list of points, as in [{vae.lambda: 1}, {vae.lambda: 10}]", _are_points),
     "direction": _must_be("minimize or maximize, or a list with one of them per objective", _are_directions),
+    "constraints": _must_be("a list of bounds on metrics, as in ['valid/error <= 0.05']", _are_constraints),
     "history": partial(check_count, least=100, unit="trials", or_null=True),
     "sampler": _must_be(
         "a node such as {_target_: optuna.samplers.TPESampler} (on the command line hydra/sweeper/sampler=tpe)",

@@ -38,6 +38,7 @@ class Settings(NamedTuple):
     custom_search_space: DecidesTrials[str | None]
     start: DecidesTrials[list[dict[str, Any]]]
     direction: DecidesTrials[Direction | list[Direction]]
+    constraints: DecidesTrials[list[str]]
     history: int | None
     sampler: DecidesTrials[dict[str, Any] | None]
     pruner: DecidesTrials[dict[str, Any] | None]

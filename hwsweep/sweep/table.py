@@ -61,7 +61,7 @@ def print_table(view: StudyView) -> None:
         Column("trial", [str(trial.number) for trial in latest]),
         *(Column(key, [_cell(trial.params.get(key, "")) for trial in latest], "shorten") for key in keys),
         Column(", ".join(map(heading, view.objective_names)), [_values(trial) for trial in latest]),
-        Column("state", [trial.failure["reason"] if trial.failure else trial.state for trial in latest]),
+        Column("state", [_state(trial) for trial in latest]),
         Column("seconds", [f"{trial.seconds:.1f}" for trial in latest]),
     ]
     print_columns(console, columns)
@@ -142,6 +142,12 @@ def _cut(text: str, width: int) -> str:
         return line
     head = width // 3
     return f"{set_cell_size(line, head)}…{line[head + 1 - width :]}"
+
+
+def _state(trial: TrialView) -> str:
+    if trial.failure:
+        return trial.failure["reason"]
+    return "infeasible" if trial.state == "complete" and trial.feasibility == "infeasible" else trial.state
 
 
 def _cell(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
@@ -28,6 +29,8 @@ class Trial(NamedTuple):
     """
     should_prune: Callable[[], bool]
     """Whether the pruner ends or pauses this trial, given the values reported so far."""
+    set_constraint: Callable[[str, float], None]
+    """set_constraint(name, value): the trial is feasible where no value is above 0; the last value of a name counts."""
     pauses: bool = False
     """Whether a trial that should_prune() has ended may go on later, in the same folder."""
 
@@ -43,6 +46,23 @@ class Trial(NamedTuple):
         """The swept values that are numbers, by key."""
         values = self.params.items()
         return {key: value for key, value in values if isinstance(value, int | float) and not isinstance(value, bool)}
+
+
+class Constraints:
+    """The values that the program of a run has set, by name."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, float] = {}
+
+    def set(self, name: str, value: float) -> None:
+        """Store the value.
+
+        Raises:
+            ValueError: it is not finite.
+        """
+        if not math.isfinite(float(value)):
+            raise ValueError(f"the value of a constraint must be finite, but {name!r} has {value}")
+        self.values[str(name)] = float(value)
 
 
 _current: Trial | None = None

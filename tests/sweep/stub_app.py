@@ -33,6 +33,8 @@ def main(cfg: DictConfig) -> object:
             return cfg.x**2, (cfg.x - 2) ** 2
         case "prune":
             return pruned(cfg.x)
+        case "constrained":
+            constrain(cfg.x)
         case "params":
             return params()
         case "seed":
@@ -121,6 +123,16 @@ def pruned(x: float) -> float:
         if trial.should_prune():
             raise TrialPruned
     return x
+
+
+def constrain(x: float) -> None:
+    """Set the constraint x >= 2, first with another value."""
+    from hwsweep.sweep.trial import current_trial
+
+    trial = current_trial()
+    assert trial is not None
+    trial.set_constraint("x is at least 2", -1)
+    trial.set_constraint("x is at least 2", 2 - x)
 
 
 def params() -> float:

@@ -103,6 +103,11 @@ NODE = {"_target_": "optuna.samplers.TPESampler"}
             r"must be a list of points, as in \[\{vae.lambda: 1\}",
         ),
         ("direction", ["up", [], None, ["minimize", "up"], 1], "must be minimize or maximize, or a list"),
+        (
+            "constraints",
+            ["x <= 1", ["x < 1"], ["x"], ["x <= y"], ["x <= nan"], ["x <= 1", "x<=1.0"], [1], None],
+            r"must be a list of bounds on metrics, as in \['valid/error <= 0.05'\]",
+        ),
         ("history", [99, "x"], "must be a whole number of trials, at least 100, or null"),
         ("sampler", [3, "motpe", {}, {"seed": 1}], r"must be a node such as .*hydra/sweeper/sampler=tpe"),
         (
@@ -280,6 +285,7 @@ def test_a_refused_command_is_one_line_and_leaves_nothing(sweep: Callable[..., R
         ("seeds=3", False),
         ("direction=maximize", False),
         ("start=[{x:1}]", False),
+        ("constraints=['value <= 1']", False),
         ("exclude=['x > 1']", False),
         ("sampler.seed=3", False),
     ],

@@ -10,8 +10,8 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from stub_sweeps import Ran
 
-from hwsweep.sweep import limits
-from hwsweep.sweep.limits import RunningTime, trials_since_best
+from hwsweep.sweep.search import limits
+from hwsweep.sweep.search.limits import RunningTime, trials_since_best
 from hwsweep.sweep.study import stored_view
 
 Sweep = Callable[..., Ran]

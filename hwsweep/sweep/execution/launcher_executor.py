@@ -13,7 +13,6 @@ from omegaconf import DictConfig
 
 from hwsweep.sweep import outcome, trial
 from hwsweep.sweep.config_snapshot import mask_run_config
-from hwsweep.sweep.constraints import Constraints
 from hwsweep.sweep.execution.executor import Answer, Job, JobEnd
 from hwsweep.sweep.execution.trial_process import TrialProgram
 from hwsweep.sweep.trial import Value
@@ -38,7 +37,7 @@ class StoringTask:
         mask_run_config()
         folder = HydraConfig.get().sweep.subdir
         number = int(folder.partition("/")[0])
-        constraints, params = Constraints(), self.params[folder]
+        constraints, params = trial.Constraints(), self.params[folder]
         trial.set_current(
             trial.Trial(self.study, number, params, lambda value, step: None, lambda: False, constraints.set)
         )

@@ -41,8 +41,10 @@ class TrialProgram(NamedTuple):
         return self.snapshot.compose(overrides)
 
     def run(self, job: Job, config: bytes | None, connection: Connection) -> Outcome:
-        trial.set_current(_trial(self.snapshot.study, job, connection, self.pauses))
-        return outcome.from_call(partial(self._value, job, config), self.n_objectives)
+        constraints = trial.Constraints()
+        trial.set_current(_trial(self.snapshot.study, job, connection, constraints, self.pauses))
+        result = outcome.from_call(partial(self._value, job, config), self.n_objectives)
+        return result._replace(constraints=constraints.values)
 
     def store(self, job: Job, result: Outcome) -> None:
         if result.failure is not None:
@@ -70,7 +72,7 @@ class TrialProgram(NamedTuple):
         return self.task(config)
 
 
-def _trial(study: str, job: Job, connection: Connection, pauses: bool) -> trial.Trial:
+def _trial(study: str, job: Job, connection: Connection, constraints: trial.Constraints, pauses: bool) -> trial.Trial:
     """The trial that the task function sees; it talks to the sweep through the connection."""
 
     def report(value: float, step: int) -> None:
@@ -83,7 +85,7 @@ def _trial(study: str, job: Job, connection: Connection, pauses: bool) -> trial.
             connection.send(AskedToPrune())
             return bool(connection.recv())
 
-    return trial.Trial(study, job.trial, job.params, report, should_prune, pauses)
+    return trial.Trial(study, job.trial, job.params, report, should_prune, constraints.set, pauses)
 
 
 @contextmanager

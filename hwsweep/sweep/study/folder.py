@@ -164,10 +164,17 @@ def reopen(path: Path) -> bool:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """One line `key: old -> new` per difference, keys in dotted form."""
+    """One line `key: old -> new` per difference, keys in dotted form.
+
+    A key that is null or an empty list is as good as absent: a newer version may bring it.
+    """
     before, after = flatten(old), flatten(new)
-    changed = [key for key in {**before, **after} if before.get(key, ABSENT) != after.get(key, ABSENT)]
+    changed = [key for key in {**before, **after} if _or_none(before.get(key)) != _or_none(after.get(key))]
     return [f"{key}: {before.get(key, ABSENT)} -> {after.get(key, ABSENT)}" for key in changed]
+
+
+def _or_none(value: Any) -> Any:
+    return None if value == [] else value
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:

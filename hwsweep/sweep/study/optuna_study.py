@@ -57,13 +57,13 @@ def importances(study: Study) -> dict[str, float]:
 
 
 def pareto_front(view: StudyView) -> list[TrialView]:
-    """The complete trials, by number, such that no other is as good in every objective and better in one.
+    """The feasible complete trials, by number, such that no other is as good in every objective and better in one.
 
     Optuna's `best_trials` says the same, after four copies of every trial: 10 s of 10,000 trials.
     """
     import numpy as np
 
-    trials = [trial for trial in view.complete_trials if all(map(math.isfinite, trial.values))]
+    trials = [trial for trial in view.feasible_trials if all(map(math.isfinite, trial.values))]
     signs = [-1.0 if direction == "maximize" else 1.0 for direction in view.directions]
     scored = [([s * value for s, value in zip(signs, trial.values, strict=True)], trial) for trial in trials]
     front, values = [], np.empty((0, len(signs)))
@@ -87,6 +87,7 @@ def _optuna_trial(trial: TrialView, names: Mapping[str, str]) -> FrozenTrial:
         params={names.get(key, key): value for key, value in record.params.items()} if record else {},
         distributions={names.get(key, key): spread for key, spread in record.distributions.items()} if record else {},
         intermediate_values=dict(trial.reported),
+        constraints=dict(trial.constraints),
     )
     if record is not None:
         frozen.datetime_start = record.datetime_start

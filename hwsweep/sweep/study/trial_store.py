@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.constraints import is_feasible
+from hwsweep.sweep.search.constraints import is_feasible
 from hwsweep.sweep.study.trial_attributes import (
     ADDED,
     HELD,

@@ -12,8 +12,8 @@ from omegaconf import DictConfig
 
 from hwsweep.files import masked
 from hwsweep.run_folder import read_result
-from hwsweep.sweep.constraints import is_feasible
 from hwsweep.sweep.outcome import Outcome, pauses, read_outcome
+from hwsweep.sweep.search.constraints import is_feasible
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Space, python_values
 from hwsweep.sweep.study.trial_attributes import ADDED, PAUSED, PROMOTED, is_paused, own_values, trial_params
@@ -133,7 +133,7 @@ class StudyView(NamedTuple):
 
     @property
     def best_trial(self) -> TrialView | None:
-        """The trial with the best value; None where there are several objectives or no trial is complete and feasible."""
+        """The trial with the best value; None where there are several objectives or no feasible trial is complete."""
         return next(iter(self.ranked_trials), None)
 
     def trials_along(self, key: str, base: TrialView) -> list[TrialView]:

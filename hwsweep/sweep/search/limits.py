@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsweep import files
+from hwsweep.sweep.search.constraints import is_feasible
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -50,10 +51,11 @@ class RunningTime:
 
 
 def trials_since_best(trials: Iterable[FrozenTrial], maximize: bool) -> int:
-    """How many complete or pruned trials have ended since the one with the best value; 0 before there is a value."""
+    """How many complete or pruned trials have ended since the best feasible one; 0 before there is one."""
     ended = [trial for trial in trials if trial.state.name in ("COMPLETE", "PRUNED")]
     best, n_since = math.inf, 0
     for trial in sorted(ended, key=lambda trial: (trial.datetime_complete, trial.number)):
-        value = (-1 if maximize else 1) * trial.values[0] if trial.values else math.inf
+        counts = bool(trial.values) and is_feasible(trial.constraints)
+        value = (-1 if maximize else 1) * trial.values[0] if counts else math.inf
         best, n_since = (value, 0) if value < best or best == math.inf else (best, n_since + 1)
     return n_since
