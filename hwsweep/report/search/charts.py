@@ -46,9 +46,15 @@ def history(search: SearchData) -> bytes:
 
 
 def importance(search: SearchData, evaluator: BaseImportanceEvaluator) -> bytes:
-    """A bar for each parameter."""
+    """A bar with its interval for each parameter."""
     name = " and ".join(search.objectives)
     figure = visualization.plot_param_importances(search.study, evaluator, target=value(0), target_name=name)
+    for bars in figure.data:
+        found = [search.shares[name] for name in bars.y]
+        low, high = [each.share - each.low for each in found], [each.high - each.share for each in found]
+        bars.error_x = {"array": high, "arrayminus": low, "thickness": 1}
+        bars.x = [each.share for each in found]  # Optuna makes the shares of the shown parameters sum to 1
+        bars.text = [f"{each.share:.0%}" for each in found]
     figure.update_layout(showlegend=False)
     return _packed(figure, search)
 
@@ -198,6 +204,7 @@ def hover_text(search: SearchData, number: int) -> str:
     """Number, state if it is not complete, values, parameters and verdict of a trial, a line each."""
     trial = search.view.trials[number]
     state = "" if trial.state == "complete" else f", {trial.state}"
+    state += ", infeasible" * (trial.feasibility == "infeasible")
     values = [f"{name}: {number:.5g}" for name, number in zip(search.objectives, trial.values, strict=False)]
     parameters = [f"{search.names[key]} = {value_text(each)}" for key, each in trial.params.items()]
     lines = [*values, *parameters, *filter(None, [verdict(trial)])]

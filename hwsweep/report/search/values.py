@@ -37,10 +37,11 @@ def history(search: SearchData) -> Iterator[Caption]:
     axes.set_yscale(scale(search.values[0]))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     best = (max if view.directions[0] == "maximize" else min)(search.values[0])
+    infeasible = ", infeasible ones included" * (len(view.feasible_trials) < len(view.complete_trials))
     states = Counter(trial.state for trial in view.trials if trial.state != "pruned" or trial.reported)
     yield Caption(
         "history",
-        f"The value of every trial and the best value so far.{sample_text(len(points), len(trials))}",
+        f"The value of every trial and the best value so far{infeasible}.{sample_text(len(points), len(trials))}",
         f"{len(trials)} complete, {states['pruned']} pruned, {states['failed']} failed trials; "
         f"{objective} begins at {search.values[0][0]:.5g} and ends at a best of {best:.5g}",
         charts.history(search),

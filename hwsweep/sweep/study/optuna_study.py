@@ -87,7 +87,6 @@ def _optuna_trial(trial: TrialView, names: Mapping[str, str]) -> FrozenTrial:
         params={names.get(key, key): value for key, value in record.params.items()} if record else {},
         distributions={names.get(key, key): spread for key, spread in record.distributions.items()} if record else {},
         intermediate_values=dict(trial.reported),
-        constraints=dict(trial.constraints),
     )
     if record is not None:
         frozen.datetime_start = record.datetime_start
