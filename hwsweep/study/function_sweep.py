@@ -95,7 +95,7 @@ def sweep(
         SweepError: the sweep cannot begin or go on, or too many trials have failed.
         KeyboardInterrupt: Ctrl-C, or the stop button of a notebook.
     """
-    from hwsweep import load_study
+    from hwsweep.study.stored_study import StoredStudy
     from hwsweep.sweep.search.python_space import override_lines
 
     _check_caller()
@@ -107,7 +107,7 @@ def sweep(
         file = _config_file(config, space, Path(folder))
         is_dictionary = config is None or (isinstance(config, Mapping) and not isinstance(config, DictConfig))
         directory = _run(task, _DictionaryTask(task).call if is_dictionary else task, file, lines)
-    return load_study(directory)
+    return StoredStudy.load(directory)
 
 
 def _run(task: Callable[..., Any], function: Callable[[Any], Any], file: Path, lines: list[str]) -> Path:

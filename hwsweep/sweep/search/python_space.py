@@ -38,6 +38,8 @@ def override_lines(space: Mapping[str, Any]) -> list[str]:
     for key in space:
         if not isinstance(key, str) or KEY.fullmatch(key) is None:
             raise SweepError(f"a key of `space` must be a name such as x or optimizer.lr, but got {key!r:.100}")
+        if re.match(r"\+*hydra[./]", key):
+            raise SweepError(f"{key} in `space` is Hydra's own; give it in `overrides`")
     return [f"{key}={_text(key, plain(value))}" for key, value in space.items()]
 
 
@@ -74,6 +76,8 @@ def _text(key: str, value: Any) -> str:
     """What stands after `key=` in the override."""
     if isinstance(value, Interval):
         return _interval_text(key, value)
+    if isinstance(value, list | range) and not value:
+        raise SweepError(f"`space` must have at least one value for {key}, but got {value!r}")
     if isinstance(value, range):
         return f"range({value.start},{value.stop},{value.step})"
     if isinstance(value, dict):
@@ -82,7 +86,9 @@ def _text(key: str, value: Any) -> str:
     for item in items:
         _check_item(key, item)
     text = override_line("", items)[1:]
-    return f"choice({text})" if isinstance(value, list) else text
+    # Hydra sweeps over one value in choice() only, which takes no null and drops quotes; such a value is not swept
+    is_swept = isinstance(value, list) and len(items) == 1 and items[0] is not None and "'" not in text
+    return f"choice({text})" if is_swept else text
 
 
 def _interval_text(key: str, value: Interval) -> str:
