@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import re
 import subprocess
@@ -64,11 +65,33 @@ def logged_run() -> mlflow.entities.Run:
     return store().client().search_runs([store().experiment("hwsweep")])[0]
 
 
-def test_a_run_logs_every_leaf_of_its_config_under_its_command_line_name(trained: Path) -> None:
+def test_a_run_logs_every_value_of_its_config_under_its_command_line_name(trained: Path) -> None:
     params = logged_run().data.params
     assert params == flatten(OmegaConf.load(trained / "config" / "config.yaml"))
-    expected = {"vae.lambda": "1", "vae.hidden": "13", "optimizer.lr": "0.001", "epochs": "2", "model.kl_weight": "1"}
+    expected = {
+        "vae.lambda": "1",
+        "vae.hidden": "13",
+        "optimizer.lr": "0.001",
+        "epochs": "2",
+        "vae.likelihood": "bernoulli",
+    }
     assert expected.items() <= params.items()
+
+
+def test_a_value_that_others_repeat_is_one_param(workplace: Path) -> None:
+    params = flatten(composed(workplace / "run", "vae.lambda=7.125", "kl=linear"))
+    assert [key for key, value in params.items() if "7.125" in value] == ["vae.lambda"]
+    assert "kl._target_" in params and not any(key.startswith("model.kl_term") for key in params)
+
+
+def test_a_run_has_its_verdict_in_name_and_description_and_says_where_it_comes_from(trained: Path) -> None:
+    found, verdict = logged_run(), logged_run().data.tags["hwsweep.verdict"]
+    assert found.info.run_name.endswith(f": {verdict.partition(' (')[0]}")
+    description = found.data.tags["mlflow.note.content"]
+    assert description.startswith(f"* {found.data.tags['hwsweep.why']}\n")
+    assert description.endswith(f"\n\nA single run: `{found.data.tags['hwsweep.command']}`")
+    assert found.data.tags["mlflow.source.name"] == "python -m hwsweep"
+    assert found.info.user_id == getpass.getuser()
 
 
 def test_a_run_logs_each_epoch_and_the_test_split_at_its_best_epoch(trained: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import signal
 import sqlite3
@@ -17,6 +18,7 @@ from mlflow import entities
 
 from hwsweep.processes import is_gone, this_process
 from hwsweep.tracking import runs
+from hwsweep.tracking.reading import read_run
 
 URI, ARTIFACTS = "sqlite:///mlruns/mlflow.db", "mlruns/artifacts"
 
@@ -82,7 +84,40 @@ def test_a_failed_run_says_why(workplace: Path) -> None:
     store = runs.open_store(URI, ARTIFACTS)
     with pytest.raises(RuntimeError), runs.open_run(store, "test", "run", {}, {}):
         raise RuntimeError("no more memory")
-    assert only_run(store).data.tags["hwsweep.failure"] == "RuntimeError: no more memory"
+    found = only_run(store)
+    assert found.data.tags["hwsweep.failure"] == "RuntimeError: no more memory"
+    assert found.info.run_name == "run: failed"
+    assert found.data.tags["mlflow.note.content"].startswith("failed: RuntimeError: no more memory")
+
+
+def test_mlflow_sorts_runs_by_a_param_that_is_a_number(workplace: Path) -> None:
+    store = runs.open_store(URI, ARTIFACTS)
+    for value in (100, 2, 30):
+        with runs.open_run(store, "test", str(value), {"a": str(value), "b": "x"}, {}, numbers={"a": value}):
+            pass
+    found = store.client().search_runs([store.experiment("test")], order_by=["metrics.`a` ASC"])
+    assert [run.info.run_name for run in found] == ["2", "30", "100"]
+    assert read_run(store, found[0].info.run_id).metrics == {}, "it is no measurement"
+
+
+def test_a_run_has_the_user_and_the_commit_of_the_code(workplace: Path) -> None:
+    store = runs.open_store(URI, ARTIFACTS)
+    with runs.open_run(store, "test", "run", {}, {}):
+        pass
+    found = only_run(store)
+    assert found.info.user_id == getpass.getuser()
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True)
+    assert found.data.tags.get("mlflow.source.git.commit", "") == head.stdout.strip()
+
+
+def test_the_result_of_a_run_that_goes_on_replaces_its_earlier_one(workplace: Path) -> None:
+    store, tags = runs.open_store(URI, ARTIFACTS), {"mlflow.note.content": "a trial"}
+    with runs.open_run(store, "test", "run", {}, tags) as first:
+        first.mark_pruned("too slow")
+    with runs.open_run(store, "test", "run", {}, tags, first.id) as run:
+        run.set_result("all is well", "healthy", {})
+    found = only_run(store)
+    assert (found.info.run_name, found.data.tags["mlflow.note.content"]) == ("run: healthy", "all is well\n\na trial")
 
 
 OPEN_AND_WAIT = """
@@ -117,7 +152,7 @@ def test_a_run_that_was_created_but_not_noted_is_adopted_by_its_trial(
     tags = {"hwsweep.trial": "3", "hwsweep.folder": "/some/'where'/3", "hwsweep.role": "trial"}
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
         patch.setattr("mlflow.tracking.MlflowClient.log_batch", killed)
-        with runs.open_run(store, "test", "run", {"a": "1"}, tags):
+        with runs.open_run(store, "test", "run", {"a": "1"}, tags, numbers={"a": 1}):
             pass
     assert only_run(store).data.tags.items() >= tags.items()
     monkeypatch.setattr(runs, "is_gone", lambda process: process == this_process())
@@ -281,5 +316,6 @@ def test_a_run_stores_no_password(workplace: Path) -> None:
         run.log_dataset("d", f"{url}/data.zip", "0" * 36, {"train": 1})
         raise ValueError(url)
     stored = store.client().get_run(run.id)
-    assert stored.data.params["uri"] == stored.data.tags["t"] == stored.info.run_name == url.replace("hunter2", "***")
+    assert stored.data.params["uri"] == stored.data.tags["t"] == url.replace("hunter2", "***")
+    assert stored.info.run_name == f"{url.replace('hunter2', '***')}: failed"
     assert "hunter2" not in str(stored.to_dictionary())
