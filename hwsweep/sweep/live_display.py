@@ -27,7 +27,7 @@ class LiveDisplay:
         self.n_runs = study.plan.total * study.runs_per_trial
         self.n_ended_before = self.n_ended = study.store.counts().finished * study.runs_per_trial
         self.n_failed = study.store.counts().failed
-        self.n_paused = len(study.store.paused())
+        self.paused = set(study.store.paused())
         self.best = study.plan.best(study.store.values())
         self.start = time.monotonic()
         self.rows: dict[str, list[str]] = {}
@@ -59,7 +59,7 @@ class LiveDisplay:
         self.rows[job.folder] = [job.folder, overrides, "", ""]
         self.starts[job.folder] = time.monotonic()
         if self.study.proposals.paused_trials is not None:
-            self.n_paused = len(self.study.store.paused())
+            self.paused.discard(job.trial)
             if pauses(Path(job.directory)):
                 overrides += f" (promoted at step {self.study.store.trial(job.trial).user_attrs.get(PROMOTED)})"
         if self.screen is None:
@@ -74,7 +74,7 @@ class LiveDisplay:
         self.rows.pop(job.folder, None)
         paused_trials = self.study.proposals.paused_trials
         if paused_trials is not None and outcome.state == "pruned" and (rung := paused_trials.rung(job.trial)):
-            self.n_paused = len(self.study.store.paused()) + 1
+            self.paused = {*(self.study.store.paused() if self.study.settings.join else self.paused), job.trial}
             self._print(f"trial {job.folder}: paused at step {rung} ({outcome.seconds:.1f} s)")
             return
         self.n_ended += 1
@@ -113,13 +113,13 @@ class LiveDisplay:
     def status(self) -> str:
         """Progress in words: "12 of 40, 1 failed, best 105.3, 4 min left"."""
         line = f"{self.n_ended} of {self.n_runs}, {self.n_failed} failed"
-        if self.n_paused:
-            line += f", {self.n_paused} paused"
+        if self.paused:
+            line += f", {len(self.paused)} paused"
         if self.best is not None:
             line += f", best {self.best:.6g}"
         if self.n_ended > self.n_ended_before:
-            seconds_per_run = (time.monotonic() - self.start) / (self.n_ended - self.n_ended_before + self.n_paused)
-            seconds = seconds_per_run * max(0, self.n_runs - self.n_ended - self.n_paused)
+            seconds_per_run = (time.monotonic() - self.start) / (self.n_ended - self.n_ended_before + len(self.paused))
+            seconds = seconds_per_run * max(0, self.n_runs - self.n_ended - len(self.paused))
             line += f", {seconds / 60:.0f} min left" if seconds > 90 else f", {seconds:.0f} s left"
         return line
 

@@ -95,12 +95,11 @@ class Promotion:
 
     def next_promotion(self, trials: Sequence[Progress], no_new_trials: bool) -> int | None:
         is_last = no_new_trials and not any(trial.state == "running" for trial in trials)
-        groups = [self._of_bracket(bracket, trials) for bracket in range(self.brackets)]
-        for rung in reversed(self._rungs(0)):
-            for group in groups:
-                paused = {trial.number for trial in group if trial.state == "paused" and trial.paused == rung}
-                best = self._best(group, rung, least=int(is_last)) if paused else []
-                if (number := next((number for number in best if number in paused), None)) is not None:
+        rungs = {trial.number: trial.paused for trial in trials if trial.state == "paused"}
+        for rung in sorted({rung for rung in rungs.values() if rung is not None}, reverse=True):
+            for bracket in range(self.brackets):
+                best = self._best(self._of_bracket(bracket, trials), rung, least=int(is_last))
+                if (number := next((number for number in best if rungs.get(number) == rung), None)) is not None:
                     return number
         return None
 

@@ -27,6 +27,8 @@ class PausedTrials:
         self.store = store
         self.pruner = pruner
         self.maximize = maximize
+        self.known: dict[int, tuple[FrozenTrial, Progress]] = {}
+        """By number, each trial as it was read last, and as the pruner sees it: most have not changed since."""
 
     def pauses(self, number: int, step: int) -> bool:
         """Whether the running trial, which has reported this step, pauses."""
@@ -59,15 +61,13 @@ class PausedTrials:
 
     def _progress(self) -> list[Progress]:
         """Every trial as the pruner sees it."""
-        return [
-            Progress(
-                trial.number,
-                {step: comparable(value, self.maximize) for step, value in trial.intermediate_values.items()},
-                _state(trial),
-                trial.user_attrs.get(PAUSED),
-            )
-            for trial in self.store.trials()
-        ]
+        trials = self.store.trials()
+        for trial in trials:
+            if trial.number not in self.known or self.known[trial.number][0] is not trial:
+                values = {step: comparable(value, self.maximize) for step, value in trial.intermediate_values.items()}
+                progress = Progress(trial.number, values, _state(trial), trial.user_attrs.get(PAUSED))
+                self.known[trial.number] = trial, progress
+        return [self.known[trial.number][1] for trial in trials]
 
 
 def _state(trial: FrozenTrial) -> Any:
