@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 Value: TypeAlias = "str | int | float | bool"
@@ -40,6 +41,13 @@ class Trial(NamedTuple):
         last = {key: key.rpartition(".")[2] for key in self.params}
         names = {key: key if list(last.values()).count(part) > 1 else part for key, part in last.items()}
         return ", ".join(f"{names[key]}={value}" for key, value in self.params.items())
+
+    @property
+    def folder(self) -> Path:
+        """The folder of this run, for its checkpoint; it is the same when the run goes on after a kill or a pause."""
+        from hydra.core.hydra_config import HydraConfig
+
+        return Path(HydraConfig.get().runtime.output_dir)
 
     @property
     def numbers(self) -> dict[str, float]:

@@ -263,3 +263,40 @@ def test_too_many_failures_and_another_task_under_the_same_name_are_errors(
 
     with pytest.raises(SweepError, match=r"(?s)was begun with another configuration:.*task: .*<lambda> -> .*another"):
         hwsweep.sweep(another, {"x": [0, 0.0, 1]}, study="night")
+
+
+PROMOTED = """
+import hwsweep
+from hwsweep.sweep.trial import TrialPruned, current_trial
+
+def task(point):
+    trial = current_trial()
+    checkpoint = trial.folder / "epochs"
+    done = len(checkpoint.read_text()) if checkpoint.exists() else 0
+    for epoch in range(1, point["epochs"] + 1):
+        if epoch > done:
+            with checkpoint.open("a") as file:
+                file.write(".")
+        trial.report(point["x"], epoch)
+        if trial.should_prune():
+            raise TrialPruned
+    return point["x"]
+
+if __name__ == "__main__":
+    overrides = ["hydra/sweeper/pruner=promotion"]
+    study = hwsweep.sweep(task, {"x": [4, 3, 2, 1]}, config={"epochs": 5}, study="climb", overrides=overrides)
+    print([len((study.trial(n).runs[0].directory / "epochs").read_text()) for n in range(4)])
+"""
+
+
+@pytest.mark.slow
+def test_a_task_with_a_checkpoint_trains_each_epoch_once_under_promotion(tmp_path: Path) -> None:
+    """By hand (Li et al. 2020), rungs 1 and 3, eta 3, one slot, values 4, 3, 2, 1 in turn.
+
+    Rung 1: 4 and 3 pause; 2 is the best third of three and goes on, 1 that of four. Rung 3: neither is one of a third
+    of two, so both pause; once no trial is left, the best goes on.
+    """
+    done = run(tmp_path, PROMOTED)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[1, 1, 3, 5]"
+    assert hwsweep.load_study(tmp_path / "outputs" / "climb").best.params == {"x": 1}
