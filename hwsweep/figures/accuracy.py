@@ -13,6 +13,7 @@ from hwsweep.figures.drawing import BLACK, BLUE, GREY, VERMILLION, name_rows
 
 PANELS = 1
 _ROW_HEIGHT = 0.12  # by the width of the axis
+_FONT = 14  # points: the figure is the first one of a page, also on a phone
 
 
 class AccuracyInfo(NamedTuple):
@@ -50,14 +51,18 @@ def draw(info: AccuracyInfo, axes: Sequence[Axes]) -> None:
     )
     for trial in best:
         place = (info.accuracy[trial], info.row[trial])
-        axis.annotate(f"{info.accuracy[trial]:.1%}", place, (0, 9), textcoords="offset points", ha="center")
+        axis.annotate(
+            f"{info.accuracy[trial]:.1%}", place, (0, 9), textcoords="offset points", ha="center", fontsize=_FONT
+        )
     levels = {"TF-IDF baseline": (info.baseline, BLACK), "chance: the most frequent class": (info.chance, GREY)}
     for name, (level, colour) in levels.items():
         if np.isfinite(level).any():
             axis.plot(level, info.row, "|", color=colour, markersize=22, markeredgewidth=1.5, label=name)
     name_rows(axis, np.arange(len(info.studies)), info.studies, [BLACK] * len(info.studies))
-    axis.set(xlabel="accuracy on the test split", ylim=(len(info.studies) - 0.4, -0.6))
+    axis.set_xlabel("accuracy on the test split", fontsize=_FONT)
+    axis.set_ylim(len(info.studies) - 0.4, -0.6)
+    axis.tick_params(labelsize=_FONT)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axis.grid(axis="y", color=GREY, alpha=0.3)
     axis.set_box_aspect(_ROW_HEIGHT * (len(info.studies) + 1))
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.35), ncols=4)
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.35), ncols=2, fontsize=_FONT)

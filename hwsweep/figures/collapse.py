@@ -98,7 +98,9 @@ def _draw_units(axis: Axes, info: CollapseInfo) -> None:
         steps = np.concatenate([[0], np.sort(limits[limits > 0]), [max(info.kl_weight.max(), limits[0]) * 1e3]])
         active = np.append(np.arange(len(steps) - 2, -1, -1), 0)
         name = f"linear {'VAE' if exact else 'approximation'}: collapse at lambda = {limits[0]:.3g}"
-        axis.step(steps, active, GREY, linestyle="-" if exact else "--", where="post", zorder=2, label=name)
+        shown = {line.get_label() for line in axis.lines}  # models of several numbers of latents collapse at one lambda
+        label = "" if name in shown else name
+        axis.step(steps, active, GREY, linestyle="-" if exact else "--", where="post", zorder=2, label=label)
     axis.scatter(info.kl_weight, info.active_units, color=info.colours, s=32, zorder=3)
     axis.set_ylim(-0.04 * info.latents.max(), 1.15 * info.latents.max())
     axis.set_ylabel("active units")

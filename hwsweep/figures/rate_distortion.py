@@ -67,7 +67,7 @@ def info(runs: Sequence[RunNumbers]) -> RateDistortionInfo:
         for split in ("test", "predicted")
     )
     models = [model for model in linear_models(runs) if np.isfinite(model.collapsed_distortion)]
-    max_rate = 2 * float(measured[:, 0].max())
+    max_rate = max(2 * float(measured[:, 0].max()), 1.1 * float(np.nanmax(predicted[:, 0], initial=0)))
     return RateDistortionInfo(
         titles=titles(runs),
         colours=colours(runs),
@@ -107,7 +107,8 @@ def _explain(axis: Axes, info: RateDistortionInfo) -> None:
         axis.plot([], [], color=GREY, linestyle="-" if exact else "--", label=label)
     if np.isfinite(info.predicted).all(1).any():
         axis.plot([], [], "o", color=BLACK, label="linear optimum at a run's lambda", **_RING)
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
+    n_columns = 3 if len(_markers(info)) == 1 else 2  # names of studies are long
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=n_columns, fontsize=8)
 
 
 def _markers(info: RateDistortionInfo) -> dict[str, str]:

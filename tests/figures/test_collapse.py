@@ -63,6 +63,13 @@ def test_the_steps_are_the_active_units_of_the_linear_model_at_every_lambda(like
         assert steps.get_ydata()[place] == active
 
 
+def test_models_of_several_numbers_of_latents_that_collapse_at_one_lambda_are_one_line_of_the_legend():
+    runs = [planted(1), planted(2, kl=(0.2, 0.7), statistic=(0.3, 0.8))]
+    units, _ = drawn(runs)
+    assert len(units.lines) == 2
+    assert [text.get_text() for text in units.get_legend().get_texts()] == ["linear VAE: collapse at lambda = 4"]
+
+
 def test_points_stand_at_their_numbers_in_the_colour_of_their_lambda():
     runs = [planted(1, mutual_information=2.5), planted(0, mutual_information=5, statistic=(1, 1, 0))]
     for axis, heights in zip(drawn(runs), ([2, 3], [5, 2.5]), strict=True):

@@ -51,8 +51,10 @@ def test_three_runs_show_four_images_side_by_side_in_two_lines(run):
     assert info.colours.tolist() == [drawing.colour_of(kl_weight) for kl_weight in (0, 1, 2)]
 
 
-@pytest.mark.parametrize(("runs", "columns", "across"), [(1, 1, 10), (2, 2, 6), (6, 6, 3), (7, 4, 3), (12, 6, 3)])
-def test_runs_share_the_width_and_wrap_after_six(run, runs, columns, across):
+@pytest.mark.parametrize(
+    ("runs", "columns", "across"), [(1, 1, 10), (2, 2, 6), (6, 6, 3), (8, 8, 3), (9, 5, 3), (16, 8, 3)]
+)
+def test_runs_share_the_width_and_wrap_after_eight(run, runs, columns, across):
     info = montage.info([run(shift) for shift in range(runs)])
     assert (info.columns, info.cells.shape[1], info.cells.shape[3]) == (columns, runs, across * 29 - 1)
 
@@ -82,17 +84,17 @@ def test_runs_on_different_data_are_refused_with_both_shapes(run):
 
 
 def test_every_cell_is_drawn_once_at_its_place(run):
-    info = montage.info([run(shift) for shift in range(8)])  # two bands of four
+    info = montage.info([run(shift) for shift in range(10)])  # two bands of five
     axis = Figure().subplots()
     montage.draw(info, [axis])
     for cell, image in zip(info.cells.swapaxes(0, 1).reshape(-1, *info.cells.shape[2:]), axis.images, strict=True):
         np.testing.assert_array_equal(image.get_array(), cell)
-    corners = np.array([image.get_extent() for image in axis.images])[:, [0, 3]].reshape(8, 4, 2)
+    corners = np.array([image.get_extent() for image in axis.images])[:, [0, 3]].reshape(10, 4, 2)
     assert (np.diff(corners[..., 1]) > 0).all()  # rows go down
-    assert (corners[:4, :, 0] == corners[4:, :, 0]).all()  # the second band is below the first
-    assert (np.diff(corners[:4, 0, 0]) == info.cells.shape[3] + info.gap).all()
+    assert (corners[:5, :, 0] == corners[5:, :, 0]).all()  # the second band is below the first
+    assert (np.diff(corners[:5, 0, 0]) == info.cells.shape[3] + info.gap).all()
     bottom = axis.images[3].get_extent()[2]
-    assert corners[4:, 0, 1].min() > bottom
+    assert corners[5:, 0, 1].min() > bottom
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (64, 64, 3)])

@@ -62,6 +62,25 @@ def test_points_stand_at_their_numbers_in_the_colour_of_their_lambda():
     assert points[OPTIMUM[1][1:]].get_markerfacecolor() == "white"
 
 
+def test_the_curve_reaches_the_optimum_of_a_run_that_is_far_below_it():
+    info = rate_distortion.info([planted(0.25, rate=0.01, distortion=4.0)])
+    _, rate, distortion = OPTIMUM[0.25]
+    ((rates, distortions),) = info.curves
+    assert rates.max() > rate
+    assert np.interp(rate, rates, distortions) == pytest.approx(distortion, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["a", "a_study_with_a_name_of_forty_characters_"])
+def test_the_legend_of_several_studies_fits_below_the_axes(name):
+    runs = [planted(weight)._replace(study=study) for weight in (1, 3) for study in (name, f"{name}b")]
+    with drawing.style():
+        figure = Figure(figsize=(8, 24), dpi=150, layout="compressed")
+        axis = figure.subplots()
+        rate_distortion.draw(rate_distortion.info(runs), [axis])
+        figure.draw_without_rendering()
+        assert axis.get_legend().get_window_extent().width <= figure.bbox.width
+
+
 @pytest.mark.parametrize(
     ("likelihood", "style", "name"), [("gaussian", "-", "linear VAE"), ("bernoulli", "--", "linear approximation")]
 )

@@ -55,7 +55,7 @@ def test_of_several_swept_keys_the_answer_compares_only_trials_that_differ_in_la
     ]
     view = study(tmp_path, *trials, axes={"vae.lambda": (1, 100), "vae.latent": (5, 9)})
     first, _ = answer_about_collapse(view)
-    assert first.startswith("With latent = 5: Between lambda = 1 and 100 the posterior collapsed")
+    assert first.startswith("With latent = 5, between lambda = 1 and 100 the posterior collapsed")
     assert "partly" not in first
 
 

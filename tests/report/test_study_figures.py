@@ -79,6 +79,16 @@ def test_classifiers_are_left_out_of_the_rate_distortion_plane(tmp_path: Path) -
     assert "All studies in one figure" not in sections and sections["Trials"].sentences == []  # no problem either
 
 
+def test_the_montage_of_a_long_search_is_one_band_and_its_caption_says_of_how_many_trials(tmp_path: Path) -> None:
+    trials = [trial(tmp_path, n, n) for n in range(9)]
+    for each in trials:
+        draw_images(each)
+    (few,) = draw_montages(study(tmp_path, *trials[:8]))
+    (many,) = draw_montages(study(tmp_path, *trials))
+    assert "of" not in few.caption.split() and many.caption.endswith("; 8 of 9 trials.")
+    assert "lambda = 0:" in many.alt and "lambda = 8:" in many.alt  # the first and the last are among them
+
+
 def test_a_swept_data_set_is_named_with_its_trials_but_not_inside_its_own_montage(tmp_path: Path) -> None:
     trials = [
         trial(tmp_path, number, 1, params={"dataset": name, "vae.lambda": 1})

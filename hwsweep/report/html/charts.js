@@ -44,7 +44,7 @@
   const arrange = (layout, width) => {
     const n = layout.meta?.panels ?? 1;
     const columns = Math.max(1, Math.min(n, Math.floor(width / PANEL))), rows = Math.ceil(n / columns);
-    const gap = { x: 0.06, y: 0.22 / rows };
+    const gap = { x: 0.06, y: 0.36 / rows };
     for (let index = 0; n > 1 && index < n; index++) {
       const suffix = index === 0 ? "" : index + 1, column = index % columns, row = rows - 1 - Math.floor(index / columns);
       const span = (place, count, space) => [place / count + (place > 0 ? space / 2 : 0), (place + 1) / count - (place < count - 1 ? space / 2 : 0)];

@@ -77,7 +77,7 @@ class PosteriorCollapse:
             sentence = collapse_sentence([(name, list(group)) for name, group in groupby(trials, key=verdict)])
         else:
             sentence = context_sentence(trials, kl_weight(trials[0], view))
-        return [f"With {point}: {sentence}" if point else sentence, general[0]]
+        return [f"With {point}, {sentence[0].lower()}{sentence[1:]}" if point else sentence, general[0]]
 
     def sections(self, view: StudyView) -> list[Section]:
         caption = "Predicted for a linear VAE from the training images, and measured on the test split"

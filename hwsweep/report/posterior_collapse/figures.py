@@ -31,8 +31,10 @@ DRAWN = (
     "z alone makes them differ."
 )
 NOT_COMPARABLE = " The total loss contains lambda, so lines of different lambda do not compare in it."
-MAX_COLUMNS = 12
-"""Runs in one montage, and runs whose numbers are in the alternative text of a figure."""
+MAX_COLUMNS = 8
+"""Runs in one montage: in one band, so that it is readable beside the table on the first screen."""
+MAX_NAMED = 12
+"""Runs whose numbers are in the alternative text of a figure."""
 MAX_ROWS = 30
 """Runs in a figure with a row for each."""
 MAX_LINES = 200
@@ -51,7 +53,7 @@ def draw_collapse(view: StudyView) -> Iterator[StudyFigure]:
     rows = subset(runs, MAX_ROWS)
     figures = ((rate_distortion, runs), (collapse, runs), (kl_heatmap, rows), (active_units, rows))
     for figure, shown_runs in figures if LAMBDA in view.axes else ((kl_heatmap, rows),):
-        summary = "; ".join(map(_run_summary, shown_runs[:MAX_COLUMNS]))
+        summary = "; ".join(map(_run_summary, shown_runs[:MAX_NAMED]))
         path = view.directory / f"{short_name(figure.__name__)}.png"
         caption = title_of(figure) if LAMBDA in view.axes else "The KL of each latent, sorted, per context."
         yield save_figure(figure, figure.info(shown_runs), path, COLLAPSE, caption, summary)
@@ -78,6 +80,7 @@ def draw_montages(view: StudyView) -> Iterator[StudyFigure]:
         ]
         path = view.directory / (f"montage_{Path(dataset).name}.png" if dataset else "montage.png")
         caption = "Real test images, reconstructions, prior samples and interpolations" + f", {dataset}" * bool(dataset)
+        caption += f"; {MAX_COLUMNS} of {len(trials)} trials" * (len(trials) > MAX_COLUMNS)
         drawn = DRAWN * any(trial.params.get(CONTEXT, view.config.vae.get("context")) for trial in trials)
         summary = "; ".join(f"{column.title}: {column.note}" for column in columns)
         yield save_figure(montage, montage.info(columns), path, ANSWER, f"{caption}.{drawn}", summary)
@@ -99,7 +102,7 @@ def draw_curves(view: StudyView) -> Iterator[StudyFigure]:
     if lines:
         info = trial_curves.info(lines)
         losses = [f"{line.title}: {row[-1]:.5g}" for line, row in zip(lines, info.valid[2], strict=True)]
-        summary = f"Last total loss: {'; '.join(losses[:MAX_COLUMNS])}"
+        summary = f"Last total loss: {'; '.join(losses[:MAX_NAMED])}"
         path = view.directory / "trial_curves.png"
         caption = title_of(trial_curves) + NOT_COMPARABLE * (LAMBDA in view.axes)
         yield save_figure(trial_curves, info, path, CURVES, caption, summary)
