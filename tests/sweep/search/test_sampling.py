@@ -4,11 +4,13 @@ from typing import Any
 
 import optuna
 import pytest
+from omegaconf import OmegaConf
 from optuna.distributions import FloatDistribution, IntDistribution
 
+from hwsweep.hydra_versions import compose_conf
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.search.axis import Axis
-from hwsweep.sweep.search.sampling import build_sampler, check, distribution, suggest
+from hwsweep.sweep.search.sampling import build_pruner, build_sampler, check, distribution, suggest
 from hwsweep.sweep.search.space import Space
 from hwsweep.sweep.settings import Settings
 
@@ -80,3 +82,12 @@ def test_a_pruner_that_pauses_trials_needs_one_objective() -> None:
     check(Settings(**settings))
     with pytest.raises(SweepError, match=r"compares trials by one objective, but hydra.sweeper.direction names 2"):
         check(Settings(**{**settings, "direction": ["minimize", "maximize"]}))
+
+
+@pytest.mark.parametrize("pruner", ["median", "promotion", "first_epoch"])
+@pytest.mark.parametrize("experiment", ["headlines_search", "news_search"])
+def test_a_pruner_of_the_command_line_takes_the_place_of_the_experiments(experiment: str, pruner: str) -> None:
+    choices = [f"experiment={experiment}", f"hydra/sweeper/pruner={pruner}"]
+    config = compose_conf("config", choices, return_hydra_config=True)
+    node = OmegaConf.to_container(config.hydra.sweeper.pruner, resolve=True)
+    assert callable(build_pruner(node).prune if pruner == "median" else build_pruner(node).pauses)  # type: ignore
