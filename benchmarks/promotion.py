@@ -31,7 +31,6 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-import hwsweep
 from hwsweep.tracking import runs
 
 WAYS = {
@@ -42,7 +41,7 @@ WAYS = {
     "first_epoch": ["hydra/sweeper/pruner=first_epoch"],
 }
 """What each way adds to the command; the experiment has MedianPruner."""
-QUICK = ["dataset.n_train=500", "hydra.sweeper.n_trials=6"]
+QUICK = ["dataset.n_train=500", "hydra.sweeper.n_trials=6", "epochs=4"]
 MEASURED = "measured.json"
 
 
@@ -90,12 +89,6 @@ def search(folder: Path, name: str, seed: int, overrides: Sequence[str]) -> Path
     measured = {"began": began, "seconds": time.time() - began, "load": os.getloadavg()[1]}
     (place / MEASURED).write_text(json.dumps(measured))
     return place
-
-
-def best_error(place: Path) -> float:
-    """The best validation error of the search's trials."""
-    value = hwsweep.load_study(place / "outputs" / "search").best.values[0]
-    return float(value)
 
 
 def read(place: Path) -> Search:

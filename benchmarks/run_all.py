@@ -135,6 +135,23 @@ BENCHMARKS = [
         "idle_slots.py --repeats 1",
     ),
     Benchmark(
+        "samplers",
+        "TPE with Optuna 5's defaults, and without",
+        "Optuna 5 made TPE multivariate and gave it a constant liar. Three functions with known minima, asked as in a "
+        "sweep: four trials at once, at most `hydra.sweeper.history` (500) trials to look at. Aim: the default is no "
+        "worse than TPE without both.",
+        "samplers.py --seeds 20",
+        "samplers.py --seeds 3",
+    ),
+    Benchmark(
+        "promotion",
+        "What 20 unpruned trials find, sooner",
+        "`experiment=headlines_search` on two slots: the time and the trained epochs until an epoch of a trial has the "
+        "best validation error of the unpruned search. Aim: half of the time with promotion.",
+        "promotion.py",
+        "promotion.py --quick",
+    ),
+    Benchmark(
         "peer",
         "Comparison with hydra-optuna-sweeper 1.4.0rc3",
         "Hydra's basic launcher runs trials in the sweep's own process, joblib's in workers that it reuses, so an "

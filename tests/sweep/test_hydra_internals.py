@@ -17,6 +17,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException
+from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
@@ -50,6 +51,21 @@ def test_a_loader_composes_from_any_folders(tmp_path: Path) -> None:
         loader = config_loader([("hydra", "pkg://hydra.conf"), *folders, ("schema", "structured://")])
         config = loader.load_configuration("config", ["shape=square", "x=4"], RunMode.RUN)
         assert (config.x, config.shape.size) == (4, 7)
+
+
+def test_an_application_is_composed_from_its_folder_and_from_plugins(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("x: 3\n")
+    with needed_for("application_loader") as application_loader:
+        lines = ["hydra/sweeper=hwsweep", "x=4"]
+        config = application_loader(str(tmp_path)).load_configuration("config", lines, RunMode.MULTIRUN)
+        assert config.x == 4 and config.hydra.sweeper._target_ == "hydra_plugins.hwsweep.sweeper.HwsweepSweeper"
+
+
+def test_the_callbacks_of_a_configuration_are_made() -> None:
+    section = {"callbacks": {"mine": {"_target_": "hydra.experimental.callback.Callback"}}}
+    with needed_for("callbacks_of") as callbacks_of:
+        (callback,) = callbacks_of(OmegaConf.create({"hydra": section})).callbacks
+        assert isinstance(callback, Callback)
 
 
 def test_overrides_are_set_by_hydras_rules() -> None:
