@@ -53,6 +53,8 @@ def run(cfg: DictConfig) -> float | tuple[float, ...]:
     flush_denormals()
     components = build(cfg)
     resume = _own_checkpoint(folder) if cfg.resume is None else checkpoint.find(str(cfg.resume))
+    if resume is None and (origin := run_folder.origin_folder(folder)) is not None:
+        raise InvalidConfig(f"the trial goes on from {origin}, which has no checkpoint that can be read")
     store = runs.open_store(cfg.tracking.uri, cfg.tracking.artifacts)
     components, splits, facts = _read_data(cfg, components)
     with _open_run(cfg, store, folder) as tracked:
@@ -145,8 +147,8 @@ def _open_run(cfg: DictConfig, store: runs.Store, folder: Path) -> AbstractConte
         name = trial.name or name
         tags |= {"hwsweep.study": trial.study, "hwsweep.trial": str(trial.number)}
     tags[DESCRIPTION] = f"{subject}: `{command()}`"
-    if cfg.resume is not None:
-        tags["hwsweep.resumed_from"] = str(cfg.resume)
+    if (resumed := cfg.resume or run_folder.origin_folder(folder)) is not None:
+        tags["hwsweep.resumed_from"] = str(resumed)
     run_id = run_folder.run_id(folder) if trial else None
     return runs.open_run(store, experiment, name, flatten(cfg), tags, run_id, trial.numbers if trial else {})
 

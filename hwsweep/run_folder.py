@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+COPY = "copy.json"
+"""Of which folder this one is a copy."""
 RESULT = "result.json"
 """MLflow run id, final metrics and words such as the verdict."""
 ORIGIN = "origin.json"
@@ -55,6 +57,16 @@ def read_tag(folder: Path, name: str) -> str | None:
     """A word that the run stored, such as its verdict; None without it."""
     word = read_result(folder).get(name)
     return None if word is None else str(word)
+
+
+def write_origin_folder(folder: Path, source: Path) -> None:
+    """Store that the folder began as a copy of another run's."""
+    files.write_json(folder / COPY, {"folder": str(source)})
+
+
+def origin_folder(folder: Path) -> str | None:
+    """The folder that this one began as a copy of; None if it is no copy."""
+    return (files.read_json_object(folder / COPY) or {}).get("folder")
 
 
 def remove_progress(folder: Path) -> None:

@@ -31,7 +31,7 @@ from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.point_check import PointChecker, refusal_lines
 from hwsweep.sweep.search.space import Space
 from hwsweep.sweep.settings import Settings, question, read_settings
-from hwsweep.sweep.study import view
+from hwsweep.sweep.study import source, view
 from hwsweep.sweep.study.folder import StudyFolder, named_directory, open_folder, read_record
 from hwsweep.sweep.study.ownership import Ownership, SoleOwner
 from hwsweep.sweep.study.shared_ownership import SharedOwner
@@ -63,6 +63,7 @@ def run_study(
     """
     loader = context.config_loader
     config, arguments = _complete_command(config, arguments, loader)
+    config, arguments = source.with_source_command(config, arguments, loader, read_settings(config))
     settings = read_settings(config)
     space = planning.read_space(settings, arguments, loader, config)
     kind = executor_kind(config)
@@ -72,7 +73,9 @@ def run_study(
     overrides = hydra_overrides(config)
     base = loader.load_configuration(config.hydra.job.config_name, [*overrides, *space.fixed], RunMode.MULTIRUN)
     composition_check.check_composition(space, loader, config)
-    plan = planning.make_plan(settings, space, base, None)
+    copies = [copy._asdict() for copy in source.copied_trials(settings, space)]
+    changes = source.changes(settings, base) if copies else []
+    plan = planning.make_plan(settings, space, base, {"copies": copies} if copies else None)
     sampling.check(settings)
     observer: Observer = sampling.build(settings.observer) if settings.observer else Table()
     gpus = settings.gpus_per_trial if kind in ("processes", "launcher") else None  # a cluster has devices of its own
@@ -82,6 +85,7 @@ def run_study(
     record = {
         "question": {**question(settings, arguments, base), **({} if caller.task is None else {"task": caller.task})},
         "grid": plan.points is not None,
+        "copies": copies,
         "hydra_overrides": overrides,
         "argv": caller.argv,
         "program": caller.program,
@@ -102,7 +106,8 @@ def run_study(
         program = _program(context, task, config, snapshot, proposals)
         executor = make_executor(kind, program, config, settings, processes)
         plan = proposals.update()._replace(total=proposals.total())  # users may have changed it between two starts
-        print("\n".join([planning.headline(plan, settings, store.counts().finished), *refusals]), flush=True)
+        line = planning.headline(plan, settings, store.counts().finished)
+        print("\n".join([line, *changes, *refusals]), flush=True)
         study = OpenStudy(settings, folder, proposals, _ownership(settings, proposals, folder), caller)
         Runner(study, Queue(study, checker), executor, observer).run()
     return folder.path

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -73,6 +74,8 @@ def jobs_at_once(settings: Settings, space: Space, elsewhere: bool) -> int:
     """
     if settings.n_jobs is not None:
         return settings.n_jobs
+    if settings.top is not None and not elsewhere and settings.gpus_per_trial is None:
+        return devices.default_n_jobs(settings.top * max(1, len(seed_values(settings, 0))))
     is_search = settings.n_trials is not None or settings.pruner is not None or settings.custom_search_space is not None
     if elsewhere or is_search or not space.is_finite or settings.gpus_per_trial is not None:
         return 1
@@ -83,11 +86,13 @@ def make_plan(settings: Settings, space: Space, config: DictConfig, earlier: Map
     """How many trials there are and who proposes them.
 
     Args:
-        earlier: the content of study.json if the study is resumed: a grid stays a grid.
+        earlier: the content of study.json if the study is resumed: a grid stays a grid, and copies stay copies.
 
     Raises:
         SweepError: a continuous axis without n_trials, or no point at all.
     """
+    if earlier is not None and earlier.get("copies"):
+        return _plan_of_copies(settings, space, config, earlier["copies"])
     is_listed = space.can_be_listed(settings.max_points) and settings.custom_search_space is None
     points = space.points() if is_listed else None
     if points is not None and not points:
@@ -118,6 +123,26 @@ def make_plan(settings: Settings, space: Space, config: DictConfig, earlier: Map
         history=settings.history,
         max_points=settings.max_points,
         start=start,
+        patience=settings.patience,
+    )
+
+
+def _plan_of_copies(
+    settings: Settings, space: Space, config: DictConfig, copies: Sequence[Mapping[str, Any]]
+) -> SearchPlan:
+    """The plan of trials that begin as copies of another study's: a list, so that nothing is sampled or pruned."""
+    return SearchPlan(
+        space=space,
+        points=[copy["point"] for copy in copies],
+        total=len(copies),
+        seed=study_seed(settings, config),
+        sampler=None,
+        pruner=None,
+        directions=settings.directions,
+        custom_search_space=None,
+        history=settings.history,
+        max_points=settings.max_points,
+        copies=[copy["folder"] for copy in copies],
         patience=settings.patience,
     )
 
@@ -161,9 +186,12 @@ def headline(plan: SearchPlan, settings: Settings, n_finished: int) -> str:
     for axis in plan.space.independent_axes:
         product *= len(axis.values or ())
     line = f"{plan.total * seeds} run{'s' if plan.total * seeds != 1 else ''}: {method} over {keys}"
+    if plan.copies:
+        numbers, go = ", ".join(Path(folder).name for folder in plan.copies), "go" if len(plan.copies) > 1 else "goes"
+        line = f"{line.partition(':')[0]}: trial{'s' * (go == 'go')} {numbers} of {settings.from_} {go} on"
     if settings.seeds is not None:
         line += f", {seeds} seeds each"
-    if plan.points is not None and len(plan.points) < product:
+    if plan.points is not None and len(plan.points) < product and not plan.copies:
         line += f" ({len(plan.points)} of {product} points)"
     if plan.start:
         line += ", the points of start first"

@@ -14,7 +14,7 @@ from hwsweep.sweep.search.promotion import PausingPruner
 from hwsweep.sweep.search.space import Point
 from hwsweep.sweep.search.trial_window import TrialWindow
 from hwsweep.sweep.study.paused_trials import PausedAsPruned, PausedTrials
-from hwsweep.sweep.study.trial_attributes import ADDED, N_TRIALS, WIDENED, trial_params
+from hwsweep.sweep.study.trial_attributes import ADDED, COPY_OF, N_TRIALS, WIDENED, trial_params
 from hwsweep.sweep.study.trial_store import Counts, TrialStore
 
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ class Proposals:
         if isinstance(pruner, PausingPruner) and len(plan.directions) == 1:
             self.paused_trials = PausedTrials(store, pruner, plan.directions == ["maximize"])
         self.all_points = plan.all_points()
-        swept = plan.space.axes if plan.points is not None else []
-        self.grid_distributions = {axis.key: sampling.grid_distribution(axis) for axis in swept}
+        self.grid_distributions = {} if plan.points is None else sampling.grid_distributions(plan)
         self.finished_points: dict[int, tuple[Any, ...]] = {}
         self.finished_values: dict[int, float] = {}
         self.changes: tuple[Any, Any] = (None, None)
@@ -115,6 +114,8 @@ class Proposals:
             return NumberedPoint(number, self._sampled_point(number))
         point = self.plan.points[index]
         distributions = {key: self.grid_distributions[key] for key in point}
+        if index < len(self.plan.copies):
+            attributes = {**attributes, COPY_OF: self.plan.copies[index]}
         return NumberedPoint(self.store.add(point, distributions, attributes), point)
 
     def point_of(self, number: int) -> Point:

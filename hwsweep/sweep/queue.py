@@ -24,6 +24,8 @@ from hwsweep.sweep.search.constraints import parse_constraint
 from hwsweep.sweep.search.point_check import PointChecker
 from hwsweep.sweep.search.sampling import ATTEMPTS
 from hwsweep.sweep.search.space import python_values
+from hwsweep.sweep.study.source import copy_trial
+from hwsweep.sweep.study.trial_attributes import COPY_OF
 from hwsweep.sweep.study.trial_store import TrialResult
 from hwsweep.sweep.study.view import objective_names
 from hwsweep.sweep.trial import Value
@@ -156,6 +158,8 @@ class Queue:
 
         Where trials pause, the first seed climbs the rungs alone: the others run once it has reached the end.
         """
+        if (source := self.study.store.trial(trial.number).user_attrs.get(COPY_OF)) is not None:
+            copy_trial(Path(source), self.study.folder.path / str(trial.number))
         first, *others = self._jobs(trial, self.study.store.own_values(trial.number))
         self.trials[trial.number], self.later[trial.number] = [], others
         if self.study.proposals.paused_trials is not None:

@@ -136,6 +136,8 @@ def _is_folder_name(value: Any) -> bool:
 
 SWEEPER_CHECKS: dict[str, Check] = {
     "n_trials": partial(check_count, or_null=True),
+    "from": _must_be("the folder of a study, as in outputs/night", _is_text, or_null=True),
+    "top": partial(check_count, unit="trials", or_null=True),
     "params": _must_be("keys with what they are swept over, as in {vae.lambda: '0,1'}", _are_params, or_null=True),
     "zip": _must_be("a list of groups of different keys, as in [[model, optimizer.lr]]", _are_groups),
     "exclude": _must_be("a list of conditions, as in ['x > 1']", _are_texts),

@@ -27,6 +27,9 @@ class Settings(NamedTuple):
     """The section `hydra.sweeper`, as plain values, in the order of hwsweep.yaml."""
 
     n_trials: int | None
+    from_: DecidesTrials[str | None]
+    """Written `from`, which is a keyword of Python."""
+    top: DecidesTrials[int | None]
     params: DecidesTrials[dict[str, Any] | None]
     zip: DecidesTrials[list[list[str]]]
     exclude: DecidesTrials[list[str]]
@@ -68,6 +71,11 @@ class Settings(NamedTuple):
         return [self.direction] if isinstance(self.direction, str) else list(self.direction)
 
 
+def setting_name(field: str) -> str:
+    """The setting as it is written in YAML: a keyword of Python has a `_` at the end of its field."""
+    return field.removesuffix("_")
+
+
 def section_values(config: DictConfig, section: str, checks: Mapping[str, Check]) -> dict[str, Any]:
     """The plain values of a section of Hydra's configuration, such as `hydra.sweeper`, each checked.
 
@@ -103,11 +111,14 @@ def read_settings(config: DictConfig) -> Settings:
     Raises:
         SweepError: an unknown or missing setting, or a value that a setting cannot have.
     """
-    settings = Settings(**section_values(config, "hydra.sweeper", SWEEPER_CHECKS))
+    values = section_values(config, "hydra.sweeper", SWEEPER_CHECKS)
+    settings = Settings(**{name: values[setting_name(name)] for name in Settings._fields})
     if settings.params:
         settings = settings._replace(params=params_of(config, settings.params))
     if settings.join and settings.study_name is None:
         raise SweepError("join=true needs a name that all processes give: hydra.sweeper.study_name=night")
+    if settings.top is not None and settings.from_ is None:
+        raise SweepError("top needs the study whose best trials go on: hydra.sweeper.from=outputs/night")
     if settings.patience is not None and len(settings.directions) > 1:
         raise SweepError(f"patience needs one objective, but direction has {len(settings.directions)}")
     return settings
@@ -117,7 +128,7 @@ def stored_settings(config: DictConfig) -> Settings:
     """The settings that a study began with, not checked again; None for one that did not exist yet."""
     node = OmegaConf.to_container(OmegaConf.select(config, "hydra.sweeper"), resolve=True)
     assert isinstance(node, dict)
-    values: dict[str, Any] = {name: node.get(name) for name in Settings._fields}
+    values: dict[str, Any] = {name: node.get(setting_name(name)) for name in Settings._fields}
     return Settings(**values)
 
 
@@ -127,6 +138,6 @@ def question(settings: Settings, arguments: list[str], base: DictConfig) -> dict
     deciding = [name for name in Settings._fields if get_origin(types[name]) is Annotated]
     return {
         "command": masked(arguments),
-        "sweeper": {name: masked(getattr(settings, name)) for name in deciding},
+        "sweeper": {setting_name(name): masked(getattr(settings, name)) for name in deciding},
         "config": masked(plain_config(base)),
     }

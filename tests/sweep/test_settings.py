@@ -22,7 +22,7 @@ from hwsweep.sweep import SweepError
 from hwsweep.sweep.config_snapshot import hydra_overrides
 from hwsweep.sweep.execution import choice
 from hwsweep.sweep.setting_checks import LAUNCHER_CHECKS, RAY_CHECKS, SLURM_CHECKS, SWEEPER_CHECKS
-from hwsweep.sweep.settings import Settings, question, read_settings, section_values
+from hwsweep.sweep.settings import Settings, question, read_settings, section_values, setting_name
 
 PLUGIN_CONF = Path(__file__).parents[2] / "hwsweep/hydra_plugins/hydra_plugins/hwsweep/conf/hydra"
 LAUNCHERS = {"hwsweep": LAUNCHER_CHECKS, "hwsweep_ray": RAY_CHECKS, "hwsweep_slurm": SLURM_CHECKS}
@@ -42,7 +42,8 @@ def names_in(path: str) -> list[str]:
 
 def test_yaml_and_python_have_the_same_settings_of_the_sweeper_in_the_same_order() -> None:
     # the file's defaults list brings the sampler
-    assert names_in("sweeper/hwsweep.yaml") == [name for name in Settings._fields if name != "sampler"]
+    names = [setting_name(name) for name in Settings._fields if name != "sampler"]
+    assert names_in("sweeper/hwsweep.yaml") == names
 
 
 @pytest.mark.parametrize(("cluster", "library"), [("ray", "ray"), ("slurm", "submitit")])
@@ -84,6 +85,8 @@ NODE = {"_target_": "optuna.samplers.TPESampler"}
     ("key", "values", "message"),
     [
         ("n_trials", [0, 2.5, True, "many"], "must be a whole number, at least 1, or null"),
+        ("from", ["", 3, ["outputs/night"]], "must be the folder of a study, as in outputs/night, or null"),
+        ("top", [0, 1.5, "all"], "must be a whole number of trials, at least 1, or null"),
         ("params", ["x=1,2", {"x": []}, {"optimizer": {"lr": "0.1,1"}}], r"must be keys .* \{vae.lambda: '0,1'\}"),
         ("zip", ["ab", ["a", "b"], [["a"]], [["a", "a"]], [[]]], r"must be a list of groups .*\[\[model, optimizer"),
         ("exclude", ["x > 1", [1], None], r"must be a list of conditions, as in \['x > 1'\]"),
@@ -163,7 +166,7 @@ def test_a_value_that_cannot_be_is_reported(
 
 
 def test_each_setting_is_checked() -> None:
-    assert [name for name in SWEEPER_CHECKS if "." not in name] == list(Settings._fields)
+    assert [name for name in SWEEPER_CHECKS if "." not in name] == list(map(setting_name, Settings._fields))
     for launcher, checks in LAUNCHERS.items():
         assert names_in(f"launcher/{launcher}.yaml") == list(checks)
 
@@ -207,6 +210,11 @@ def test_our_launcher_refuses_a_wrong_setting_before_the_first_job(composed: Cal
 def test_a_joined_study_needs_a_name(composed: Callable[..., DictConfig]) -> None:
     with pytest.raises(SweepError, match="join=true needs a name that all processes give"):
         read_settings(composed("hydra.sweeper.join=true"))
+
+
+def test_the_best_trials_need_the_study_that_they_are_of(composed: Callable[..., DictConfig]) -> None:
+    with pytest.raises(SweepError, match=r"top needs the study .* hydra\.sweeper\.from=outputs/night"):
+        read_settings(composed("hydra.sweeper.top=3"))
 
 
 def test_patience_needs_one_objective(composed: Callable[..., DictConfig]) -> None:
@@ -285,6 +293,7 @@ def test_a_refused_command_is_one_line_and_leaves_nothing(sweep: Callable[..., R
         ("seeds=3", False),
         ("direction=maximize", False),
         ("start=[{x:1}]", False),
+        ("from=outputs/night", False),
         ("constraints=['value <= 1']", False),
         ("exclude=['x > 1']", False),
         ("sampler.seed=3", False),

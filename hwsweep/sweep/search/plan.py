@@ -29,6 +29,8 @@ class SearchPlan(NamedTuple):
     """The largest number of points that are listed; None for any number."""
     start: Sequence[Point] = ()
     """The values of the first points, in whole or in part; a sampler chooses those that are missing."""
+    copies: Sequence[str] = ()
+    """The folders of another study's trials that those of this plan begin as copies of, in their order."""
     patience: int | None = None
     """No new trial begins once so many have ended after the best one; None for any number."""
 
@@ -53,7 +55,8 @@ class SearchPlan(NamedTuple):
         """The plan of a grid without the points at these indices."""
         indices = {index for index, _ in refused}
         points = [point for index, point in enumerate(self.points or []) if index not in indices]
-        return self._replace(points=points, total=min(self.total, len(points)))
+        copies = [folder for index, folder in enumerate(self.copies) if index not in indices]
+        return self._replace(points=points, copies=copies, total=min(self.total, len(points)))
 
     def widened(self, additions: Iterable[Mapping[str, Sequence[Value]]]) -> SearchPlan:
         """The plan with further values on finite axes. The new points of a grid follow the old ones.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.search.axis import Axis
+from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.promotion import PausingPruner
 from hwsweep.sweep.search.space import Point, Space
 from hwsweep.sweep.settings import Settings
@@ -152,6 +153,20 @@ def grid_distribution(axis: Axis) -> BaseDistribution:
     if len(values) > MAX_CATEGORIES and types == {float} and all(map(math.isfinite, values)):  # type: ignore[arg-type]
         return FloatDistribution(min(values), max(values), log=axis.log)  # type: ignore[arg-type]
     return CategoricalDistribution(values)
+
+
+def grid_distributions(plan: SearchPlan) -> dict[str, BaseDistribution]:
+    """How Optuna stores the values of each key of a list of points; an interval's as those of a sampler."""
+    from optuna.distributions import CategoricalDistribution
+
+    axes = {axis.key: axis for axis in plan.space.axes}
+    others: dict[str, dict[Value, None]] = {}  # keys of a custom search space
+    for key, value in ((key, value) for point in plan.points or [] for key, value in point.items() if key not in axes):
+        others.setdefault(key, {})[value] = None
+    return {
+        **{key: distribution(axis) if axis.values is None else grid_distribution(axis) for key, axis in axes.items()},
+        **{key: CategoricalDistribution(tuple(values)) for key, values in others.items()},
+    }
 
 
 def suggest(study: Study, trial: FrozenTrial, space: Space, given: Mapping[str, Value] = MappingProxyType({})) -> Point:

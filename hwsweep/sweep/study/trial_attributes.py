@@ -16,6 +16,8 @@ override lines that it has on top of its point (`overrides`)."""
 UNLISTED = "unlisted"
 """Values of swept keys that the distribution which the study stores does not hold: of points added off a list, and of
 a list that was widened. Optuna's databases do not let a list grow."""
+COPY_OF = "copy_of"
+"""The folder of another study's trial that this one began as a copy of."""
 PAUSED = "paused"
 """The step at which a trial pauses; None or absent while it does not. Such a trial is WAITING."""
 PROMOTED = "promoted"
