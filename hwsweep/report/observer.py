@@ -62,6 +62,9 @@ class StudyReport:
             say(f"page: {report.page}")
             with _errors_noted("the study's MLflow run", problems):
                 log_study(view, _store(view.config), [report.page, report.table, *report.figures])
+        if pruned := {trial.number for trial in view.trials if trial.state == "pruned" and trial.pause is not None}:
+            with _errors_noted("the state of pruned runs", problems):
+                runs.end_paused_trials(_store(view.config), view.name, pruned)
         if has_ended(view.directory):
             with _errors_noted("the state of unfinished runs", problems):
                 runs.end_running_trials(_store(view.config), view.name)
