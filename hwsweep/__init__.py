@@ -17,6 +17,10 @@ else:
         """The package hwsweep.sweep, which is also the function: a package keeps its name in the one around it."""
 
         def __call__(self, *arguments, **settings):
+            """sweep(task, space, *, config, n_trials, n_jobs, direction, study, overrides): a sweep over a function.
+
+            help(hwsweep.study.function_sweep.sweep) explains the arguments, docs/python.md all of it.
+            """
             from hwsweep.study.function_sweep import sweep
 
             return sweep(*arguments, **settings)
