@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from mlflow.entities import Run
 from stub_sweeps import trials
 
@@ -77,6 +80,40 @@ def test_a_killed_sweep_goes_on_from_checkpoints_in_the_same_runs_to_the_same_nu
     assert {t.number: t.user_attrs["mlflow_run_id"] for t in found} == {n: r.info.run_id for n, r in finished.items()}
     for run in finished.values():
         assert steps(workplace, run) == list(range(1, 21))
+
+
+@pytest.mark.timeout(300)
+def test_a_promoted_trial_has_the_bits_of_one_that_was_never_paused(tmp_path: Path, workplace: Path) -> None:
+    calm = tmp_path / "calm"
+    calm.mkdir()
+    finish(calm, "vae.lambda=1", "epochs=4", "schedule=cosine_warmup")
+    promotion = ("hydra/sweeper/pruner=promotion", "hydra.sweeper.pruner.eta=2", "hydra.sweeper.n_jobs=1")
+    finish(workplace, "vae.lambda=1,100", "epochs=4", "schedule=cosine_warmup", *promotion)
+
+    parts = sorted(path.name for path in Path(workplace, "outputs/kept/0").glob("outcome*.json"))
+    assert parts == ["outcome.json", "outcome_1.json", "outcome_2.json"]  # it paused after epochs 1 and 2
+    for name in ("last", "best"):
+        paths = [Path(folder, f"outputs/kept/0/checkpoints/{name}.pt") for folder in (calm, workplace)]
+        expected, found = (without_times(torch.load(path, weights_only=True)) for path in paths)
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    results = [json.loads(Path(folder, "outputs/kept/0/result.json").read_text()) for folder in (calm, workplace)]
+    expected, found = (without_times(result["metrics"]) for result in results)
+    assert found == expected
+    found_trials = trials(workplace / "outputs" / "kept")
+    assert found_trials[0].values == trials(calm / "outputs" / "kept")[0].values
+    assert [trial.state.name for trial in found_trials] == ["COMPLETE", "PRUNED"]
+
+    first, second = sorted(tracked(workplace), key=lambda run: run.data.tags["hwsweep.trial"])
+    assert steps(workplace, first) == [1, 2, 3, 4]
+    assert (first.info.status, first.data.tags["hwsweep.state"]) == ("FINISHED", "promoted")
+    assert (second.info.status, second.data.tags["hwsweep.state"]) == ("KILLED", "pruned")
+
+
+def without_times(state: dict[str, Any]) -> dict[str, Any]:
+    """What was trained and measured, without how long that took."""
+    if "history" in state:
+        state = {**state, "history": [without_times(metrics) for metrics in state["history"]]}
+    return {key: value for key, value in state.items() if not key.startswith("time/")}
 
 
 def test_a_pruned_trial_is_pruned_in_both_books(workplace: Path) -> None:

@@ -80,6 +80,36 @@ def test_a_pruned_run_is_tagged_and_no_failure(workplace: Path) -> None:
     assert "hwsweep.failure" not in found.data.tags
 
 
+def test_a_paused_run_is_scheduled_then_promoted_or_in_the_end_pruned(workplace: Path) -> None:
+    store, name = runs.open_store(URI, ARTIFACTS), "lambda=1"
+    trial = {"hwsweep.role": "trial", "hwsweep.trial": "7", "mlflow.note.content": "Trial 7"}
+
+    def run_until(epoch: int, run_id: str | None) -> str:
+        with pytest.raises(RuntimeError), runs.open_run(store, "test", name, {}, trial, run_id) as run:
+            run.mark_paused(f"valid/loss 0.5 at epoch {epoch}")
+            raise RuntimeError("paused")
+        return run.id
+
+    def stands() -> tuple[str, str, str, str | None]:
+        found = only_run(store)
+        tags = found.data.tags
+        return found.info.status, found.info.run_name, tags["hwsweep.state"], tags.get("hwsweep.promoted")
+
+    run_id = run_until(1, None)
+    assert stands() == ("SCHEDULED", "lambda=1: paused", "paused", None)
+    with runs.open_run(store, "test", name, {}, trial, run_id):
+        assert stands() == ("RUNNING", "lambda=1", "promoted", "valid/loss 0.5 at epoch 1")
+    run_until(3, run_id)
+    assert stands() == ("SCHEDULED", "lambda=1: paused", "paused", "valid/loss 0.5 at epoch 1")
+    runs.end_paused_trials(store, "test", {6})
+    assert stands()[0] == "SCHEDULED"
+    runs.end_paused_trials(store, "test", {7})
+    assert stands() == ("KILLED", "lambda=1: pruned", "pruned", "valid/loss 0.5 at epoch 1")
+    tags = only_run(store).data.tags
+    assert tags["hwsweep.pruned"] == "valid/loss 0.5 at epoch 3" and "hwsweep.failure" not in tags
+    assert tags["mlflow.note.content"] == "pruned: valid/loss 0.5 at epoch 3\n\nTrial 7"
+
+
 def test_a_failed_run_says_why(workplace: Path) -> None:
     store = runs.open_store(URI, ARTIFACTS)
     with pytest.raises(RuntimeError), runs.open_run(store, "test", "run", {}, {}):
