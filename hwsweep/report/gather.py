@@ -19,6 +19,7 @@ from hwsweep.report.study_figures import SEARCH, StudyFigures
 from hwsweep.report.tables import trials_table
 from hwsweep.report.trust import section as trust
 from hwsweep.sweep.study.stored_view import ending, has_ended
+from hwsweep.report.trust.estimates import importances
 from hwsweep.sweep.study.view import StudyView, TrialView
 
 SINGLE_TRIALS = "Figures of single trials"
@@ -37,7 +38,7 @@ def gather(view: StudyView, model: ModelStudy, figures: StudyFigures) -> Page:
         pictures[figure.section].append(picture(figure))
     own = {section.title: section for section in model.sections(view)}
     first = own.pop(ANSWER, Section(ANSWER))
-    sentences = model.answer(view, answer(view, {each.name: each.share for each in trust.importances(view)}))
+    sentences = model.answer(view, answer(view, {each.name: each.share for each in importances(view)}))
     sections = [
         replace(first, sentences=sentences[:1], pictures=[*first.pictures, *pictures.pop(ANSWER, [])], sliders=[]),
         Section("Trials", _warnings(view, figures.problems), tables=_trials(view)),

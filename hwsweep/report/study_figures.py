@@ -12,8 +12,8 @@ from types import ModuleType
 from typing import Any
 
 from hwsweep.report.model_study import ModelStudy, StudyFigure
-from hwsweep.report.trust.section import draw_trust
-from hwsweep.sweep.study.view import StudyView
+from hwsweep.report.trust.pictures import draw_trust
+from hwsweep.sweep.study.view import RunView, StudyView, TrialView
 
 SEARCH = "The search"
 """The section of the figures that every search has."""

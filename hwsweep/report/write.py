@@ -1,9 +1,10 @@
-"""The files of a study's report: report.html, results.csv and the figures."""
+"""The files of a study's report: report.html, results.csv, trust.csv and the figures."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,10 +15,12 @@ from hwsweep.report.html.render import render
 from hwsweep.report.model_study import model_study
 from hwsweep.report.naming import command_line, verdict_sentence
 from hwsweep.report.study_figures import StudyFigures
-from hwsweep.report.trust.section import columns as trust_columns
+from hwsweep.report.trust.numbers import Number
+from hwsweep.report.trust.numbers import columns as trust_columns
+from hwsweep.report.trust.numbers import numbers as trust_numbers
 from hwsweep.sweep.study.view import StudyView
 
-PAGE, TABLE = "report.html", "results.csv"
+PAGE, TABLE, TRUST = "report.html", "results.csv", "trust.csv"
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """How a cell begins that a spreadsheet executes."""
 
@@ -41,6 +44,9 @@ def write_report(view: StudyView, processes: Executor | None = None) -> ReportFi
     table = write_text(view.directory / TABLE, without_passwords(results_csv(view)))
     model = model_study(view)
     figures = StudyFigures(view, model, processes)
+    if rows := list(trust_numbers(view)):
+        text = _csv(Number._fields, rows)
+        write_text(view.directory / TRUST, without_passwords(text))
     page = write_text(view.directory / PAGE, without_passwords(render(gather(view, model, figures))))
     return ReportFiles(page, table, [figure.path for figure in figures.figures], figures.problems)
 
@@ -48,12 +54,15 @@ def write_report(view: StudyView, processes: Executor | None = None) -> ReportFi
 def results_csv(view: StudyView) -> str:
     """The table of `results` as CSV."""
     columns, rows = results(view)
+    for row in rows:
+        row["seconds"] = f"{row['seconds']:.3f}"
+    return _csv(columns, ([row.get(column) for column in columns] for row in rows))
+
+
+def _csv(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(_cell, columns))
-    for row in rows:
-        seconds = f"{row['seconds']:.3f}"
-        writer.writerow(_cell(value) for value in ({**row, "seconds": seconds}.get(column) for column in columns))
+    writer.writerows(map(_cell, row) for row in (columns, *rows))
     return text.getvalue()
 
 
@@ -65,7 +74,7 @@ def results(view: StudyView) -> tuple[list[str], list[dict[str, Any]]]:
     constraints = list(dict.fromkeys(name for trial in view.trials for name in trial.constraints))
     feasible = ["feasible", *(f"beyond {name}" for name in constraints)] if constraints else []
     trust = trust_columns(view)
-    trust_names = list(next(iter(trust.values()), {}))
+    trust_names = list(dict.fromkeys(name for row in trust.values() for name in row))
     last = ["seconds", "run_id", "verdict", "reason", "message", "command"]
     rows = [
         {

@@ -53,8 +53,10 @@ def importance(search: SearchData, evaluator: BaseImportanceEvaluator) -> bytes:
         found = [search.shares[name] for name in bars.y]
         low, high = [each.share - each.low for each in found], [each.high - each.share for each in found]
         bars.error_x = {"array": high, "arrayminus": low, "thickness": 1}
-        bars.x = [each.share for each in found]  # Optuna makes the shares of the shown parameters sum to 1
-        bars.text = [f"{each.share:.0%}" for each in found]
+        bars.text, bars.textposition, bars.insidetextanchor = [f"{x:.0%}" for x in bars.x], "inside", "start"
+        texts = [f"{name}: {each.share:.0%} ({each.low:.0%} to {each.high:.0%})" for name, each in found]
+        bars.hovertext, bars.hovertemplate = texts, "%{hovertext}<extra></extra>"
+    figure.update_xaxes(range=(0, 1), tickformat=".0%")
     figure.update_layout(showlegend=False)
     return _packed(figure, search)
 

@@ -16,6 +16,7 @@ from optuna.visualization import matplotlib as plots
 from hwsweep.report.search import charts
 from hwsweep.report.search.pyplot_figures import Caption, break_row, label, objective_label, scale
 from hwsweep.report.search.search_data import SearchData, complete, sample_text, value
+from hwsweep.report.trust.points import MAX_TRIALS
 
 if TYPE_CHECKING:
     from optuna.importance import BaseImportanceEvaluator
@@ -26,22 +27,27 @@ _MAX_NAMED = 8  # parameters in a summary
 
 
 def importances(search: SearchData) -> Iterator[Caption]:
-    """A bar for each parameter: its share in what separates the best trials."""
+    """A bar with its interval for each parameter: its share in what separates the best trials."""
     if len(search.parameters) < 2 or not search.shares:
         return
-    evaluator, objectives = _known_importances(search.shares), " and ".join(map(objective_label, search.objectives))
+    found = list(search.shares.values())
+    shares = {name: each.share for name, each in search.shares.items()}
+    evaluator, objectives = _known_importances(shares), " and ".join(map(objective_label, search.objectives))
     axes = plots.plot_param_importances(search.study, evaluator, target=value(0), target_name=objectives)
-    n = len(search.shares)
-    axes.set_ylim(max(n - _MAX_BARS, 0) - 0.5, n - 0.5)
-    for text in axes.texts:
-        text.set_clip_on(True)
+    n = len(found)
+    for bar, text, each in zip(axes.patches, axes.texts, reversed(found), strict=True):
+        bar.set(width=each.share)  # Optuna makes the shares of the shown parameters sum to 1
+        text.set(text=f"{each.share:.0%}", x=each.high, clip_on=True)
+    spans = np.array([(each.share - each.low, each.high - each.share) for each in found]).T
+    axes.errorbar(list(shares.values()), np.arange(n)[::-1], xerr=spans, fmt="none", ecolor="black", capsize=3)
+    axes.set(xlim=(0, 1.05), ylim=(max(n - _MAX_BARS, 0) - 0.5, n - 0.5))
     pyplot.gcf().set_figheight(1.5 + 0.25 * min(n, _MAX_BARS))
-    shares = [f"{name} {share:.0%}" for name, share in search.shares.items()]
+    texts = [f"{name} {each.share:.0%} ({each.low:.0%} to {each.high:.0%})" for name, each in search.shares.items()]
     yield Caption(
         "importances",
-        "The importance of each parameter: its share in what separates the best trials (a tenth, but at least "
-        "five) from the rest (PED-ANOVA).",
-        f"{', '.join(shares[:_MAX_NAMED])}; estimated from {len(search.trials)} trials",
+        "The importance of each parameter that is told from zero, with its 90 % interval: its share in what separates "
+        "the best trials (a tenth, but at least five) from the rest (PED-ANOVA).",
+        f"{', '.join(texts[:_MAX_NAMED])}; estimated from {min(len(search.trials), MAX_TRIALS)} trials",
         charts.importance(search, evaluator),
     )
 

@@ -10,7 +10,10 @@ from optuna import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from hwsweep.report.naming import short_name, subset
-from hwsweep.sweep.study.optuna_study import importances, optuna_study, pareto_front
+from hwsweep.report.trust.estimates import top_importances
+from hwsweep.report.trust.importance import Importance
+from hwsweep.report.trust.points import points_of
+from hwsweep.sweep.study.optuna_study import optuna_study, pareto_front
 from hwsweep.sweep.study.view import StudyView, TrialView
 
 MAX_POINTS = 2_000
@@ -36,14 +39,16 @@ class SearchData:
         self.objectives = view.objective_names
         self.values = [[trial.values[index] for trial in self.trials] for index in range(len(view.directions))]
         """Per objective the values of these trials."""
-        self.shares = importances(self.study)
-        """Importance of each parameter; empty if unknown."""
+        points = points_of(view)
+        found = [] if points is None else top_importances(points)
+        self.shares: dict[str, Importance] = {self.names[each.name]: each for each in found}
+        """Importance (PED-ANOVA) of each parameter that is told from zero, the largest first."""
         choices: dict[str, set[str]] = {}
         for trial in self.trials:
             for name, value in trial.params.items():
                 choices.setdefault(name, set()).add(str(value))
         varied = [name for name in choices if len(choices[name]) > 1]
-        self.parameters = sorted(varied, key=lambda name: -self.shares.get(name, 0.0))
+        self.parameters = sorted(varied, key=lambda name: -self.shares[name].share if name in self.shares else 0.0)
         """The parameters that take several values, the most important one first."""
 
     @cached_property

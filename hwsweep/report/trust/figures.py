@@ -21,19 +21,26 @@ from hwsweep.report.trust.space import Key
 _WIDTH, _ROW, _PANEL, _COLUMNS = 8.0, 0.3, 2.4, 3  # inches; panels in a row
 
 
-def draw_importances(found: Sequence[Importance], path: Path) -> None:
-    """A bar with its interval for each parameter."""
+def draw_importances(on_objective: Sequence[Importance], on_top: Sequence[Importance], path: Path) -> None:
+    """Two bars with their intervals for each parameter, in the order of the first list."""
+    names = list(dict.fromkeys(each.name for each in (*on_objective, *on_top)))
     with drawing.style():
-        figure = Figure(figsize=(_WIDTH, 1.2 + _ROW * len(found)), dpi=150, layout="compressed")
-        axis, rows = figure.subplots(), np.arange(len(found))
-        shares = np.array([[each.share, each.low, each.high] for each in found])
-        axis.barh(rows, shares[:, 0], color=BLUE, alpha=0.6, height=0.6)
-        spans = np.abs(shares[:, 1:].T - shares[:, 0])
-        axis.errorbar(shares[:, 0], rows, xerr=spans, fmt="none", ecolor="black", capsize=3)
-        axis.set_yticks(rows, [label(short_name(each.name)) for each in found])
-        axis.set(xlim=(0, 1), ylim=(len(found) - 0.5, -0.5), xlabel="share of the main effects, 90 % interval")
+        figure = Figure(figsize=(_WIDTH, 1.4 + 2 * _ROW * len(names)), dpi=150, layout="compressed")
+        axis, rows = figure.subplots(), np.arange(len(names))
+        for found, offset, colour, text in (
+            (on_objective, -0.2, BLUE, "on the objective"),
+            (on_top, 0.2, VERMILLION, "on being among the best tenth"),
+        ):
+            places = np.array([names.index(each.name) for each in found]) + offset
+            shares = np.array([(each.share, each.low, each.high) for each in found]).reshape(-1, 3)
+            axis.barh(places, shares[:, 0], color=colour, alpha=0.6, height=0.36, label=text)
+            spans = np.abs(shares[:, 1:].T - shares[:, 0])
+            axis.errorbar(shares[:, 0], places, xerr=spans, fmt="none", ecolor="black", capsize=3)
+        axis.set_yticks(rows, [label(short_name(name)) for name in names])
+        axis.set(xlim=(0, 1), ylim=(len(names) - 0.5, -0.5), xlabel="share of the main effects, 90 % interval")
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axis.grid(axis="y", visible=False)
+        figure.legend(loc="outside upper center", ncols=2)
         drawing.write(figure, path)
 
 
@@ -84,8 +91,10 @@ def draw_ablation(first: float, steps: Sequence[Step], texts: Sequence[str], nam
         values = [first, *(step.prediction for step in steps)]
         axis.plot(values, rows, "o-", color=BLUE, markersize=5)
         axis.plot(values[-1:], rows[-1:], "o", color=VERMILLION, markersize=7)
+        side = -1 if values[0] > values[-1] else 1  # away from the line
         for value, row in zip(values, rows, strict=True):
-            axis.annotate(f"{value:.4g}", (value, row), (5, 4), textcoords="offset points")
+            ha = "right" if side < 0 else "left"
+            axis.annotate(f"{value:.4g}", (value, row), (5 * side, 4), textcoords="offset points", ha=ha)
         axis.set_yticks(rows, texts)
         axis.set(ylim=(len(steps) + 0.4, -0.6), xlabel=f"predicted {label(name)}")
         axis.margins(x=0.15)

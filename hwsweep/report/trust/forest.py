@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from hwsweep.report.trust.importance import Column
 
-MAX_TRIALS = 2_000
-"""Trials that the forest is fitted to."""
 MAX_CURVES = 40
 """Trials whose own curve is computed and drawn."""
 _TREES, _PLACES, _MIN_LEAF = 100, 25, 3

@@ -27,8 +27,13 @@ class Fairness(NamedTuple):
     reliable_step: int | None
     """The first step from which the correlation stays above `RELIABLE`; None: no step before the last one."""
     n_pruned: int
-    n_lost: float
-    """Expected number of pruned trials among the best `TOP` of all trials, had they run through."""
+    chances: NDArray[np.float64]
+    """Of each pruned trial, to be among the best `TOP` of all trials, had it run through; NaN if unknown."""
+
+    @property
+    def n_lost(self) -> float:
+        """Expected number of pruned trials among the best `TOP`."""
+        return float(np.nansum(self.chances))
 
 
 def fairness(
@@ -50,9 +55,7 @@ def fairness(
     low = [step for step in steps if not correlation[step] > RELIABLE]
     reliable = next((step for step in steps if not low or step > low[-1]), None)
     rank = math.ceil(TOP * (len(finished) + len(pruned)))
-    predictions = _predictions(finished, pruned)
-    lost = _n_lost(np.sort(final), predictions, rank)
-    return Fairness(correlation, reliable, len(pruned), lost)
+    return Fairness(correlation, reliable, len(pruned), _chances(finished, pruned, rank))
 
 
 def _spearman(x: np.ndarray, y: np.ndarray) -> float:
@@ -70,24 +73,42 @@ class _Prediction(NamedTuple):
     scale: NDArray[np.float64]
     freedom: int
 
-    def n_below(self, limit: float) -> float:
-        """The expected number of final values up to `limit`."""
+    def chances(self, limit: float) -> NDArray[np.float64]:
+        """Of each final value, to be at most `limit`."""
         from scipy.special import stdtr
 
         exact = self.scale <= 1e-12 * np.maximum(1.0, np.abs(self.centre))
         chances = stdtr(self.freedom, (limit - self.centre) / np.where(exact, 1.0, self.scale))
-        return float(np.where(exact, self.centre <= limit + 1e-9 * abs(limit), chances).sum())
+        return np.where(exact, self.centre <= limit + 1e-9 * abs(limit), chances)
 
 
-def _predictions(
-    finished: Sequence[tuple[Mapping[int, float], float]], pruned: Sequence[Mapping[int, float]]
-) -> list[_Prediction]:
-    """For each step at which trials were pruned, where enough of the trials that ran through have a value."""
-    early: dict[int, list[float]] = {}
-    for values in pruned:
-        early.setdefault(max(values), []).append(values[max(values)])
+def _chances(
+    finished: Sequence[tuple[Mapping[int, float], float]], pruned: Sequence[Mapping[int, float]], rank: int
+) -> NDArray[np.float64]:
+    """Of each pruned trial, to be as good as the `rank` best of all trials, finished or predicted.
+
+    NaN where too few of the trials that ran through have a value at the step of pruning.
+    """
+    early: dict[int, list[int]] = {}
+    for place, values in enumerate(pruned):
+        early.setdefault(max(values), []).append(place)
     pairs = {step: [(each[step], end) for each, end in finished if step in each] for step in early}
-    return [_prediction(pairs[step], values) for step, values in early.items() if len(pairs[step]) >= MIN_TRIALS]
+    predictions = {
+        step: _prediction(pairs[step], [pruned[place][step] for place in places])
+        for step, places in early.items()
+        if len(pairs[step]) >= MIN_TRIALS
+    }
+    final = sorted(end for _, end in finished)
+
+    def n_below(place: int) -> float:
+        limit = final[place]
+        return place + 1 + sum(float(each.chances(limit).sum()) for each in predictions.values())
+
+    place = bisect_left(range(len(final)), float(rank), key=n_below)
+    chances = np.full(len(pruned), np.nan)
+    for step, prediction in predictions.items():
+        chances[early[step]] = prediction.chances(final[min(place, len(final) - 1)])
+    return chances
 
 
 def _prediction(pairs: Sequence[tuple[float, float]], values: Sequence[float]) -> _Prediction:
@@ -103,21 +124,6 @@ def _prediction(pairs: Sequence[tuple[float, float]], values: Sequence[float]) -
     n, distance = len(x), np.array(values) - x.mean()
     variance = float((residual**2).sum()) / (n - 2) * (1 + 1 / n + (distance**2 / spread if spread else 0.0 * distance))
     return _Prediction(y.mean() + slope * distance, np.sqrt(variance), n - 2)
-
-
-def _n_lost(final: NDArray[np.float64], predictions: Sequence[_Prediction], rank: int) -> float:
-    """Pruned trials up to the value at which `rank` of all trials, finished or predicted, are as good.
-
-    Args:
-        final: sorted.
-    """
-
-    def n_pruned(limit: float) -> float:
-        return sum(prediction.n_below(limit) for prediction in predictions)
-
-    places = range(len(final))
-    place = bisect_left(places, float(rank), key=lambda place: place + 1 + n_pruned(float(final[place])))
-    return n_pruned(float(final[min(place, len(final) - 1)]))
 
 
 def sentences(result: Fairness) -> list[str]:

@@ -42,6 +42,10 @@ class Key(NamedTuple):
         numbers = np.log(np.maximum(numbers, self.low)) if self.is_log else numbers
         return np.asarray(np.clip((numbers - low) / (high - low), 0, 1))
 
+    def is_outside(self, value: object) -> bool:
+        """Whether a number lies outside of the bounds."""
+        return not self.categories and _is_number(value) and not self.low <= float(str(value)) <= self.high
+
     def values(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
         """The numbers at these places."""
         if self.is_log:

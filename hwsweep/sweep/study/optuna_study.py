@@ -1,4 +1,4 @@
-"""The trials of a view as a study of Optuna's, in memory, and the two things that Optuna computes from it."""
+"""The trials of a view as a study of Optuna's, in memory, and its Pareto front."""
 
 from __future__ import annotations
 
@@ -11,11 +11,6 @@ from hwsweep.sweep.study.view import STATES, StudyView, TrialView
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
-
-MIN_TRIALS = 20
-"""Complete trials that importances need."""
-MIN_BEST = 5
-"""Trials that count as the best, at least."""
 
 _OPTUNA_STATES = {state: name for name, state in STATES.items()} | {"interrupted": "RUNNING"}
 
@@ -33,27 +28,6 @@ def optuna_study(view: StudyView, names: Mapping[str, str] | None = None) -> Stu
     study = optuna.create_study(storage=optuna.storages.InMemoryStorage(), study_name=view.name, directions=directions)
     study.add_trials(_optuna_trial(trial, names or {}) for trial in view.trials)
     return study
-
-
-def importances(study: Study) -> dict[str, float]:
-    """Each parameter's share in what separates the best trials from the rest; the shares sum to 1.
-
-    The best trials are a tenth of all, but at least five: PED-ANOVA needs as many.
-
-    With several objectives the best trials are those nearest to the Pareto front. PED-ANOVA (Watanabe et al. 2023,
-    arXiv:2304.10255) takes milliseconds where fANOVA takes a minute. The largest share comes first. Empty with fewer
-    than `MIN_TRIALS` complete trials, and where all of them have the same value.
-    """
-    from optuna.trial import TrialState
-
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if len(trials) < MIN_TRIALS or len({tuple(trial.values) for trial in trials}) == 1:
-        return {}
-    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances  # imports scikit-learn: a second
-
-    quantile = max(0.1, MIN_BEST / len(trials))
-    shares = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(target_quantile=quantile))
-    return {name: float(share) for name, share in shares.items() if share > 0}
 
 
 def pareto_front(view: StudyView) -> list[TrialView]:

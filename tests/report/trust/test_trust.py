@@ -11,14 +11,14 @@ import pytest
 from optuna.trial import Trial
 from optuna_studies import searched, view_of
 from PIL import Image
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, ttest_ind
 
-from hwsweep.report.trust import section
-from hwsweep.report.trust.forest import Forest
-from hwsweep.report.trust.importance import Column, importances
+from hwsweep.report.trust import estimates, section
+from hwsweep.report.trust.numbers import columns, numbers
 from hwsweep.report.trust.overtuning import overtuning, sentence
+from hwsweep.report.trust.pictures import draw_trust
 from hwsweep.report.trust.pruner import fairness
-from hwsweep.report.trust.winner import winner
+from hwsweep.report.trust.winner import repeated_winner, winner
 from hwsweep.sweep.study.view import StudyView
 
 
@@ -72,51 +72,13 @@ def test_the_probability_that_the_winner_is_better_is_the_normal_one() -> None:
     assert winner([1.0, 2.0], [0.0, 0.0]) is None and winner([1.0], [0.5]) is None
 
 
-def _planted(rng: np.random.Generator, n: int) -> tuple[list[Column], np.ndarray]:
-    """Variances 16/12, 4/12, 0, and 1/3 of the categories (-a, 0, a with a² = 1/2); and noise."""
-    x, category = rng.random((n, 3)), rng.integers(0, 3, n)
-    y = 4 * x[:, 0] + 2 * x[:, 1] + math.sqrt(0.5) * (category - 1.0) + 0.5 * rng.standard_normal(n)
-    return [*(Column(name, x[:, i]) for i, name in enumerate("abz")), Column("c", category * 1.0, 3)], y
-
-
-def test_shares_of_an_additive_function_are_those_of_functional_anova() -> None:
-    columns, y = _planted(np.random.default_rng(0), 4000)
-    found = {each.name: each.share for each in importances(columns, y)}
-    assert found == pytest.approx({"a": 2 / 3, "b": 1 / 6, "c": 1 / 6}, abs=0.02)
-
-
-@pytest.mark.slow
-def test_ninety_percent_intervals_cover_ninety_percent() -> None:
-    """300 studies of 100 trials: a coverage of 0.9 has a standard deviation of 0.017, and 0.04 is what is allowed."""
-    rng, shares = np.random.default_rng(0), {"a": 2 / 3, "b": 1 / 6, "c": 1 / 6}
-    covered, shown = dict.fromkeys(shares, 0), 0
-    for _ in range(300):
-        found = {each.name: each for each in importances(*_planted(rng, 100))}
-        shown += "z" in found
-        for name, share in shares.items():
-            covered[name] += found[name].low <= share <= found[name].high
-    assert all(abs(n / 300 - 0.9) <= 0.04 for n in covered.values()), covered
-    assert shown / 300 < 0.05 + 3 * math.sqrt(0.05 * 0.95 / 300)  # an irrelevant parameter is shown by chance alone
-
-
-def test_nothing_is_important_where_the_target_is_chance_or_constant() -> None:
-    columns, y = _planted(np.random.default_rng(3), 200)
-    assert importances(columns, np.ones(200)) == [] and importances(columns, y[:1]) == []
-
-
-@pytest.mark.slow
-def test_partial_dependence_and_the_ablation_path_follow_the_function() -> None:
-    columns, _ = _planted(np.random.default_rng(0), 600)
-    y = 4 * columns[0].values - 2 * columns[1].values + (columns[3].values == 2)
-    forest = Forest(columns, y)
-    rising, falling, category = (forest.dependence(index) for index in (0, 1, 3))
-    assert rising.mean[-1] - rising.mean[0] == pytest.approx(4, abs=0.6)
-    assert falling.mean[-1] - falling.mean[0] == pytest.approx(-2, abs=0.5)
-    assert category.mean[2] - category.mean[0] == pytest.approx(1, abs=0.25)
-    assert (rising.low <= rising.mean).all() and (rising.mean <= rising.high).all()
-    first, steps = forest.ablation(np.array([1.0, 0.0, 0.5, 2.0]), np.array([0.0, 1.0, 0.5, 0.0]))
-    assert [step.column for step in steps] == [0, 1, 3]
-    assert first == pytest.approx(5, abs=0.8) and steps[-1].prediction == pytest.approx(-2, abs=0.8)
+def test_the_probability_by_further_seeds_is_students() -> None:
+    first, second = [1.0, 2.0, 3.0], [2.5, 4.0]
+    result = repeated_winner([first, second])
+    assert result is not None and result.n_further == 5 and result.gap == pytest.approx(1.25)
+    assert result.noise == pytest.approx(math.sqrt((2 + 1.125) / 3))  # pooled
+    assert result.probability == pytest.approx(1 - ttest_ind(second, first, alternative="greater").pvalue)
+    assert repeated_winner([first, []]) is None and repeated_winner([[1.0], [2.0]]) is None
 
 
 def _slope(trial: Trial) -> float:
@@ -129,15 +91,11 @@ def _slope(trial: Trial) -> float:
     return value
 
 
-def _view(tmp_path: Path, n_trials: int, direction: str = "minimize") -> StudyView:
+def _view(tmp_path: Path, n_trials: int, direction: str = "minimize", lr: float = 1e-3) -> StudyView:
     view = view_of(searched(_slope, n_trials, directions=[direction]), "valid/loss")
-    view.config.update({"lr": 1e-3, "kind": "b", "seed": 0})
+    view.config.update({"lr": lr, "kind": "b", "seed": 0, "hydra": {"sweeper": {"seed_key": "seed"}}})
     trials = [
-        trial._replace(
-            metrics={"test/loss": 2 * trial.values[0]} if trial.values else {},
-            command=["python", "-m", "program", f"lr={trial.params['lr']}", f"kind={trial.params['kind']}"],
-        )
-        for trial in view.trials
+        trial._replace(metrics={"test/loss": 2 * trial.values[0]} if trial.values else {}) for trial in view.trials
     ]
     return view._replace(directory=tmp_path, trials=trials)
 
@@ -145,27 +103,72 @@ def _view(tmp_path: Path, n_trials: int, direction: str = "minimize") -> StudyVi
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
 def test_a_search_has_a_sentence_and_a_figure_for_each_question(direction: str, tmp_path: Path) -> None:
     view = _view(tmp_path, 60, direction)
-    test_sentence, importance, early, lost, luck = section.sentences(view)
+    test_sentence, importance, top, early, lost, luck = section.sentences(view)
     assert test_sentence.startswith("No overtuning: of ")
-    assert "): lr 84% (84% to 84%), kind 16% (16% to 16%)" in importance  # 16/12 and 1/4, without noise
+    assert "the objective (share of the main effects, 90% interval): lr 84% (84% to 84%), kind 16% (16% to 16%)" in (
+        importance
+    )  # 16/12 and 1/4, without noise
+    assert top.startswith("Importance for being among the best tenth (") and "With fewer than 100 trials" in top
     assert "at step 1 with the final value" in early and "is 1.00; from step 1" in early
     assert "pruned trials, an estimated" in lost
-    best = view.best_trial
-    assert best is not None
-    assert f"`python -m program -m lr={best.params['lr']} kind={best.params['kind']} seed=0,1,2`" in luck
-    rows = section.columns(view)
-    assert rows[view.complete_trials[-1].number] == {
-        "incumbent": best.number, "incumbent test/loss": 2 * best.values[0], "overtuning": 0.0
-    }  # fmt: skip
-    figures = list(section.draw_trust(view))
+    assert "`python -m hwsweep.study planted replicate --top 5 --seeds 3`" in luck
+    figures = list(draw_trust(view))
     assert [figure.path.stem for figure in figures] == [
         "trust_importances", "trust_partial_dependence", "trust_ablation"
     ]  # fmt: skip
     assert all(np.asarray(Image.open(figure.path)).shape[1] > 600 for figure in figures)
+    assert "outside" not in figures[-1].caption
+
+
+def test_the_tables_have_the_numbers_of_every_question(tmp_path: Path) -> None:
+    view = _view(tmp_path, 60)
+    found = {(each.subject, each.name): each for each in numbers(view)}
+    assert found["overtuning", "test/loss"].value == 0
+    assert found["importance, objective", "lr"].value == pytest.approx(16 / 19, abs=1e-6)
+    assert found["importance, objective", "kind"].low == pytest.approx(3 / 19, abs=1e-6)
+    assert ("importance, best tenth", "lr") in found
+    assert found["rank correlation with the final value", "step 1"].value == pytest.approx(1)
+    assert found["pruned trials", "estimated in the top 10%"].value == pytest.approx(0, abs=1e-9)
+    # 4 and 1, flattened by a forest of few trials; test_importance.py compares one of many trials.
+    assert 2.5 < found["partial dependence, range", "lr"].value < 4
+    assert 0.3 < found["partial dependence, range", "kind"].value < 1
+    path = {name: each.value for (subject, name), each in found.items() if subject == "ablation path"}
+    best, rows = view.best_trial, columns(view)
+    assert best is not None and next(iter(path)) == "defaults" and path["defaults"] == pytest.approx(4, abs=1)
+    assert list(path.values())[-1] == pytest.approx(best.values[0], abs=1) and len(path) == 3
+    assert rows[view.complete_trials[-1].number] == {
+        "incumbent": best.number, "incumbent test/loss": 2 * best.values[0], "overtuning": 0.0
+    }  # fmt: skip
+    pruned = [trial for trial in view.trials if trial.state == "pruned"]
+    assert pruned and all(rows[trial.number] == {"chance of the top 10%": pytest.approx(0)} for trial in pruned)
+
+
+def test_a_default_outside_of_the_searched_interval_is_named(tmp_path: Path) -> None:
+    *_, figure = draw_trust(_view(tmp_path, 60, lr=30.0))
+    assert "The default lr = 30 lies outside of the searched interval 0.0001 to 1; the path begins at" in figure.caption
+
+
+def test_trials_that_repeat_the_best_with_further_seeds_judge_the_winner_and_nothing_else(tmp_path: Path) -> None:
+    view = _view(tmp_path, 60)
+    before = list(numbers(view))
+    best, second = view.ranked_trials[:2]
+    for trial, values in ((best, (0.5, 0.7)), (second, (0.6, 0.8))):
+        for value in values:
+            added = {"by": "replicate", "of": trial.number, "overrides": ["seed=1"]}
+            view.trials.append(trial._replace(number=len(view.trials), values=[value], added=added, reported={}))
+    result = estimates.best_trials(view)
+    assert result is not None and result.n == 2 and result.n_further == 4
+    assert result.probability == pytest.approx(1 - ttest_ind([0.6, 0.8], [0.5, 0.7], alternative="greater").pvalue)
+    assert (
+        "By 4 runs with further seeds alone, the means of the best 2 trials differ by 0.1"
+        in (section.sentences(view)[-1])
+    )
+    assert [each for each in numbers(view) if each.subject != "best trials"] == before
 
 
 def test_few_trials_and_several_objectives_have_no_section(tmp_path: Path) -> None:
     few = _view(tmp_path, 19)
-    assert section.sentences(few) == [] and section.columns(few) == {} and list(section.draw_trust(few)) == []
+    assert section.sentences(few) == [] and columns(few) == {} and list(draw_trust(few)) == [] == list(numbers(few))
     two = view_of(searched(lambda trial: (trial.suggest_float("x", 0, 1), 1.0), 30, directions=["minimize"] * 2))
-    assert section.sentences(two) == [] and section.columns(two) == {} and section.importances(two) == []
+    assert section.sentences(two) == [] and columns(two) == {} and estimates.importances(two) == []
+    assert list(draw_trust(two)) == [] == list(numbers(two))

@@ -1,4 +1,4 @@
-"""Importances and the Pareto front of a view, against Optuna's own on the study that it ran."""
+"""The Pareto front of a view, against Optuna's own on the study that it ran."""
 
 from __future__ import annotations
 
@@ -7,22 +7,7 @@ import random
 import optuna
 from optuna_studies import bowl, searched, view_of
 
-from hwsweep.sweep.study.optuna_study import importances, optuna_study, pareto_front
-
-
-def test_importances_are_optunas_by_ped_anova() -> None:
-    study = searched(bowl, 60, pruner=optuna.pruners.NopPruner())
-    expected = optuna.importance.get_param_importances(study, evaluator=optuna.importance.PedAnovaImportanceEvaluator())
-    assert importances(optuna_study(view_of(study))) == expected
-    assert list(expected) == sorted(expected, key=lambda key: -expected[key])
-
-
-def test_too_few_trials_and_equal_values_rank_nothing() -> None:
-    def coin(trial: optuna.Trial) -> float:
-        return float(trial.suggest_int("x", 0, 9) + trial.suggest_int("y", 0, 9) > 100)
-
-    assert importances(optuna_study(view_of(searched(bowl, 12)))) == {}
-    assert importances(optuna_study(view_of(searched(coin, 40)))) == {}
+from hwsweep.sweep.study.optuna_study import optuna_study, pareto_front
 
 
 def test_the_pareto_front_is_optunas_for_mixed_directions_and_ties() -> None:
