@@ -50,8 +50,9 @@ def importance(search: SearchData, evaluator: BaseImportanceEvaluator) -> bytes:
     name = " and ".join(search.objectives)
     figure = visualization.plot_param_importances(search.study, evaluator, target=value(0), target_name=name)
     for bars in figure.data:
-        found = [search.shares[name] for name in bars.y]
-        low, high = [each.share - each.low for each in found], [each.high - each.share for each in found]
+        found = [(name, search.shares[name]) for name in bars.y]
+        bars.x = [each.share for _, each in found]  # Optuna makes the shares of the shown parameters sum to 1
+        low, high = [each.share - each.low for _, each in found], [each.high - each.share for _, each in found]
         bars.error_x = {"array": high, "arrayminus": low, "thickness": 1}
         bars.text, bars.textposition, bars.insidetextanchor = [f"{x:.0%}" for x in bars.x], "inside", "start"
         texts = [f"{name}: {each.share:.0%} ({each.low:.0%} to {each.high:.0%})" for name, each in found]
