@@ -137,7 +137,7 @@ def _check_new(study: SteeredStudy, plan: SearchPlan, point: Point) -> None:
     for trial in study.store.trials():
         if plan.space.point_of_trial(trial_params(trial)) == wanted and REFUSED not in trial.user_attrs:
             state = trial_state(study, trial.number)
-            hint = "; `retry` runs it again" if state == "failed" else "; `replicate` runs the best with other seeds"
+            hint = "; `retry` runs it again" if state in ("failed", "pruned") else ""
             raise SweepError(f"trial {trial.number} ({state}) is at this point already{hint}")
     if plan.points is not None and wanted in (rest := plan.points[study.store.counts().proposed : plan.total]):
         raise SweepError(f"the grid itself runs this point; {rest.index(wanted)} others of the grid come before it")

@@ -13,6 +13,7 @@ from hwsweep.sweep.search.constraints import is_feasible
 from hwsweep.sweep.study.trial_attributes import (
     ADDED,
     HELD,
+    METRICS,
     REFUSED,
     STOP,
     STOPPED,
@@ -39,7 +40,7 @@ class TrialResult(NamedTuple):
     values: list[float]
     """One per objective if complete, else empty."""
     attributes: Mapping[str, Any]
-    """What is stored beside the values: seconds, MLflow run, metrics, failure."""
+    """What is stored beside the values: seconds, MLflow run, metrics, verdict, failure."""
     constraints: Mapping[str, float] = MappingProxyType({})
     """By name; the trial is feasible if none is above 0."""
 
@@ -71,10 +72,13 @@ class TrialStore:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.name = name
         self.storage = storage
-        study = optuna.create_study(study_name=name, storage=storage, directions=directions, load_if_exists=True)
-        if [direction.name.lower() for direction in study.directions] != directions:
+        try:  # to create a study that is there would write to the journal
+            self.study_id = storage.get_study_id_from_name(name)
+        except KeyError:
+            optuna.create_study(study_name=name, storage=storage, directions=directions, load_if_exists=True)
+            self.study_id = storage.get_study_id_from_name(name)
+        if [each.name.lower() for each in storage.get_study_directions(self.study_id)] != directions:
             raise SweepError(f"study {name!r} in the storage has other directions; give another study_name")
-        self.study_id = storage.get_study_id_from_name(name)
         self._counts = Counts(0, 0, 0)
         self._unfinished: list[int] = []
         self._n_read = 0
@@ -230,9 +234,15 @@ class TrialStore:
 
     def pause(self, number: int, attributes: Mapping[str, Any]) -> None:
         """Set a trial to waiting whose runs have paused."""
-        for key, value in attributes.items():
-            self.set_attribute(number, key, value)
+        self._set_attributes(number, attributes)
         self.requeue(number)
+
+    def _set_attributes(self, number: int, attributes: Mapping[str, Any]) -> None:
+        for key, value in attributes.items():
+            if key == METRICS:
+                self.storage.set_trial_system_attr(self.trial_id(number), key, value)
+            else:
+                self.set_attribute(number, key, value)
 
     def requeue(self, number: int) -> None:
         """Set an interrupted trial to waiting."""
@@ -258,8 +268,7 @@ class TrialStore:
         if STOP in self.trial(number).user_attrs and result.state != "complete":
             attributes = {key: value for key, value in result.attributes.items() if key != "failure"}
             result = TrialResult("pruned", [], {**attributes, STOPPED: True})
-        for key, value in result.attributes.items():
-            self.set_attribute(number, key, value)
+        self._set_attributes(number, result.attributes)
         constrained = create_trial(state=TrialState.RUNNING, constraints=dict(result.constraints))
         for key, value in constrained.system_attrs.items():
             self.storage.set_trial_system_attr(self.trial_id(number), key, value)
