@@ -41,6 +41,7 @@ RED = "#C00000"
 _ANCHORS = {-2: ORANGE, 0: GREEN, 2: BLUE, 4: PURPLE}  # log10(lambda) -> colour
 _WIDTH_INCHES, _MARGIN_INCHES, _DOTS_PER_INCH, _SMALLEST_PIXEL = 8.0, 0.12, 150, 0.7
 _ASPECT = 0.6  # height by width
+_EDGE = 4  # dots at each side that the layout leaves white; the gap between two letters is smaller
 _COMPRESSION = 6  # of zlib: 9 takes three times as long, for files 3 % smaller
 _FORMULA = re.compile(r"(?<!\\)\$(?!\\mathdefault)")
 LONGEST_WORD = 16
@@ -183,7 +184,7 @@ def _render(figure: Figure) -> Image.Image:
     canvas.draw()  # type: ignore[no-untyped-call]
     page = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
     ink = ImageChops.invert(page).getbbox()
-    if ink is not None and (ink[0] == 0 or ink[2] == page.width):  # a title wider than the page
+    if ink is not None and (ink[0] < _EDGE or ink[2] > page.width - _EDGE):  # a title wider than the page
         png = BytesIO()
         canvas.print_figure(png, format="png", dpi=figure.dpi, bbox_inches="tight", pad_inches=_MARGIN_INCHES)
         return Image.open(png).convert("RGB")

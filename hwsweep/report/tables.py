@@ -140,7 +140,8 @@ def _result_columns(view: StudyView, trials: list[TrialView]) -> dict[str, list[
             for cell, trial in zip(cells, trials, strict=True)
         ]
     for name in map(str, view.config.get("table", [])):
-        columns.setdefault(name, metric_cells(trials, name))
+        if any(name in trial.metrics for trial in trials):
+            columns.setdefault(name, metric_cells(trials, name))
     if len(view.directions) > 1:
         front = {trial.number for trial in pareto_front(view)}
         columns[FRONT] = [Cell("front" if trial.number in front else "") for trial in trials]
@@ -151,9 +152,20 @@ def _result_columns(view: StudyView, trials: list[TrialView]) -> dict[str, list[
         columns["verdict"] = [Cell(name or "–") for name in verdicts]
     if any(trial.state != "complete" for trial in trials):
         columns["state"] = [Cell(trial.state) for trial in trials]
+    if any(trial.pause or trial.promotion for trial in trials):
+        columns["rung"] = [_rung_cell(trial) for trial in trials]
     columns["seconds"] = [Cell(f"{trial.seconds:.1f}", trial.seconds) for trial in trials]
-    columns["run"] = [_run_cell(view, trial.run_id or "") for trial in trials]
+    if any(trial.run_id for trial in trials):
+        columns["run"] = [_run_cell(view, trial.run_id or "") for trial in trials]
     return columns
+
+
+def _rung_cell(trial: TrialView) -> Cell:
+    """Where a pausing pruner has stopped the trial, or the last rung that it has passed."""
+    if trial.pause is not None:
+        promotion = f"promoted at step {trial.promotion}" if trial.promotion else ""
+        return Cell(f"paused at {trial.pause}", trial.pause, promotion)
+    return Cell(f"passed {trial.promotion}", trial.promotion) if trial.promotion else Cell("–")
 
 
 def _exceeded(trial: TrialView) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from matplotlib.figure import Figure
 from PIL import Image
 
 from hwsweep.figures import drawing, samples
@@ -118,6 +119,18 @@ def test_a_title_wider_than_the_page_is_drawn_whole(tmp_path):
             widths.append(picture.width)
         assert not ink[:, :3].any() and not ink[:, -3:].any()
     assert widths[1] > 1.8 * widths[0]  # twice the words, one margin
+
+
+def test_letters_are_drawn_whole_where_the_page_ends_in_the_gap_between_two(tmp_path):
+    """The page moves over the title in steps of a seventh of a letter: everywhere there are as many letters."""
+    for shift in range(7):
+        figure = Figure(figsize=(4, 1), dpi=150, layout="compressed")
+        figure.subplots().set_axis_off()
+        figure.text(0.95 + 0.002 * shift, 0.5, "I" * 12)
+        drawing.write(figure, tmp_path / "letters.png")
+        with Image.open(tmp_path / "letters.png") as picture:
+            is_ink = (np.asarray(picture.convert("L")) < 128).any(0)
+        assert np.count_nonzero(np.diff(is_ink.astype(int)) == 1) == 12
 
 
 def test_dollars_of_a_user_are_no_formula_and_powers_of_ten_are(tmp_path):

@@ -207,7 +207,7 @@ def test_no_cell_has_more_than_six_significant_digits(value: float, text: str) -
 def test_a_bound_that_more_samples_would_lower_is_called_loose_and_errors_are_in_the_title(tmp_path: Path) -> None:
     metrics = {"test/iw_bound": 145.4, "test/iw_bound_loose": 1.0, "test/iw_bound_error": 1.058}
     loose = trial(tmp_path, 0, 0, metrics=metrics)
-    tight = trial(tmp_path, 1, 1, metrics=metrics | {"test/iw_bound_loose": 0.0})
+    tight = trial(tmp_path, 1, 1, metrics=metrics | {"test/iw_bound_loose": 0.0, "test/rate": 3.0})
     view = study(tmp_path, loose, tight)
     view.config.table = ["test/iw_bound", "test/rate"]
     cells = [row[3] for row in trials_table(view).rows]
@@ -218,6 +218,13 @@ def test_a_bound_that_more_samples_would_lower_is_called_loose_and_errors_are_in
     file = io.StringIO()
     terminal_table.print_table(view, Console(file=file, width=80))
     assert "145.40 (loose)" in file.getvalue()
+
+
+def test_columns_without_any_value_are_left_out(tmp_path: Path) -> None:
+    trials = [trial(tmp_path, n, n, metrics={"test/rate": 1.0} if n else {}, run_id=None) for n in range(2)]
+    table = trials_table(study(tmp_path, *trials))
+    assert table.columns == ["trial", "lambda", "valid/neg_elbo", "test/rate", "seconds"]
+    assert [row[3].text for row in table.rows] == ["–", "1"]
 
 
 def test_the_section_on_reproduction_names_changes_versions_data_and_seeds(tmp_path: Path) -> None:

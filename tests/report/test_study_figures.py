@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -87,6 +88,14 @@ def test_the_montage_of_a_long_search_is_one_band_and_its_caption_says_of_how_ma
     (many,) = draw_montages(study(tmp_path, *trials))
     assert "of" not in few.caption.split() and many.caption.endswith("; 8 of 9 trials.")
     assert "lambda = 0:" in many.alt and "lambda = 8:" in many.alt  # the first and the last are among them
+
+
+def test_the_columns_of_a_montage_are_in_the_order_of_lambda(tmp_path: Path) -> None:
+    trials = [trial(tmp_path, n, weight) for n, weight in enumerate((3.0, 100.0, 0.5))]
+    for each in trials:
+        draw_images(each)
+    (figure,) = draw_montages(study(tmp_path, *trials))
+    assert re.findall(r"lambda = (\S+):", figure.alt) == ["0.5", "3", "100"]
 
 
 def test_a_swept_data_set_is_named_with_its_trials_but_not_inside_its_own_montage(tmp_path: Path) -> None:

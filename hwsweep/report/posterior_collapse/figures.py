@@ -69,6 +69,7 @@ def draw_montages(view: StudyView) -> Iterator[StudyFigure]:
             groups[str(trial.params.get("dataset", ""))].append(trial)
     keys = [key for key in view.axes if key != "dataset"]  # each data set has its own file
     for dataset, trials in groups.items():
+        trials.sort(key=lambda trial: kl_weight(trial, view))
         columns = [
             montage.Column(
                 title=point_title(trial, keys) or f"trial {trial.number}",

@@ -162,10 +162,10 @@ def joint_history(searches: list[SearchData], y_scale: str) -> bytes:
     studies, objective = [each.points for each in searches], searches[0].objectives[0]
     figure = visualization.plot_optimization_history(studies, target_name=objective)
     shown = [trace for trace in figure.data if trace.showlegend is not False]
-    for index, (points, best) in enumerate(zip(shown[::2], shown[1::2], strict=True)):
-        colour = SERIES[index % len(SERIES)]
-        points.update(marker_color=colour, hovertemplate="trial %{x}: %{y:.5g}")
-        best.update(line={"color": colour, "shape": "hv"}, hoverinfo="skip")
+    for index, (search, points, best) in enumerate(zip(searches, shown[::2], shown[1::2], strict=True)):
+        colour, name = SERIES[index % len(SERIES)], search.view.name
+        points.update(name=name, marker_color=colour, hovertemplate="trial %{x}: %{y:.5g}")
+        best.update(name=f"best of {name} so far", line={"color": colour, "shape": "hv"}, hoverinfo="skip")
     figure.update_yaxes(type=y_scale)
     return _packed(figure, searches[0])
 
