@@ -12,10 +12,10 @@ from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from hwsweep.figures.drawing import BLACK, BLUE, ORANGE, VERMILLION
+from hwsweep.figures.drawing import BLACK, BLUE, GREEN, ORANGE, VERMILLION
 
 PANELS = 1
-COLOURS = {"complete": BLUE, "pruned": ORANGE, "failed": VERMILLION}
+COLOURS = {"complete": BLUE, "paused": GREEN, "pruned": ORANGE, "failed": VERMILLION}
 """State -> colour, in the order of the legend."""
 PAUSE = 60.0
 """Seconds without any run: a longer gap is an interruption of the sweep, not idle time."""
@@ -92,7 +92,7 @@ def draw(info: TimelineInfo, axes: Sequence[Axes]) -> None:
             axis.annotate(str(info.trial[i]), middle, ha="center", va="center", fontsize=7, color="white")
     _pauses(axis, info, _UNITS[unit])
     handles = [Patch(color=colour, label=state) for state, colour in COLOURS.items() if state in info.state]
-    axis.legend(handles=handles, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=3)
+    axis.legend(handles=handles, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(handles))
 
 
 def summary(info: TimelineInfo) -> str:

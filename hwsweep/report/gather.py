@@ -9,6 +9,7 @@ from datetime import datetime
 
 from hwsweep import run_folder
 from hwsweep.figures import FIXED_COLOURS
+from hwsweep.report import rungs
 from hwsweep.report.answer import answer, question
 from hwsweep.report.difference import differences
 from hwsweep.report.html.page import Fold, Page, Picture, Section, Table
@@ -18,12 +19,12 @@ from hwsweep.report.origin import reproduce_section
 from hwsweep.report.study_figures import SEARCH, StudyFigures
 from hwsweep.report.tables import trials_table
 from hwsweep.report.trust import section as trust
-from hwsweep.sweep.study.stored_view import ending, has_ended
 from hwsweep.report.trust.estimates import importances
+from hwsweep.sweep.study.stored_view import ending, has_ended
 from hwsweep.sweep.study.view import StudyView, TrialView
 
 SINGLE_TRIALS = "Figures of single trials"
-UNFINISHED = ("waiting", "running", "interrupted")
+UNFINISHED = ("waiting", "paused", "running", "interrupted")
 MAX_FOLDS = 12
 """Trials whose own figures are on the page."""
 MAX_BYTES = 4_000_000
@@ -42,6 +43,7 @@ def gather(view: StudyView, model: ModelStudy, figures: StudyFigures) -> Page:
     sections = [
         replace(first, sentences=sentences[:1], pictures=[*first.pictures, *pictures.pop(ANSWER, [])], sliders=[]),
         Section("Trials", _warnings(view, figures.problems), tables=_trials(view)),
+        Section("Rungs", rungs.sentences(view)),
         Section("Answer in detail", sentences[1:], sliders=first.sliders),  # below the table, on the second screen
         Section("Question", [question(view)], command_line(view.command)),
         Section("Verdicts", verdict_sentences(view)),
@@ -87,8 +89,8 @@ def status(view: StudyView) -> str:
 
 def wall_seconds(view: StudyView) -> float:
     """How long at least one trial ran, in seconds: from the first start to the last end, without pauses."""
-    outcomes = [run.outcome for trial in view.trials for run in trial.runs if run.outcome is not None]
-    ends = sorted((each.end_time - each.seconds, each.end_time) for each in outcomes if each.end_time is not None)
+    outcomes = [each for trial in view.trials for run in trial.runs for each in (*run.pauses, run.outcome)]
+    ends = sorted((each.end_time - each.seconds, each.end_time) for each in outcomes if each and each.end_time)
     total, latest = 0.0, -math.inf
     for start, end in ends:
         total += max(0.0, end - max(start, latest))

@@ -72,14 +72,20 @@ def draw_search(view: StudyView) -> Iterator[StudyFigure]:
 
     yield from draw_by_optuna(view)
     runs = [
-        timeline.Run(run.outcome.end_time - run.outcome.seconds, run.outcome.end_time, trial.number, run.outcome.state)
+        timeline.Run(each.end_time - each.seconds, each.end_time, trial.number, state)
         for trial in view.trials
         for run in trial.runs
-        if run.outcome is not None and run.outcome.end_time is not None
+        for each, state in [*((pause, "paused") for pause in run.pauses), (run.outcome, _end_state(trial, run))]
+        if each is not None and each.end_time is not None
     ]
     if len(runs) > 1:
         info, path = timeline.info(runs), view.directory / "search_timeline.png"
         yield save_figure(timeline, info, path, SEARCH, title_of(timeline), f"{timeline.summary(info)}.")
+
+
+def _end_state(trial: TrialView, run: RunView) -> str:
+    """How the run's last stretch has ended."""
+    return "paused" if trial.state == "paused" or run.outcome is None else run.outcome.state
 
 
 def draw_joint_search(views: list[StudyView], folder: Path) -> Iterator[StudyFigure]:

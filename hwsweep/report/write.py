@@ -73,6 +73,7 @@ def results(view: StudyView) -> tuple[list[str], list[dict[str, Any]]]:
     metrics = sorted({key for trial in view.trials for key in trial.metrics} - set(names))
     constraints = list(dict.fromkeys(name for trial in view.trials for name in trial.constraints))
     feasible = ["feasible", *(f"beyond {name}" for name in constraints)] if constraints else []
+    rungs = ["paused at step", "promoted at step"] if any(each.pause or each.promotion for each in view.trials) else []
     trust = trust_columns(view)
     trust_names = list(dict.fromkeys(name for row in trust.values() for name in row))
     last = ["seconds", "run_id", "verdict", "reason", "message", "command"]
@@ -88,6 +89,8 @@ def results(view: StudyView) -> tuple[list[str], list[dict[str, Any]]]:
             "feasible": trial.feasibility == "feasible" if trial.constraints else None,
             "trial": trial.number,
             "state": trial.state,
+            "paused at step": trial.pause,
+            "promoted at step": trial.promotion,
             "seconds": trial.seconds,
             "run_id": trial.run_id,
             "verdict": verdict_sentence(trial),
@@ -95,7 +98,7 @@ def results(view: StudyView) -> tuple[list[str], list[dict[str, Any]]]:
         }
         for trial in view.trials
     ]
-    return ["trial", "state", *view.axes, *names, *errors, *feasible, *metrics, *trust_names, *last], rows
+    return ["trial", "state", *view.axes, *names, *errors, *feasible, *rungs, *metrics, *trust_names, *last], rows
 
 
 def _cell(value: object) -> object:

@@ -139,7 +139,7 @@ class StoredTrial:
         self.params: dict[str, Value] = view.params
         """The swept values."""
         self.state: str = view.state
-        """waiting, running, interrupted, complete, pruned or failed."""
+        """waiting, paused, running, interrupted, complete, pruned or failed."""
         self.values: list[float] = view.values
         """One for each objective."""
         self.metrics: dict[str, float] = view.metrics

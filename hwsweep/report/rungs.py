@@ -1,0 +1,39 @@
+"""The rungs of a study whose trials pause: how many went on from each, and with which values."""
+
+from __future__ import annotations
+
+from hwsweep.report.naming import count
+from hwsweep.sweep.study.view import StudyView, TrialView
+
+
+def sentences(view: StudyView) -> list[str]:
+    """One sentence per rung, and what happens to paused trials; none for a study without rungs."""
+    rungs = sorted({rung for trial in view.trials for rung in (trial.pause, trial.promotion) if rung})
+    if not rungs:
+        return []
+    name = str((view.config.hydra.sweeper.pruner or {}).get("_target_", "")).rpartition(".")[2]
+    lines = [_sentence(rung, view.trials) for rung in rungs]
+    n_paused = sum(trial.state == "paused" for trial in view.trials)
+    if n_paused:
+        lines.append(f"{count(n_paused, 'trial')} may still be promoted when the sweep goes on.")
+    elif any(trial.state == "pruned" and trial.pause for trial in view.trials):
+        lines.append("Trials that had paused when nothing was left to run were pruned.")
+    return [f"The pruner is {name}: it compares trials at rungs by the value that they report there.", *lines]
+
+
+def _sentence(rung: int, trials: list[TrialView]) -> str:
+    """How many trials reached the rung, and what became of them."""
+    trials = [trial for trial in trials if max(trial.reported, default=0) >= rung]
+    went_on = [trial for trial in trials if (trial.promotion or 0) >= rung]
+    stayed = [trial for trial in trials if trial.pause == rung and trial.state in ("paused", "pruned")]
+    parts = [f"{len(went_on)} went on{_range(went_on, rung)}", f"{len(stayed)} stayed{_range(stayed, rung)}"]
+    return f"Step {rung}: {count(len(trials), 'trial')} reached it, {', '.join(parts)}."
+
+
+def _range(trials: list[TrialView], rung: int) -> str:
+    """The values of the trials at the rung, from the lowest to the highest, in brackets; empty without a trial."""
+    values = [trial.reported[min(step for step in trial.reported if step >= rung)] for trial in trials]
+    if not values:
+        return ""
+    low, high = f"{min(values):.5g}", f"{max(values):.5g}"
+    return f" ({low})" if low == high else f" ({low} to {high})"
