@@ -73,8 +73,7 @@ def run_study(
     overrides = hydra_overrides(config)
     base = loader.load_configuration(config.hydra.job.config_name, [*overrides, *space.fixed], RunMode.MULTIRUN)
     composition_check.check_composition(space, loader, config)
-    copies = [copy._asdict() for copy in source.copied_trials(settings, space)]
-    changes = source.changes(settings, base) if copies else []
+    copies, changes = source.copied_trials(settings, space, base)
     plan = planning.make_plan(settings, space, base, {"copies": copies} if copies else None)
     sampling.check(settings)
     observer: Observer = sampling.build(settings.observer) if settings.observer else Table()
@@ -102,7 +101,8 @@ def run_study(
         files.write_text(folder.path / "multirun.yaml", files.without_passwords(OmegaConf.to_yaml(config)))
         store = TrialStore(folder.name, open_storage(settings.storage, folder.path), plan.directions)
         store.name_objectives(view.objective_names(config, len(plan.directions)))
-        proposals = Proposals(plan, store, base)
+        changes += source.write_history(settings, plan, base, folder.path)
+        proposals = Proposals(plan, store, base, source.read_history(folder.path))
         program = _program(context, task, config, snapshot, proposals)
         executor = make_executor(kind, program, config, settings, processes)
         plan = proposals.update()._replace(total=proposals.total())  # users may have changed it between two starts

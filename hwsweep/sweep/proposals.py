@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.search import sampling
+from hwsweep.sweep.search.earlier_trials import WithEarlierTrials
 from hwsweep.sweep.search.given_point import matches
 from hwsweep.sweep.search.limits import trials_since_best
 from hwsweep.sweep.search.plan import SearchPlan
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
     from optuna import Study
     from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial
 
 
 class NumberedPoint(NamedTuple):
@@ -36,9 +39,13 @@ class Proposals:
     Args:
         plan: what the command says.
         config: the base configuration, for a custom search space.
+        earlier: trials of another study, which a sampler takes for trials before the first one.
     """
 
-    def __init__(self, plan: SearchPlan, store: TrialStore, config: DictConfig) -> None:
+    def __init__(
+        self, plan: SearchPlan, store: TrialStore, config: DictConfig, earlier: Sequence[FrozenTrial] = ()
+    ) -> None:
+        self.earlier = earlier
         self.command_plan = self.plan = plan
         self.store = store
         self.config = config
@@ -225,6 +232,8 @@ class Proposals:
         storage: Any = self.store.storage
         if self.paused_trials is not None:
             storage = PausedAsPruned(storage)
+        if self.earlier:
+            storage = WithEarlierTrials(storage, self.earlier)
         if self.plan.history is not None and len(self.plan.directions) == 1:
             maximize = self.plan.directions == ["maximize"]
             storage = TrialWindow(storage, self.plan.history, maximize, self.finished_values)

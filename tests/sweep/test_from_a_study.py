@@ -121,3 +121,38 @@ def test_a_copy_trains_on_to_the_same_bits_as_one_that_trained_so_long_at_once(
     assert run.data.tags["hwsweep.resumed_from"] == str(workplace / "outputs/night/0")
     history = store.client().get_metric_history(run.info.run_id, "valid/neg_elbo")
     assert [metric.step for metric in history] == [1, 2, 3, 4]
+
+
+@pytest.mark.slow
+def test_without_top_the_other_study_is_what_the_sampler_knows(sweep: Sweep, tmp_path: Path) -> None:
+    grid = ("x=0,0.25,0.5,0.75,1,1.25,1.5,1.75,2,2.25,2.5,9", "epochs=1,2", "hydra.sweeper.study_name=night")
+    sweep(*grid, "hydra.sweeper.n_jobs=4", app=EPOCHS_APP)
+    new = ("x=interval(0,4)", "seconds=interval(0,0.1)", "hydra.sweeper.n_trials=2", "hydra.sweeper.study_name=warm")
+    ran = sweep(*new, "hydra.sweeper.from=outputs/night", app=EPOCHS_APP)
+    assert ran.code == 0, ran.err
+    assert ran.out.splitlines()[1:4] == [
+        "the sampler begins with 22 of 24 ended trials of outputs/night",  # without x = 9
+        "  outputs/night sweeps over epochs, this search does not",
+        "  seconds: 0.0 in all trials of outputs/night",
+    ]
+    found = trials(tmp_path / "outputs" / "warm")
+    assert [trial.number for trial in found] == [0, 1]  # the others are not in the study
+    assert max(trial.params["x"] for trial in found) < 1.5  # the value is x: no random start
+
+
+@pytest.mark.slow
+def test_a_study_that_cannot_teach_the_sampler_is_refused(sweep: Sweep, tmp_path: Path) -> None:
+    sweep("x=1,2", "hydra.sweeper.study_name=night", app=EPOCHS_APP)
+    search = ("hydra.sweeper.n_trials=3", "hydra.sweeper.from=outputs/night", "hydra.sweeper.study_name=warm")
+    for arguments, message in (
+        (["x=interval(7,8)"], "none of its 2 ended trials has a point of this search"),
+        (["x=1,2,3"], "a grid has no sampler that could learn"),
+        (
+            ["x=interval(0,1)", "hydra.sweeper.direction=maximize"],
+            "its direction is minimize, but this search has maximize",
+        ),
+    ):
+        ran = sweep(*arguments, *search, app=EPOCHS_APP)
+        assert (ran.code, len(ran.err.splitlines())) == (1, 1), ran.err
+        assert message in ran.err
+        assert not (tmp_path / "outputs" / "warm").exists()

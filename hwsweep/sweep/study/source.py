@@ -6,27 +6,37 @@ import shutil
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from hwsweep import files, run_folder
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.config_snapshot import hydra_overrides, plain_config
+from hwsweep.sweep.search.earlier_trials import earlier_trial
+from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Point, Space
 from hwsweep.sweep.settings import Settings
 from hwsweep.sweep.study.folder import differences, read_record
+from hwsweep.sweep.study.storage import open_journal
 from hwsweep.sweep.study.stored_view import stored_view
 from hwsweep.sweep.study.trial_attributes import trial_params
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 SPACE_SETTINGS = {"params", "zip", "exclude", "when", "seeds", "seed_key", "check", "max_points", "n_trials"} | {
     "direction",
     "custom_search_space",
 }
 """Settings of the sweeper that a study takes over from the one whose trials it copies: they describe the points."""
+HISTORY = "history.log"
+"""In a study's folder: the trials of another study that its sampler knows at the beginning."""
+MAX_LINES = 5
+"""Keys with another value that the first lines list."""
 OF_ONE_RUN = (
     *(run_folder.OUTCOME, run_folder.PAUSED_OUTCOME, run_folder.PROCESS, run_folder.OUTPUT, run_folder.MESSAGES),
     *(run_folder.PRUNED, run_folder.RESULT, run_folder.ARRAYS, run_folder.FIGURES),
@@ -89,14 +99,16 @@ def _latest(lines: Iterable[str]) -> list[str]:
     return list({line.partition("=")[0].lstrip("+"): line for line in lines}.values())
 
 
-def copied_trials(settings: Settings, space: Space) -> list[Copy]:
-    """The best trials of the other study, the best one first; none unless `top` asks for them.
+def copied_trials(settings: Settings, space: Space, base: DictConfig) -> tuple[list[dict[str, Any]], list[str]]:
+    """The best trials of the other study as `Copy`, the best one first, and a line for each key that differs here.
+
+    Both are empty unless `top` asks for them.
 
     Raises:
-        SweepError: it has not so many, or the folder of one is gone.
+        SweepError: it has not so many, the folder of one is gone, or nothing differs.
     """
     if settings.top is None or settings.from_ is None:
-        return []
+        return [], []
     view = stored_view(Path(settings.from_))
     if len(view.directions) > 1:
         raise SweepError(f"top={settings.top}: {settings.from_} has several objectives, so no trial is the best")
@@ -107,7 +119,8 @@ def copied_trials(settings: Settings, space: Space) -> list[Copy]:
     if gone := [trial.directory for trial in best if not trial.directory.is_dir()]:
         raise SweepError(f"top={settings.top}: {gone[0]} is gone")
     records = [(trial, trial_params(trial.record)) for trial in best if trial.record is not None]
-    return [Copy(trial.number, str(trial.directory), _point(space, params)) for trial, params in records]
+    copies = [Copy(trial.number, str(trial.directory), _point(space, params)) for trial, params in records]
+    return [copy._asdict() for copy in copies], _changes(settings.from_, base)
 
 
 def _point(space: Space, params: Mapping[str, Any]) -> Point:
@@ -116,17 +129,85 @@ def _point(space: Space, params: Mapping[str, Any]) -> Point:
     return space.point_of_trial({key: value for key, value in params.items() if key.lstrip("+") not in fixed})
 
 
-def changes(settings: Settings, base: DictConfig) -> list[str]:
+def _changes(source: str, base: DictConfig) -> list[str]:
     """A line for each key of the configuration that differs from the study whose trials are copied.
 
     Raises:
         SweepError: nothing differs, so that the copies have nothing to do.
     """
-    assert settings.from_ is not None
-    lines = differences(source_record(settings.from_)["question"]["config"], files.masked(plain_config(base)))
+    lines = differences(source_record(source)["question"]["config"], files.masked(plain_config(base)))
     if not lines:
-        raise SweepError(f"the copies of {settings.from_} would only repeat it; change something, such as epochs=40")
+        raise SweepError(f"the copies of {source} would only repeat it; change something, such as epochs=40")
     return [f"  {line}" for line in lines]
+
+
+def write_history(settings: Settings, plan: SearchPlan, base: DictConfig, folder: Path) -> list[str]:
+    """Store the other study's trials as the sampler will see them; lines that say which keys do not match.
+
+    Does nothing in a study that has them.
+
+    Raises:
+        SweepError: the plan has no sampler, or none of the trials has a point of its space.
+    """
+    if settings.from_ is None or settings.top is not None or (folder / HISTORY).exists():
+        return []
+    source = settings.from_
+    if plan.points is not None:
+        raise SweepError(f"from={source}: a grid has no sampler that could learn; give top, or n_trials below its size")
+    record, view = source_record(source), stored_view(Path(source))
+    if list(view.directions) != plan.directions:
+        raise SweepError(
+            f"from={source}: its direction is {', '.join(view.directions)}, but this search has {', '.join(plan.directions)}"
+        )
+    axes = {axis.key.lstrip("+"): axis.key for axis in plan.space.axes}
+    there = {key.lstrip("+") for key in view.axes}
+    fixed = {key: OmegaConf.select(view.config, key) for key in axes if key not in there and key not in plan.space.when}
+    fixed = {key: value for key, value in fixed.items() if value is not None}
+    ended = [trial for trial in view.trials if trial.state in ("complete", "pruned") and trial.record is not None]
+    found = []
+    for trial in ended:
+        own = {key.lstrip("+"): value for key, value in trial.params.items()}
+        values = {**fixed, **{key: value for key, value in own.items() if key in axes}}
+        found.append(trial.record and earlier_trial(plan.space, trial.record, values))
+    earlier = [trial for trial in found if trial is not None]
+    lines = _mismatches(source, there, axes, fixed)
+    if not earlier:
+        none = f"from={source}: none of its {len(ended)} ended trials has a point of this search"
+        raise SweepError("; ".join([none, *(line.strip() for line in lines)]))
+    _store_trials(folder / HISTORY, earlier, plan.directions)
+    swept = tuple(f"{key}:" for key in {*axes, *there})
+    other = differences(record["question"]["config"], files.masked(plain_config(base)))
+    other = [line for line in other if not line.startswith(swept)][:MAX_LINES]
+    known = f"the sampler begins with {len(earlier)} of {len(ended)} ended trials of {source}"
+    return [known, *lines, *(f"  its configuration is another one: {line}" for line in other)]
+
+
+def _mismatches(source: str, there: set[str], axes: Mapping[str, str], fixed: Mapping[str, Any]) -> list[str]:
+    """Lines that name the keys which only one of the two studies sweeps over."""
+    lines = [f"  {source} sweeps over {key}, this search does not" for key in sorted(there - set(axes))]
+    for key in (key for key in axes if key not in there):
+        value = f"{fixed[key]} in all trials of {source}" if key in fixed else f"has no value in {source}"
+        lines.append(f"  {key}: {value}" if key in fixed else f"  {key} {value}")
+    return lines
+
+
+def _store_trials(path: Path, trials: list[FrozenTrial], directions: list[Any]) -> None:
+    """Write the trials as a journal of Optuna's."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with files.whole(path) as part:
+        study = optuna.create_study(storage=open_journal(part), study_name="history", directions=directions)
+        study.add_trials(trials)
+
+
+def read_history(folder: Path) -> list[FrozenTrial]:
+    """The trials that `write_history` stored; none without them."""
+    import optuna
+
+    if not (folder / HISTORY).exists():
+        return []
+    return optuna.load_study(study_name="history", storage=open_journal(folder / HISTORY)).get_trials(deepcopy=False)
 
 
 def copy_trial(source: Path, target: Path) -> None:
