@@ -156,9 +156,8 @@ def write_history(settings: Settings, plan: SearchPlan, base: DictConfig, folder
         raise SweepError(f"from={source}: a grid has no sampler that could learn; give top, or n_trials below its size")
     record, view = source_record(source), stored_view(Path(source))
     if list(view.directions) != plan.directions:
-        raise SweepError(
-            f"from={source}: its direction is {', '.join(view.directions)}, but this search has {', '.join(plan.directions)}"
-        )
+        here, theirs = ", ".join(plan.directions), ", ".join(view.directions)
+        raise SweepError(f"from={source}: its direction is {theirs}, but this search has {here}")
     axes = {axis.key.lstrip("+"): axis.key for axis in plan.space.axes}
     there = {key.lstrip("+") for key in view.axes}
     fixed = {key: OmegaConf.select(view.config, key) for key in axes if key not in there and key not in plan.space.when}
