@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,14 @@ def charts(tmp_path_factory: pytest.TempPathFactory, migrated_store: Path) -> It
     (folder / "mlruns").mkdir()
     shutil.copy(migrated_store, folder / "mlruns" / "mlflow.db")
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
-    sweep = [sys.executable, "-m", "hwsweep", "-m", "vae.lambda=0,1,100", "hydra.sweeper.study_name=three", *TINY]
+    sweep = [sys.executable, "-m", "hwsweep", "-m", "vae.lambda=100,0,1", "hydra.sweeper.study_name=three", *TINY]
     subprocess.run(sweep, cwd=folder, env=environment, check=True, capture_output=True, timeout=400)
     page = [sys.executable, "-m", "hwsweep.ui"]
     with subprocess.Popen(page, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
-            yield next(found[1] for line in server.stdout if (found := re.match(r"charts of study three: (\S+)", line)))
+            lines = list(takewhile(lambda line: not line.startswith("ready"), server.stdout))
+            yield next(found[1] for line in lines if (found := re.match(r"charts of study three: (\S+)", line)))
         finally:
             server.send_signal(signal.SIGTERM)
 
@@ -55,7 +57,7 @@ def browser() -> Iterator[Any]:
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1900,1300"):
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1440,987"):
         options.add_argument(argument)
     options.binary_location = str(CHROMIUM)
     driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
@@ -94,37 +96,45 @@ def open_page(browser: Any, address: str) -> None:
 
 
 def run_address(browser: Any, charts: str, name: str) -> str:
-    """Address of the page of the run with this name."""
+    """Address of the page of the run whose name has this text."""
     open_page(browser, charts)
-    return str(wait_for(browser, lambda it: it.find_element("link text", name)).get_attribute("href"))
+    return str(wait_for(browser, lambda it: it.find_element("partial link text", name)).get_attribute("href"))
 
 
 def test_the_printed_address_shows_the_curves_of_all_three_trials_at_once(browser: Any, charts: str) -> None:
     open_page(browser, charts)
-    assert_shows(browser, "vae.lambda=0", "vae.lambda=1", "vae.lambda=100", "valid/neg_elbo")
+    assert_shows(browser, "lambda=0: ", "lambda=1: ", "lambda=100: ", "valid (4)", "MLflow Assistant")
+    names = [link.text for link in browser.find_elements("partial link text", "lambda=")]
+    assert [name.partition(":")[0] for name in names] == ["lambda=0", "lambda=1", "lambda=100"]
     wait_for(browser, lambda it: it.find_elements("css selector", ".js-plotly-plot .trace.scatter"))
 
 
-def test_the_runs_table_shows_lambda_and_the_metrics(browser: Any, charts: str) -> None:
+def test_the_runs_table_shows_lambda_and_verdict_beside_the_assistant(browser: Any, charts: str) -> None:
     open_page(browser, charts.replace("&compareRunsMode=CHART", ""))
-    assert_shows(
-        browser, "vae.lambda=100", "test/distortion", "test/rate", "test/neg_elbo", "vae.lambda\n", "hwsweep.verdict"
-    )
-    cell = "[role=gridcell][col-id='params.`vae.lambda`']"
-    cells = wait_for(browser, lambda it: len(found := it.find_elements("css selector", cell)) == 3 and found)
-    assert sorted(cell.text for cell in cells) == ["0", "1", "100"]
+    assert_shows(browser, "lambda=100: ", "MLflow Assistant", "test/distortion")
+    columns = {key: cells_of(browser, key) for key in ("metrics.`vae.lambda`", "tags.`hwsweep.verdict`")}
+    assert [cell.text for cell in columns["metrics.`vae.lambda`"]] == ["0", "1", "100"]
+    pane = browser.find_element("xpath", "//*[text()='MLflow Assistant']").rect["x"]
+    assert all(cell.text and cell.rect["x"] + cell.rect["width"] < pane for cells in columns.values() for cell in cells)
+
+
+def cells_of(browser: Any, column: str) -> list[Any]:
+    """The cells of the three runs, from top to bottom."""
+    cell = f"[role=gridcell][col-id='{column}']"
+    found = wait_for(browser, lambda it: len(cells := it.find_elements("css selector", cell)) == 3 and cells)
+    return sorted(found, key=lambda cell: cell.rect["y"])
 
 
 def test_three_selected_runs_are_compared_side_by_side(browser: Any, charts: str) -> None:
     open_page(browser, charts.replace("&compareRunsMode=CHART", ""))
-    assert_shows(browser, "vae.lambda=100")
+    assert_shows(browser, "lambda=100: ")
     wait_for(browser, lambda it: it.find_element("css selector", ".ag-header-select-all input")).click()
     wait_for(browser, lambda it: it.find_element("css selector", "[data-testid='runs-compare-button']")).click()
-    assert_shows(browser, "Comparing 3 Runs", "vae.lambda=0", "vae.lambda=1", "vae.lambda=100")
+    assert_shows(browser, "Comparing 3 Runs", "lambda=0: ", "lambda=1: ", "lambda=100: ")
 
 
 def test_a_run_shows_its_figures(browser: Any, charts: str) -> None:
-    run = run_address(browser, charts, "vae.lambda=1")
+    run = run_address(browser, charts, "lambda=1: ")
     open_page(browser, f"{run}/artifacts/figures/reconstructions.png")
     wait_for(browser, lambda it: loaded_images(it) > 0)
     assert_shows(browser, "reconstructions.png")

@@ -64,7 +64,7 @@ def test_the_newest_study_has_the_latest_trial_and_single_runs_do_not_count(work
     addresses = ui.page_addresses("http://here", store)
     assert f"charts of study new: http://here/#/experiments/{newest}/runs?" in addresses
     assert "viewStateShareKey" not in addresses, "MLflow reports an error for a view that does not exist"
-    chart_view.save(store, "new", ["vae.lambda"], ["test/rate"], "valid/neg_elbo")
+    chart_view.save(store, "new", {"vae.lambda": (0, 1)}, ["test/rate"], "valid/neg_elbo")
     assert f"viewStateShareKey={chart_view.KEY}" in ui.page_addresses("http://here", store)
 
 
@@ -75,7 +75,12 @@ def test_it_serves_with_two_processes_and_ends_both(workplace: Path, number: sig
     command = [sys.executable, "-m", "hwsweep.ui"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as started:
         assert started.stdout is not None
-        address = next(found[1] for line in started.stdout if (found := re.match(r"charts of study mine: (\S+)", line)))
+        lines = [started.stdout.readline()]
+        assert re.match(r"MLflow: http://127.0.0.1:\d+ ", lines[0]), "the first line is the address"
+        while not lines[-1].startswith("ready"):
+            lines.append(started.stdout.readline())
+            assert lines[-1], "the server has ended"
+        address = next(found[1] for line in lines if (found := re.match(r"charts of study mine: (\S+)", line)))
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address) as page:
             assert b"MLflow" in page.read()
         family = psutil.Process(started.pid).children(recursive=True)
@@ -84,3 +89,14 @@ def test_it_serves_with_two_processes_and_ends_both(workplace: Path, number: sig
         started.send_signal(number)
         assert started.wait(60) == code
     assert psutil.wait_procs(family, timeout=10)[1] == []
+
+
+def test_the_first_address_is_printed_before_mlflow_is_imported(workplace: Path) -> None:
+    trial_of("mine")
+    script = (
+        "import sys; from hwsweep.ui import __main__ as ui\n"
+        "def start(*_): print('mlflow' in sys.modules); raise SystemExit(3)\n"
+        "ui._start = start; ui.main([])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "False\n")

@@ -25,7 +25,7 @@ from hwsweep.sweep.search.point_check import PointChecker
 from hwsweep.sweep.search.sampling import ATTEMPTS
 from hwsweep.sweep.search.space import python_values
 from hwsweep.sweep.study.source import copy_trial
-from hwsweep.sweep.study.trial_attributes import COPY_OF
+from hwsweep.sweep.study.trial_attributes import COPY_OF, METRICS
 from hwsweep.sweep.study.trial_store import TrialResult
 from hwsweep.sweep.study.view import objective_names
 from hwsweep.sweep.trial import Value
@@ -105,7 +105,7 @@ class Queue:
         with self.study.ownership.turn():
             if self.study.ownership.owns(number):  # not if another process took it for abandoned meanwhile
                 result = trial_result(outcomes, [read_result(directory) for directory in directories])
-                result = self._with_constraints(result)
+                result = self._with_columns(self._with_constraints(result))
                 if self.stopped.pop(number, False):
                     result = TrialResult("pruned", [], result.attributes)
                 if result.state == "pruned" and self.study.proposals.is_pausing(number):
@@ -143,9 +143,18 @@ class Queue:
         if result.state != "complete":
             return result
         names = objective_names(self.study.proposals.config, len(result.values))
-        metrics = {**dict(zip(names, result.values, strict=True)), **result.attributes.get("metrics", {})}
+        metrics = {**dict(zip(names, result.values, strict=True)), **result.attributes.get(METRICS, {})}
         bounds = map(parse_constraint, self.study.settings.constraints)
         return result._replace(constraints={**result.constraints, **{b.text: b.violation(metrics) for b in bounds}})
+
+    def _with_columns(self, result: TrialResult) -> TrialResult:
+        """The result with an attribute for each metric that the configuration's `table` names; without it for all.
+
+        Optuna's tools show them as columns.
+        """
+        metrics = result.attributes.get(METRICS, {})
+        shown = {key: metrics[key] for key in self.study.proposals.config.get("table") or metrics if key in metrics}
+        return result._replace(attributes={**shown, **result.attributes})
 
     def clear(self) -> None:
         """Drop all runs: another process may have taken over their trials."""
@@ -202,16 +211,17 @@ def _outcome_of_all(directory: Path) -> Outcome | None:
 
 
 def trial_result(outcomes: list[Outcome], results: list[dict[str, Any]]) -> TrialResult:
-    """The result of a trial whose runs have all ended: values and metrics are means over the runs.
+    """The result of a trial whose runs have all ended: values and metrics are means over the runs, words the first's.
 
     Args:
         results: what the program stored of each run.
     """
-    attributes: dict[str, Any] = {"seconds": sum(outcome.seconds for outcome in outcomes)}
+    words = {key: word for key, word in results[0].items() if isinstance(word, str) and key != "run_id"}
+    attributes: dict[str, Any] = {**words, "seconds": sum(outcome.seconds for outcome in outcomes)}
     if run_ids := [result["run_id"] for result in results if result.get("run_id")]:
         attributes["mlflow_run_id"] = run_ids[0] if len(outcomes) == 1 else run_ids
     if metrics := mean_metrics([result.get("metrics", {}) for result in results]):
-        attributes["metrics"] = metrics
+        attributes[METRICS] = metrics
     constraints = mean_metrics([dict(outcome.constraints) for outcome in outcomes])
     if failures := [outcome.failure for outcome in outcomes if outcome.failure is not None]:
         attributes["failure"] = {"reason": failures[0].reason, "message": failures[0].message}

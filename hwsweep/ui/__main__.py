@@ -10,7 +10,9 @@ import sys
 import time
 import urllib.request
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING
 
 from hwsweep.files import without_passwords
 from hwsweep.signals import Interrupted, exit_on_signals
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from hwsweep.tracking.runs import Store
 
 START_TIMEOUT = 180.0
-"""Seconds until the server must answer; it takes 10 on a quiet machine."""
+"""Seconds until the server must answer. It takes 7 of CPU time to import MLflow, twice: for its command and its app."""
 STOP_TIMEOUT = 5.0
 """Seconds that the server has to end by itself."""
 
@@ -35,6 +37,10 @@ Ctrl-C ends it. Only this machine can open the page; from elsewhere: ssh -L 5000
 """
 
 
+class NothingToShow(Exception):
+    """There is no store that MLflow can serve; the message says why."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0 after Ctrl-C, 1 if there is nothing to show or the server does not start."""
     parser = parser_with_store(
@@ -46,16 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.uri.startswith(("http://", "https://")):
         return _fail(f"{without_passwords(chosen.uri)} is a server already; open that address in a browser")
-    from hwsweep.tracking.database import UnusableStore
-    from hwsweep.tracking.reading import NotInStore, open_existing_store
-
-    try:
-        store = open_existing_store(chosen.uri, chosen.artifacts)
-    except (NotInStore, UnusableStore) as error:
-        return _fail(str(error))
     if chosen.port is not None and not _is_free(chosen.port):
         return _fail(f"port {chosen.port} is in use; give another --port, or none: the program finds a free one")
-    return _serve(store, chosen.port or _free_port())
+    return _serve(chosen.uri, chosen.artifacts, chosen.port or _free_port())
 
 
 def _fail(message: str) -> int:
@@ -80,29 +79,59 @@ def page_addresses(address: str, store: Store) -> str:
     )
 
 
-def _serve(store: Store, port: int) -> int:
+def _serve(uri: str, artifacts: str, port: int) -> int:
     """Run the server until Ctrl-C or a signal; none of its processes survives."""
-    address = f"http://{HOST}:{port}"
-    print(f"starting MLflow on {address} (some seconds) ...", flush=True)
-    with exit_on_signals():
-        process = _start(store, port)
+    address, server = f"http://{HOST}:{port}", None
+    with exit_on_signals(), TemporaryFile("w+") as output:
         try:
-            if _answers(process, address):
-                print(f"{page_addresses(address, store)}\nCtrl-C ends it", flush=True)
-                process.wait()
+            if _is_database(uri):  # the server starts while this process imports MLflow, too: 2 s
+                server = _start(uri, artifacts, port, output)
+                print(f"MLflow: {address} (ready in some seconds)", flush=True)
+            store = _open_store(uri, artifacts)
+            server = server or _start(store.uri, artifacts, port, output)
+            print(page_addresses(address, store), flush=True)
+            if _answers(server, address):
+                print("ready; Ctrl-C ends it", flush=True)
+                server.wait()
+        except NothingToShow as error:
+            return _fail(str(error))
         except Interrupted as end:
             if end.signal == signal.SIGINT:
                 return 0
             raise
         finally:
-            _end(process)
-        return _fail(f"MLflow's server has ended, or did not answer in {START_TIMEOUT:.0f} s")
+            if server is not None:
+                _end(server)
+        output.seek(0)
+        last = "".join(output.readlines()[-1:]).strip()
+        return _fail(f"MLflow's server has ended, or did not answer in {START_TIMEOUT:.0f} s: {last}")
 
 
-def _start(store: Store, port: int) -> subprocess.Popen[bytes]:
-    artifacts = [] if store.artifacts is None else ["--default-artifact-root", store.artifacts]
+def _is_database(uri: str) -> bool:
+    """Whether the URI names the file of an SQLite database, as far as that is known without MLflow."""
+    with suppress(OSError), Path(uri.removeprefix("sqlite:///")).open("rb") as file:
+        return uri.startswith("sqlite:///") and file.read(16) == b"SQLite format 3\0"
+    return False
+
+
+def _open_store(uri: str, artifacts: str) -> Store:
+    """The store.
+
+    Raises:
+        NothingToShow: there is none, or it does not answer.
+    """
+    from hwsweep.tracking.database import UnusableStore
+    from hwsweep.tracking.reading import NotInStore, open_existing_store
+
+    try:
+        return open_existing_store(uri, artifacts)
+    except (NotInStore, UnusableStore) as error:
+        raise NothingToShow(str(error)) from error
+
+
+def _start(uri: str, artifacts: str, port: int, output: IO[str]) -> subprocess.Popen[bytes]:
     command = [
-        *(sys.executable, "-m", "mlflow", "server", *artifacts),
+        *(sys.executable, "-m", "mlflow", "server", "--default-artifact-root", Path(artifacts).absolute().as_uri()),
         *("--host", HOST, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"),
     ]
     return subprocess.Popen(
@@ -110,10 +139,12 @@ def _start(store: Store, port: int) -> subprocess.Popen[bytes]:
         # two processes instead of ten; a user need not read the deprecation warnings inside MLflow's server
         env={
             **os.environ,
-            "MLFLOW_BACKEND_STORE_URI": store.uri,  # not on the command line, which all users of the machine see
+            "MLFLOW_BACKEND_STORE_URI": uri,  # not on the command line, which all users of the machine see
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "PYTHONWARNINGS": "ignore",
         },
+        stdout=output,
+        stderr=output,
         start_new_session=True,  # Ctrl-C reaches this process only: the server would print tracebacks
     )
 

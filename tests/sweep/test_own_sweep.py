@@ -80,6 +80,11 @@ def test_a_killed_sweep_goes_on_from_checkpoints_in_the_same_runs_to_the_same_nu
     assert {t.number: t.user_attrs["mlflow_run_id"] for t in found} == {n: r.info.run_id for n, r in finished.items()}
     for run in finished.values():
         assert steps(workplace, run) == list(range(1, 21))
+    for trial in found:
+        result = json.loads((workplace / "outputs" / "kept" / str(trial.number) / "result.json").read_text())
+        columns = {key: result["metrics"][key] for key in ("test/distortion", "test/rate", "test/neg_elbo")}
+        assert trial.user_attrs.items() >= {**columns, "verdict": result["verdict"], "why": result["why"]}.items()
+        assert not any(isinstance(value, dict) for value in trial.user_attrs.values())
 
 
 @pytest.mark.timeout(300)

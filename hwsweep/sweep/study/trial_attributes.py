@@ -27,6 +27,9 @@ STOP = "stop"
 STOPPED = "stopped"
 """True for a trial that has ended because a user asked for it."""
 
+METRICS = "hwsweep:metrics"
+"""All metrics by key: a system attribute, since Optuna's tools show each user attribute as a column of its trials."""
+
 HELD = "held"
 """Of a study: True while no trial may start."""
 N_TRIALS = "n_trials"
@@ -41,6 +44,12 @@ def trial_params(trial: FrozenTrial) -> dict[str, Any]:
     """The trial's values by swept key: those that Optuna stores, and those that its distributions do not hold."""
     unlisted = trial.user_attrs.get(UNLISTED)
     return {**trial.params, **unlisted} if unlisted else trial.params
+
+
+def trial_metrics(trial: FrozenTrial) -> dict[str, float]:
+    """The metrics of an ended trial, by key; hwsweep 0.1 stored them as a user attribute."""
+    metrics: dict[str, float] = trial.system_attrs.get(METRICS) or trial.user_attrs.get("metrics", {})
+    return metrics
 
 
 def own_values(trial: FrozenTrial) -> dict[str, str]:

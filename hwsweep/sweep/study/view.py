@@ -16,7 +16,15 @@ from hwsweep.sweep.outcome import Outcome, pauses, read_outcome
 from hwsweep.sweep.search.constraints import is_feasible
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Space, python_values
-from hwsweep.sweep.study.trial_attributes import ADDED, PAUSED, PROMOTED, is_paused, own_values, trial_params
+from hwsweep.sweep.study.trial_attributes import (
+    ADDED,
+    PAUSED,
+    PROMOTED,
+    is_paused,
+    own_values,
+    trial_metrics,
+    trial_params,
+)
 from hwsweep.sweep.study.trial_store import TrialStore
 from hwsweep.sweep.trial import Value
 
@@ -90,7 +98,9 @@ class TrialView(NamedTuple):
     @property
     def pause(self) -> int | None:
         """The step at which a pausing pruner has stopped the trial; None if it goes on."""
-        return None if self.record is None else self.record.user_attrs.get(PAUSED)
+        if self.record is None or self.state not in ("paused", "pruned"):
+            return None  # a program on another machine may end before it has read that it is to pause
+        return self.record.user_attrs.get(PAUSED)
 
     @property
     def promotion(self) -> int | None:
@@ -201,7 +211,7 @@ def trial_view(space: Space, trial: FrozenTrial, directory: Path, program: list[
         directory=folder,
         seconds=sum(part.seconds for run in runs for part in (*run.pauses, run.outcome) if part is not None),
         failure=trial.user_attrs.get("failure"),
-        metrics=trial.user_attrs.get("metrics", {}),
+        metrics=trial_metrics(trial),
         run_id=runs[0].run_id,
         command=masked([*program, *space.overrides({**point, **own})] if program else []),
         errors=trial.user_attrs.get("standard_errors", []),

@@ -106,7 +106,7 @@ def test_thirty_trials_of_three_processes_one_killed_are_thirty_points_in_two_bo
     assert {t.number: t.user_attrs["mlflow_run_id"] for t in found} == {n: r.info.run_id for n, r in finished.items()}
     for trial in found:
         history = finished[trial.number].data.metrics
-        assert trial.user_attrs["metrics"]["test/neg_elbo"] == pytest.approx(history["test/neg_elbo"])
+        assert trial.user_attrs["test/neg_elbo"] == pytest.approx(history["test/neg_elbo"])
     assert len(list(tmp_path.glob("**/outputs/shared/report.html"))) == 1
 
 

@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.study.storage import open_storage
+from hwsweep.sweep.study.trial_attributes import METRICS, trial_metrics
 from hwsweep.sweep.study.trial_store import Counts, TrialResult, TrialStore
 
 COMPLETE = TrialResult("complete", [2.5], {"seconds": 3.0})
@@ -34,6 +35,21 @@ def test_a_finished_trial_has_its_value_its_state_and_its_attributes(store: Tria
     (trial,) = optuna.load_study(study_name="night", storage=store.storage).trials
     assert (trial.state, trial.params, trial.values) == (TrialState.COMPLETE, {"x": 0.25}, [2.5])
     assert trial.user_attrs == {"owner": "me", "seconds": 3.0}
+
+
+def test_all_metrics_are_read_back_and_no_tool_shows_them_as_one_text(store: TrialStore) -> None:
+    metrics = {f"test/metric_{number}": number / 7 for number in range(300)}
+    add(store, 0)
+    store.finish(0, TrialResult("complete", [2.5], {"verdict": "healthy", METRICS: metrics}))
+    (trial,) = optuna.load_study(study_name="night", storage=store.storage).trials
+    assert trial_metrics(trial) == metrics
+    assert trial.user_attrs == {"verdict": "healthy"}
+
+
+def test_metrics_of_a_study_of_an_earlier_version_are_read(store: TrialStore) -> None:
+    add(store, 0)
+    store.finish(0, TrialResult("complete", [2.5], {"metrics": {"test/rate": 0.5}}))
+    assert trial_metrics(store.trial(0)) == {"test/rate": 0.5}
 
 
 def test_a_pruned_trial_has_its_last_intermediate_value(store: TrialStore) -> None:
