@@ -3,6 +3,7 @@
     python benchmarks/importance_coverage.py                # 10 minutes on two cores
     python benchmarks/importance_coverage.py --repeats 100  # 2 minutes
     python benchmarks/importance_coverage.py --bootstrap    # besides: intervals by bootstrap of Optuna's PED-ANOVA
+    python benchmarks/importance_coverage.py --tpe          # besides: trials that Optuna's TPE chose, 5 minutes more
 
 Each search has n random points of four parameters. The known shares of the main effects are closed forms; those of
 "among the best tenth, at least five" (PED-ANOVA) are integrals over two million points. For each function and n:
@@ -104,6 +105,28 @@ def search(function: Function, rng: np.random.Generator, n: int) -> tuple[list[C
     return columns, y, x
 
 
+def tpe_search(function: Function, rng: np.random.Generator, n: int) -> tuple[list[Column], np.ndarray, np.ndarray]:
+    """The same of a search by TPE."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    n_levels, points = function.n_categories, []
+
+    def objective(trial: optuna.Trial) -> float:
+        point = [trial.suggest_float(name, 0, 1) for name in "abz"]
+        last = trial.suggest_categorical("c", range(n_levels)) if n_levels else trial.suggest_float("c", 0, 1)
+        points.append([*point, (last + 0.5) / n_levels if n_levels else last])
+        return float(function.value(np.array(points[-1:]))[0] + function.noise * rng.standard_normal())
+
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=int(rng.integers(2**31))))
+    study.optimize(objective, n_trials=n)
+    x = np.array(points)
+    columns = [Column(name, x[:, i]) for i, name in enumerate("abzc")]
+    if n_levels:
+        columns[3] = Column("c", levels(x), n_levels)
+    return columns, np.array([trial.value for trial in study.trials]), x
+
+
 def top_shares(function: Function, share: float) -> np.ndarray:
     """The shares of the main effects of "among the best `share`"; of what is below the error of the integral, 0."""
     _, y, x = search(function, np.random.default_rng(0), N_TRUTH)
@@ -117,13 +140,13 @@ def top_shares(function: Function, share: float) -> np.ndarray:
     return np.asarray(found / found.sum())
 
 
-def coverage(name: str, n: int, is_top: bool, repeats: int) -> str:
+def coverage(name: str, n: int, is_top: bool, repeats: int, by_tpe: bool = False) -> str:
     """A line of the table."""
     function, rng = FUNCTIONS[name], np.random.default_rng(n)
     known = top_shares(function, max(0.1, 5 / n)) if is_top else np.array(function.variances) / sum(function.variances)
     covered, shown = np.zeros((2, repeats, N_KEYS))
     for repeat in range(repeats):
-        columns, y, _ = search(function, rng, n)
+        columns, y, _ = (tpe_search if by_tpe else search)(function, rng, n)
         found = intervals(columns, best(y[:, None]) if is_top else y)
         covered[repeat] = [each.low <= share <= each.high for each, share in zip(found, known, strict=True)]
         shown[repeat] = [each.low > 0 for each in found]
@@ -132,7 +155,7 @@ def coverage(name: str, n: int, is_top: bool, repeats: int) -> str:
     error = rows.std() / math.sqrt(repeats)
     seen = (covered * shown)[:, active].sum() / max(shown[:, active].sum(), 1)
     false = f"{shown[:, ~active].mean():.2f}" if not active.all() else "-"
-    kind = "best tenth" if is_top else "objective"
+    kind = "TPE" if by_tpe else "best tenth" if is_top else "objective"
     return f"{kind:11}{name:20}{n:5}{rows.mean():8.3f} ± {error:.3f}{seen:8.3f}{false:>7}"
 
 
@@ -177,12 +200,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=400)
     parser.add_argument("--bootstrap", action="store_true")
+    parser.add_argument("--tpe", action="store_true")
     options = parser.parse_args()
     print(f"{'share in':11}{'function':20}{'n':>5}  covers{'':8}  shown  false", flush=True)
     with ProcessPoolExecutor(2) as processes:
         for is_top in (False, True):
             cases = [(name, n) for name in FUNCTIONS for n in SIZES]
             lines = partial(coverage, is_top=is_top, repeats=options.repeats)
+            for line in processes.map(lines, *zip(*cases, strict=True)):
+                print(line, flush=True)
+        if options.tpe:
+            cases = [(name, n) for name in ("bowl", "edge") for n in (50, 100)]
+            lines = partial(coverage, is_top=False, repeats=100, by_tpe=True)
             for line in processes.map(lines, *zip(*cases, strict=True)):
                 print(line, flush=True)
         if options.bootstrap:

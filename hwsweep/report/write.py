@@ -44,8 +44,7 @@ def write_report(view: StudyView, processes: Executor | None = None) -> ReportFi
     table = write_text(view.directory / TABLE, without_passwords(results_csv(view)))
     model = model_study(view)
     figures = StudyFigures(view, model, processes)
-    if rows := list(trust_numbers(view)):
-        text = _csv(Number._fields, rows)
+    if text := trust_csv(view):
         write_text(view.directory / TRUST, without_passwords(text))
     page = write_text(view.directory / PAGE, without_passwords(render(gather(view, model, figures))))
     return ReportFiles(page, table, [figure.path for figure in figures.figures], figures.problems)
@@ -57,6 +56,12 @@ def results_csv(view: StudyView) -> str:
     for row in rows:
         row["seconds"] = f"{row['seconds']:.3f}"
     return _csv(columns, ([row.get(column) for column in columns] for row in rows))
+
+
+def trust_csv(view: StudyView) -> str:
+    """The numbers of the section "How far to trust the search" as CSV; empty where the page has no such section."""
+    rows = list(trust_numbers(view))
+    return _csv(Number._fields, rows) if rows else ""
 
 
 def _csv(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:

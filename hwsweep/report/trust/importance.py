@@ -67,7 +67,7 @@ def intervals(columns: Sequence[Column], target: NDArray[np.float64]) -> list[Im
     The additive model (orthonormal polynomials of each number, a level for each category; the degree with the least
     cross-validated error) is fitted by least squares. Its variance components are those of functional ANOVA (Hutter et
     al. 2014) with the uniform distribution over the search space, less the part that chance adds. The interval is the
-    delta method's on the logit scale, with White's covariance; docs/sweeps.md has its measured coverage.
+    delta method's on the logit scale, with White's covariance; docs/trust.md has its measured coverage.
 
     Of the indicator `best` the shares are those of PED-ANOVA (Watanabe et al. 2023, arXiv:2304.10255).
     """

@@ -22,7 +22,7 @@ from hwsweep.sweep.study.view import StudyView
 
 TRUST = "How far to trust the search"
 FEW_TRIALS = 100
-"""Trials below which the intervals of weak parameters that are told from zero cover too little (docs/sweeps.md)."""
+"""Trials below which the intervals of weak parameters that are told from zero cover too little (docs/trust.md)."""
 
 
 def sentences(view: StudyView) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from hwsweep.report.trust.overtuning import overtuning, sentence
 from hwsweep.report.trust.pictures import draw_trust
 from hwsweep.report.trust.pruner import fairness
 from hwsweep.report.trust.winner import repeated_winner, winner
+from hwsweep.report.write import results_csv, trust_csv
 from hwsweep.sweep.study.view import StudyView
 
 
@@ -140,6 +142,10 @@ def test_the_tables_have_the_numbers_of_every_question(tmp_path: Path) -> None:
         "incumbent": best.number, "incumbent test/loss": 2 * best.values[0], "overtuning": 0.0
     }  # fmt: skip
     pruned = [trial for trial in view.trials if trial.state == "pruned"]
+    written = list(csv.DictReader(trust_csv(view).splitlines()))
+    assert [float(row["value"]) for row in written] == [each.value for each in found.values()]
+    table = {row["trial"]: row for row in csv.DictReader(results_csv(view).splitlines())}
+    assert table["0"]["overtuning"] == "0.0" and table[str(pruned[0].number)]["chance of the top 10%"] == "0.0"
     assert pruned and all(rows[trial.number] == {"chance of the top 10%": pytest.approx(0)} for trial in pruned)
 
 
