@@ -24,8 +24,8 @@ def sentences(view: StudyView) -> list[str]:
 def _sentence(rung: int, trials: list[TrialView]) -> str:
     """How many trials reached the rung, and what became of them."""
     trials = [trial for trial in trials if max(trial.reported, default=0) >= rung]
-    went_on = [trial for trial in trials if (trial.promotion or 0) >= rung]
-    stayed = [trial for trial in trials if trial.pause == rung and trial.state in ("paused", "pruned")]
+    went_on = [trial for trial in trials if (trial.promotion or 0) >= rung or trial.state == "complete"]
+    stayed = [trial for trial in trials if trial.pause == rung]
     parts = [f"{len(went_on)} went on{_range(went_on, rung)}", f"{len(stayed)} stayed{_range(stayed, rung)}"]
     return f"Step {rung}: {count(len(trials), 'trial')} reached it, {', '.join(parts)}."
 

@@ -97,6 +97,15 @@ def test_a_pruner_gives_up_a_trial_that_runs_elsewhere(tmp_path: Path, cluster: 
     assert len(bad.intermediate_values) < 10
 
 
+def test_a_paused_trial_that_is_promoted_goes_on_from_its_checkpoint(tmp_path: Path, cluster: Any) -> None:
+    arguments = ["x=5,3,4", "epochs=9", "seconds=0.3", "hydra/sweeper/pruner=promotion"]
+    sweep = Sweep(tmp_path, cluster, *arguments, app=EPOCHS)
+    assert sweep.end() == 0, sweep.log.read_text()
+    assert [t.state.name for t in trials(sweep.study)] == ["PRUNED", "COMPLETE", "PRUNED"], sweep.log.read_text()
+    starts = [int(n) for n in re.findall(r"from epoch (\d+)", (sweep.study / "1" / "output.log").read_text())]
+    assert starts[0] == 0 and len(starts) > 1 and starts == sorted(set(starts))  # it trained no epoch twice
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_the_same_command_goes_on_where_a_stopped_sweep_was(tmp_path: Path, cluster: Any, how: signal.Signals) -> None:
     arguments = ["x=1,2,3", "epochs=20", "seconds=0.4"]  # 8 s in which a busy machine must have stopped the first
