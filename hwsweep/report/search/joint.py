@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import cycle
 
-from matplotlib import pyplot
+import numpy as np
 from matplotlib.ticker import MaxNLocator
 from optuna.visualization import matplotlib as plots
 
@@ -31,9 +32,13 @@ def history(searches: list[SearchData]) -> Iterator[Caption]:
     """The value of every trial and the best so far, of each study."""
     objective = searches[0].objectives[0]
     axes = plots.plot_optimization_history([each.points for each in searches], target_name=objective_label(objective))
+    shown = [points for points in axes.collections if np.size(points.get_offsets())]  # not those of infeasible trials
+    for points, line, colour in zip(shown, axes.lines, cycle(charts.SERIES)):
+        points.set_color(colour)
+        line.set_color(colour)
     axes.set_yscale(_scale(searches))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.15), ncols=2)
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2)
     yield Caption(
         f"history_{_file_name(objective)}",
         f"The value of every trial and the best value so far, of each study.{_sample(searches)}{_data_note(searches)}",
@@ -45,8 +50,11 @@ def history(searches: list[SearchData]) -> Iterator[Caption]:
 def edf(searches: list[SearchData]) -> Iterator[Caption]:
     """The share of the trials of each study up to each value."""
     objective = searches[0].objectives[0]
-    plots.plot_edf([each.study for each in searches], target_name=objective_label(objective))
-    pyplot.gca().set_xscale(_scale(searches))
+    axes = plots.plot_edf([each.study for each in searches], target_name=objective_label(objective))
+    for line, colour in zip(axes.lines, cycle(charts.SERIES)):
+        line.set_color(colour)
+    axes.legend()
+    axes.set_xscale(_scale(searches))
     yield Caption(
         f"edf_{_file_name(objective)}",
         f"The share of the trials up to each value, of each study: empirical distribution functions."
