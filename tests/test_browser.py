@@ -103,7 +103,7 @@ def run_address(browser: Any, charts: str, name: str) -> str:
 
 def test_the_printed_address_shows_the_curves_of_all_three_trials_at_once(browser: Any, charts: str) -> None:
     open_page(browser, charts)
-    assert_shows(browser, "lambda=0: ", "lambda=1: ", "lambda=100: ", "valid (4)", "MLflow Assistant")
+    assert_shows(browser, "lambda=0: ", "lambda=1: ", "lambda=100: ", "valid\n(4)", "MLflow Assistant")
     names = [link.text for link in browser.find_elements("partial link text", "lambda=")]
     assert [name.partition(":")[0] for name in names] == ["lambda=0", "lambda=1", "lambda=100"]
     wait_for(browser, lambda it: it.find_elements("css selector", ".js-plotly-plot .trace.scatter"))

@@ -10,7 +10,7 @@ from functools import partial
 from omegaconf import DictConfig
 
 from hwsweep.report.model_study import model_study
-from hwsweep.report.naming import verdict_sentences
+from hwsweep.report.naming import states_text, verdict_sentences
 from hwsweep.report.study_run import log_study
 from hwsweep.report.terminal_table import print_table
 from hwsweep.report.write import write_report
@@ -42,8 +42,8 @@ class StudyReport:
             print(sentence, flush=True)
         chart_view.save(store, view.name, view.axes, view.config.table, view.objective_names[0])
 
-    def finished(self, view: StudyView) -> None:
-        """Show the study's result.
+    def finished(self, view: StudyView) -> str:
+        """Show the study's result; what came of the trials, a line for each verdict.
 
         Raises:
             SweepError: a part of it could not be written; the others are.
@@ -72,6 +72,7 @@ class StudyReport:
             raise SweepError(
                 f"{'; '.join(problems)}; the trials are stored, and the same command makes what is missing"
             )
+        return "\n".join([states_text(view.trials), *verdict_sentences(view)])
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from hwsweep.sweep.open_study import OpenStudy
 from hwsweep.sweep.queue import Queue
 from hwsweep.sweep.search.limits import RunningTime
 from hwsweep.sweep.study.results_file import write_results
+from hwsweep.sweep.study.trial_attributes import RESULT
 from hwsweep.sweep.study.view import Observer
 
 PAUSE = 0.5
@@ -198,7 +199,9 @@ class Runner:
             return
         write_results(study.store, study.folder.path)
         if not study.store.is_unused():
-            self.observer.finished(study.view())
+            text = self.observer.finished(study.view())
+            if text and study.store.study_attributes().get(RESULT) != text:
+                study.store.set_study_attribute(RESULT, text)
         if no_trial_is_left and self.stop_request.signal is None:
             with study.ownership.turn():
                 study.folder.mark_ended()

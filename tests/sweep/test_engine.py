@@ -16,6 +16,8 @@ import psutil
 import pytest
 from stub_sweeps import Ran, command, trials
 
+from hwsweep.sweep.study.storage import open_journal
+
 Sweep = Callable[..., Ran]
 
 
@@ -351,7 +353,9 @@ def test_an_observer_hears_the_beginning_and_the_end(
         "import json, pathlib\n"
         "class Watcher:\n"
         "    def started(self, view): self.write('started', view)\n"
-        "    def finished(self, view): self.write('finished', view)\n"
+        "    def finished(self, view):\n"
+        "        self.write('finished', view)\n"
+        "        return 'one of two failed'\n"
         "    def write(self, name, view):\n"
         "        rows = [[t.number, t.params, t.state, t.values, t.failure and t.failure['reason']]\n"
         "                for t in view.trials]\n"
@@ -366,6 +370,8 @@ def test_an_observer_hears_the_beginning_and_the_end(
         [0, {"how": "well"}, "complete", [16.0], None],
         [1, {"how": "raise"}, "failed", [], "error"],
     ]
+    study = optuna.load_study(study_name=None, storage=open_journal(ran.studies[0] / "journal.log"))
+    assert study.user_attrs["result"] == "one of two failed"
 
 
 RETURNS = """

@@ -36,6 +36,8 @@ N_TRIALS = "n_trials"
 """Of a study: the number of trials that a user set after the start, instead of the command's."""
 WIDENED = "widened"
 """Of a study: a list of {key: [values]}, in the order in which a user has added them to finite axes."""
+RESULT = "result"
+"""Of a study: what it has found, in the words of its observer."""
 NOTE = "note"
 """Of a study: what a user noted about it."""
 

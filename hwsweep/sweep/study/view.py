@@ -172,8 +172,11 @@ class Observer(Protocol):
     def started(self, view: StudyView) -> None:
         """Called before any process of a trial starts; an exception (or SystemExit) ends the sweep here."""
 
-    def finished(self, view: StudyView) -> None:
-        """Called when the sweep ends: complete, given up or interrupted."""
+    def finished(self, view: StudyView) -> str | None:
+        """Called when the sweep ends: complete, given up or interrupted.
+
+        A text that it returns is stored with the study, where Optuna's tools show it.
+        """
 
 
 STATES = {"WAITING": "waiting", "RUNNING": "running", "COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
