@@ -93,7 +93,9 @@ def _read_data(cfg: DictConfig, components: Components) -> tuple[Components, Spl
     if splits.lexicon is not None:
         components = build(cfg, splits)  # the size of the vocabulary is known now
     facts = dict(splits.statistics)
-    if cfg.initialise is not None:
+    if cfg.init is not None:
+        _load_initial_weights(components.model, splits, checkpoint.find_weights(str(cfg.init)))
+    elif cfg.initialise is not None:
         with errors_as_invalid_config():
             facts |= instantiate(cfg.initialise)(components.model, splits)
     _check_metric_names(cfg, components.model, splits)
@@ -102,6 +104,20 @@ def _read_data(cfg: DictConfig, components: Components) -> tuple[Components, Spl
     if clause := components.schedule.unfinished():
         log.warning("the schedule does not finish: %s", clause)
     return components, splits, facts
+
+
+def _load_initial_weights(model: Model, splits: Splits, path: Path) -> None:
+    """Begin with the weights of another run, whose texts have the same token ids.
+
+    Raises:
+        InvalidConfig: they have others.
+        IncompatibleCheckpoint: the run has another model.
+    """
+    lexicon = run_folder.read_lexicon(path.parents[1])
+    if splits.lexicon is not None and lexicon is not None and lexicon != splits.lexicon.to_json():
+        raise InvalidConfig(f"`init` needs a run with the same lexicon, but that of {path.parents[1]} has other words")
+    checkpoint.load_weights(model, path)
+    log.info("the weights of %s", path)
 
 
 def _own_checkpoint(folder: Path) -> Path | None:

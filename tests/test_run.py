@@ -200,6 +200,18 @@ def test_a_run_with_several_objectives_returns_each_at_its_best_epoch(workplace:
     assert alone == pytest.approx(rate + distortion)
 
 
+@pytest.mark.slow
+def test_a_run_begins_with_the_weights_of_another_one_alone(trained: Path, workplace: Path) -> None:
+    run(composed(workplace / "next", "epochs=1", "optimizer.lr=0", f"init={trained}"))
+    best, last = (checkpoint.load(folder / "checkpoints/best.pt") for folder in (trained, workplace / "next"))
+    for name, weights in best["model"].items():  # a learning rate of 0 changes nothing
+        assert torch.equal(weights, last["model"][name])
+    state = checkpoint.load(workplace / "next/checkpoints/last.pt")
+    assert [row["epoch"] for row in state["history"]] == [1]  # neither history nor optimizer
+    with pytest.raises(checkpoint.IncompatibleCheckpoint, match="`init` needs the weights of the same model"):
+        run(composed(workplace / "other", "vae.latent=5", f"init={trained}"))
+
+
 def test_a_resumed_run_ends_with_the_same_numbers(workplace: Path) -> None:
     whole = run(composed(workplace / "whole", "epochs=3"))
     run(composed(workplace / "half", "epochs=1"))
@@ -264,6 +276,7 @@ def test_a_diverged_run_is_failed_and_its_message_names_the_step(workplace: Path
         ("objective=valid/nothing", "`objective` must be one of valid/distortion"),
         ("select=valid/nothing", "`select` must be one of valid/distortion"),
         ("resume=nowhere", "`resume` must be a run's folder or a checkpoint"),
+        ("init=nowhere", "`init` must be a run's folder or a checkpoint"),
     ],
 )
 def test_a_value_out_of_range_is_refused_before_any_run_exists(workplace: Path, override: str, message: str) -> None:

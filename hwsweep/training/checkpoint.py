@@ -11,7 +11,7 @@ import torch
 
 from hwsweep import run_folder
 from hwsweep.files import whole
-from hwsweep.models import Model
+from hwsweep.models import Model, Progress
 
 EpochMetrics = dict[str, float]
 """By metric key: `epoch` (from 1), `train/loss` and `valid/loss` [nats per example], `time/train_seconds`..."""
@@ -66,6 +66,40 @@ def find(resume: str) -> Path:
                 f"`resume` needs the checkpoints last.pt and best.pt of a run, but {path} is none{why}"
             )
     return found
+
+
+def find_weights(init: str) -> Path:
+    """The best checkpoint of the run that conf's `init` names by its folder, or the file that it names.
+
+    Raises:
+        IncompatibleCheckpoint: there is none.
+    """
+    given = Path(init)
+    candidates = [given, given / "best.pt", given / run_folder.BEST_CHECKPOINT]
+    found = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if found is None:
+        names = ", ".join(str(candidate) for candidate in candidates)
+        raise IncompatibleCheckpoint(
+            f"`init` must be a run's folder or a checkpoint, but none of these is a file: {names}"
+        )
+    return found
+
+
+def load_weights(model: Model, path: Path) -> None:
+    """Give the model the weights in the checkpoint; schedules of the model begin anew.
+
+    Raises:
+        IncompatibleCheckpoint: it belongs to another model.
+    """
+    schedules = {name for name, module in model.named_modules() if isinstance(module, Progress)}
+    own = {key: value for key, value in model.state_dict().items() if key.rpartition(".")[0] in schedules}
+    try:
+        model.load_state_dict({**load(path)["model"], **own})
+    except Exception as error:  # torch raises many, by what the file holds
+        why = " ".join(line.strip() for line in str(error).splitlines()[:2])
+        raise IncompatibleCheckpoint(
+            f"`init` needs the weights of the same model, but {path} has others: {why}"
+        ) from error
 
 
 @dataclass
