@@ -14,7 +14,7 @@ from hwsweep.sweep.execution.cluster_node import NODE_LOST, NodeRequest, NodeRes
 from hwsweep.sweep.execution.executor import Answer, Job, JobEnd
 from hwsweep.sweep.execution.job_process import JobProgram, ProcessSettings
 from hwsweep.sweep.execution.mailbox import Mailbox
-from hwsweep.sweep.outcome import read_outcome, write_outcome
+from hwsweep.sweep.outcome import pauses, read_outcome, write_outcome
 
 PAUSE = 0.1
 """Seconds between two checks of the running jobs."""
@@ -82,7 +82,8 @@ class ClusterExecutor:
         if handle is None:
             mailbox.clear()
             search_path = [os.path.abspath(path) for path in sys.path]  # noqa: PTH100  # "" is the working directory
-            request = NodeRequest(self.program, job, str(Path.cwd()), search_path, self.processes)
+            pause = max((each.end_time or 0.0 for each in pauses(Path(job.directory))), default=0.0)
+            request = NodeRequest(self.program, job, str(Path.cwd()), search_path, self.processes, pause)
             handle = self.cluster.submit(request)
         self.runs.append(_Run(job, handle, mailbox))
 

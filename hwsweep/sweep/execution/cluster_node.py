@@ -27,6 +27,8 @@ class NodeRequest(NamedTuple):
     search_path: list[str]
     """The sweep's sys.path."""
     processes: ProcessSettings
+    pause: float
+    """When the job's last pause was stored, in seconds since 1970; 0 for a job that has not paused."""
 
 
 class NodeResult(NamedTuple):
@@ -45,7 +47,8 @@ NODE_LOST = NodeResult(-signal.SIGKILL, None, None)
 def run_on_node(request: NodeRequest) -> NodeResult:
     """Run the job on this node, unless it has an outcome."""
     directory = Path(request.job.directory)
-    if (stored := read_outcome(directory)) is not None:  # the job ran, but the sweep could not see its end
+    stored = read_outcome(directory)  # a network file system may still show that of the pause
+    if stored is not None and stored.end_time != request.pause:  # the job ran, but the sweep could not see its end
         return NodeResult(0, None, stored)
     with suppress(ValueError):  # not the main thread
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a cluster started in the background may ignore it

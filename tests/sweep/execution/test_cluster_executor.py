@@ -6,16 +6,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 from stub_sweeps import APP, Ran
 
 from hwsweep.sweep import outcome
-from hwsweep.sweep.execution import cluster_executor
+from hwsweep.sweep.execution import cluster_executor, cluster_node
 from hwsweep.sweep.execution.cluster_executor import ClusterExecutor
 from hwsweep.sweep.execution.cluster_node import NodeRequest, NodeResult, run_on_node
-from hwsweep.sweep.execution.executor import AskedToPrune, Job, Message, Reported
+from hwsweep.sweep.execution.executor import AskedToPrune, Job, JobEnd, Message, Reported
 from hwsweep.sweep.execution.job_process import JobProgram, ProcessSettings
 from hwsweep.sweep.execution.mailbox import Mailbox
 
@@ -158,9 +159,23 @@ def test_to_kill_waits_for_nothing_and_leaves_the_cluster(
 
 def test_a_run_whose_outcome_is_known_is_not_run_again_on_a_node(job: Job, tmp_path: Path) -> None:
     outcome.write_outcome(tmp_path, DONE)
-    result = run_on_node(NodeRequest(b"not a program", job, "/nowhere", [], PROCESSES))
+    result = run_on_node(NodeRequest(b"not a program", job, "/nowhere", [], PROCESSES, 0.0))
     assert result.outcome is not None and result.outcome.values == [2.5]
     assert (result.exit_code, result.stop_reason) == (0, None)
+
+
+def test_a_promoted_run_is_run_on_a_node_that_still_sees_the_outcome_of_its_pause(
+    executor: ClusterExecutor, cluster: FakeCluster, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome.write_outcome(tmp_path, outcome.Outcome("pruned", [], None, 3.0))
+    stale = (tmp_path / "outcome.json").read_text()
+    outcome.set_pause_aside(tmp_path)
+    executor.submit(job)
+    (tmp_path / "outcome.json").write_text(stale)
+    monkeypatch.chdir(tmp_path)  # the node leaves it, too
+    monkeypatch.setattr(cluster_node, "ProcessPool", lambda *_, compose: SimpleNamespace(kill=lambda: None))
+    monkeypatch.setattr(cluster_node, "_run", lambda pool, job: JobEnd(job, 7, None, 0.0))
+    assert run_on_node(cluster.requests[0]._replace(working_directory=str(tmp_path))).exit_code == 7
 
 
 @pytest.mark.parametrize(("launcher", "library"), [("hwsweep_ray", "ray"), ("hwsweep_slurm", "submitit")])
