@@ -45,7 +45,7 @@ def gather(view: StudyView, model: ModelStudy, figures: StudyFigures) -> Page:
         Section("Trials", _warnings(view, figures.problems), tables=_trials(view)),
         Section("Rungs", rungs.sentences(view)),
         Section("Answer in detail", sentences[1:], sliders=first.sliders),  # below the table, on the second screen
-        Section("Question", [question(view)], command_line(view.command)),
+        Section("Question", [question(view), *_note(view)], command_line(view.command)),
         Section("Verdicts", verdict_sentences(view)),
         *(
             replace(own.get(title, Section(title)), pictures=pictures[title])
@@ -60,6 +60,10 @@ def gather(view: StudyView, model: ModelStudy, figures: StudyFigures) -> Page:
     ]
     shown = [section for section in sections if not section.empty]
     return Page(f"Study {view.name}", status(view), shown, n_first=min(2, len(shown)))  # the answer and the trials
+
+
+def _note(view: StudyView) -> list[str]:
+    return [f"Note: {view.note}"] if view.note else []
 
 
 def _trials(view: StudyView) -> list[Table]:

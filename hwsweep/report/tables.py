@@ -152,6 +152,8 @@ def _result_columns(view: StudyView, trials: list[TrialView]) -> dict[str, list[
         columns["verdict"] = [Cell(name or "–") for name in verdicts]
     if any(trial.state != "complete" for trial in trials):
         columns["state"] = [Cell(trial.state) for trial in trials]
+    if any(trial.by_user for trial in trials):
+        columns["by a user"] = [Cell(trial.by_user) for trial in trials]
     if any(trial.pause or trial.promotion for trial in trials):
         columns["rung"] = [_rung_cell(trial) for trial in trials]
     columns["seconds"] = [Cell(f"{trial.seconds:.1f}", trial.seconds) for trial in trials]

@@ -16,7 +16,7 @@ from hwsweep.sweep.settings import stored_settings
 from hwsweep.sweep.study.folder import flatten, read_record
 from hwsweep.sweep.study.locks import is_running
 from hwsweep.sweep.study.storage import JOURNAL, open_journal
-from hwsweep.sweep.study.trial_attributes import WIDENED
+from hwsweep.sweep.study.trial_attributes import NOTE, WIDENED
 from hwsweep.sweep.study.view import StudyView, TrialView, log_keys, trial_view
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def stored_view(directory: Path) -> StudyView:
         trials=trials if is_running(directory) else [_interrupted(trial) for trial in trials],
         directions=settings.directions,
         log_keys=log_keys(records, space),
+        note=str(study.user_attrs.get(NOTE) or ""),
     )
 
 

@@ -18,8 +18,12 @@ from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Space, python_values
 from hwsweep.sweep.study.trial_attributes import (
     ADDED,
+    COPY_OF,
+    NOTE,
     PAUSED,
     PROMOTED,
+    START,
+    STOPPED,
     is_paused,
     own_values,
     trial_metrics,
@@ -84,6 +88,21 @@ class TrialView(NamedTuple):
     sets on top of its point (`overrides`)."""
 
     @property
+    def by_user(self) -> str:
+        """What a user has asked for: "start", "copy of night/7", "added", "retry of 4", "replicate of 5: seed=8",
+        "stopped"; else empty."""
+        attributes = {} if self.record is None else self.record.user_attrs
+        parts = ["start"] * (START in attributes)
+        if COPY_OF in attributes:
+            parts.append(f"copy of {'/'.join(Path(attributes[COPY_OF]).parts[-2:])}")
+        if self.added is not None:
+            origin = "added" if self.added["of"] is None else f"{self.added['by']} of {self.added['of']}"
+            parts.append(": ".join([origin, *self.added["overrides"]]))
+        if STOPPED in attributes:
+            parts.append("stopped")
+        return ", ".join(parts)
+
+    @property
     def constraints(self) -> Mapping[str, float]:
         """The values of the trial's constraints by name; above 0 it is infeasible. Empty without constraints."""
         return {} if self.record is None else self.record.constraints
@@ -122,6 +141,8 @@ class StudyView(NamedTuple):
     """Per objective: minimize or maximize."""
     log_keys: frozenset[str] = frozenset()
     """Swept keys that are sampled on a logarithmic scale."""
+    note: str = ""
+    """What a user has noted about the study."""
 
     @property
     def complete_trials(self) -> list[TrialView]:
@@ -194,6 +215,7 @@ def study_view(store: TrialStore, plan: SearchPlan, directory: Path, config: Dic
         trials=[trial_view(plan.space, trial, directory, caller.program) for trial in records],
         directions=plan.directions,
         log_keys=log_keys(records, plan.space),
+        note=str(store.study_attributes().get(NOTE) or ""),
     )
 
 

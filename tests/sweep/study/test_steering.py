@@ -17,6 +17,7 @@ from hwsweep.study.__main__ import main
 from hwsweep.sweep.search.space import Point
 from hwsweep.sweep.study.ownership import SoleOwner
 from hwsweep.sweep.study.steering import open_study
+from hwsweep.sweep.study.stored_view import stored_view
 from hwsweep.sweep.study.trial_attributes import trial_params
 from hwsweep.sweep.study.trial_store import TrialResult, TrialStore
 
@@ -290,3 +291,16 @@ def test_each_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> Non
             assert exit.value.code == 0
             name = "list" if command == "list" else f"NAME {command}"
             assert capsys.readouterr().out.startswith(f"usage: python -m hwsweep.study {name}")
+
+
+def test_the_view_of_a_study_says_what_users_have_done(study: Study, change: Change) -> None:
+    folder = study(*GRID)
+    change("note", "before the exam")
+    change("replicate", "--top", "1", "--seeds", "1")
+    change("add", "x=7")
+    change("stop", "4")
+    assert go_on(folder) == [(3, {"x": 1})]
+    view = stored_view(folder)
+    assert view.note == "before the exam"
+    assert [trial.by_user for trial in view.trials] == ["", "", "", "replicate of 0: seed=8", "added, stopped"]
+    assert view.trials[3].command[-2:] == ["x=1", "seed=8"]
