@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, SupportsFloat, TypeA
 
 from omegaconf import DictConfig, OmegaConf, flag_override
 
+from hwsweep.hydra_versions import version_base
 from hwsweep.sweep import SweepError
 
 if TYPE_CHECKING:
@@ -74,22 +75,18 @@ def sweep(
     study: str | None = None,
     overrides: Sequence[str] = (),
 ) -> StoredStudy:
-    """The study of the function over this space, once it has reached its total; docs/python.md explains it.
-
-    The same call goes on with a study that was interrupted. What is None is as in the sweeper's configuration.
+    """The study of the function over this space, once it has reached its total. What is None is as in conf/.
 
     Args:
-        task: called in a process of its own for each trial, with a dictionary that has a value for each key of the
-            space, and the other values of `config`. It gets a DictConfig where `config` is one or a file.
-        space: a list, a `range` or an `interval` for each key that is swept, one value for each that is not. A dot in
-            a key is a level: "optimizer.lr" is {"optimizer": {"lr": ...}}.
-        config: the values of a trial that are not swept: a dictionary, or a configuration of OmegaConf's; or the YAML
-            file of a Hydra application.
-        n_trials: the number of trials. Without it, the space must be finite, and each of its points is a trial.
+        task: called for each trial in a process of its own, with a dictionary: a value for each key of the space, and
+            the other values of `config`. It gets a DictConfig where `config` is one or a file.
+        space: a list, a `range` or an `interval` for each key that is swept, one value for each that is not.
+        config: values that are not swept: a dictionary, a DictConfig, or the YAML file of a Hydra application.
+        n_trials: without it, each point of a finite space is a trial.
         n_jobs: trials at once.
         direction: minimize or maximize, or one of them per objective.
-        study: its name, that of its folder in outputs/.
-        overrides: more of Hydra's command line, such as "hydra/sweeper/sampler=cmaes" or "hydra.sweeper.timeout=60".
+        study: its name; the same call goes on with a study that was interrupted.
+        overrides: more of Hydra's command line, such as "hydra/sweeper/sampler=cmaes".
 
     Raises:
         SweepError: the sweep cannot begin or go on, or too many trials have failed.
@@ -100,6 +97,8 @@ def sweep(
 
     _check_caller()
     _check_task(task)
+    if isinstance(overrides, str):
+        raise SweepError(f"`overrides` must be a list of texts, but got one text, {overrides!r:.100}")
     arguments = override_lines(space)
     settings = {"n_trials": n_trials, "n_jobs": n_jobs, "direction": direction, "study_name": study}
     lines = ["hydra/sweeper=hwsweep", *_setting_lines(settings), *arguments, *overrides]
@@ -117,7 +116,6 @@ def _run(task: Callable[..., Any], function: Callable[[Any], Any], file: Path, l
         function: the task function as Hydra calls it.
         file: the YAML file that its configuration begins with.
     """
-    from hydra import version
     from hydra.core.utils import JobRuntime, setup_globals
     from hydra.types import HydraContext, RunMode
 
@@ -127,7 +125,7 @@ def _run(task: Callable[..., Any], function: Callable[[Any], Any], file: Path, l
     from hwsweep.sweep.study.view import Caller
 
     setup_globals()
-    version.setbase("1.3")
+    _set_version_base()
     JobRuntime.instance().set("name", re.sub(r"\W+", "_", _name(task)).strip("_"))
     loader = application_loader(str(file.parent.absolute()))
     config = loader.load_configuration(file.stem, lines, RunMode.MULTIRUN)
@@ -143,6 +141,14 @@ def _run(task: Callable[..., Any], function: Callable[[Any], Any], file: Path, l
         return run_study(context, function, config, list(map(str, arguments)), caller)
     finally:
         end_server()
+
+
+def _set_version_base() -> None:
+    """Let Hydra 1.3 behave as Hydra 1.3, and not as 1.1; 1.4 has no such choice."""
+    if base := version_base():
+        from hydra import version
+
+        version.setbase(base["version_base"])
 
 
 def _name(task: Callable[..., Any]) -> str:

@@ -109,6 +109,7 @@ def nothing(point: dict[str, Any]) -> float:
         ({"space": {"x": hwsweep.interval("a", 1)}}, "`low` of the interval of `x` must be a finite number"),  # type: ignore[arg-type]
         ({"task": 3}, "`task` must be a function of a dictionary, but got 3"),
         ({"task": lambda: 1}, "`task` must be a function of one argument, a dictionary: too many positional"),
+        ({"overrides": "a=b"}, "`overrides` must be a list of texts, but got one text, 'a=b'"),
         ({"config": 3}, "`config` must be a dictionary, or a YAML file, but got 3"),
         ({"config": "none.yaml"}, "`config` must be a dictionary, or a YAML file that is there, but got 'none.yaml'"),
         ({"config": {"a": print}}, "the values of a must be texts"),
