@@ -50,9 +50,12 @@ def analyse(
     probability = probabilities(model, splits.test).numpy()
     predicted = probability.argmax(1)
     bins = reliability(probability, predicted == label, calibration_bins)
+    of_valid = probabilities(model, splits.valid).numpy()  # what a search may bound: the test split chooses nothing
+    correct = of_valid.argmax(1) == splits.valid["label"].numpy()
     baselines = {"": _baseline(splits, unigrams), "bigram_": _baseline(splits, bigrams)}
     metrics = class_metrics(label, predicted, classes)
     metrics |= {"test/ece": calibration_error(bins), "test/overconfidence": overconfidence(bins)}
+    metrics["valid/ece"] = calibration_error(reliability(of_valid, correct, calibration_bins))
     for prefix, labels in baselines.items():
         metrics[f"baseline/{prefix}accuracy"] = float(np.mean(labels == label))
         metrics[f"baseline/{prefix}macro_f1"] = macro_f1(label, labels)

@@ -16,7 +16,7 @@ from hwsweep.sweep.search.promotion import PausingPruner
 from hwsweep.sweep.search.space import Point
 from hwsweep.sweep.search.trial_window import TrialWindow
 from hwsweep.sweep.study.paused_trials import PausedAsPruned, PausedTrials
-from hwsweep.sweep.study.trial_attributes import ADDED, COPY_OF, N_TRIALS, WIDENED, trial_params
+from hwsweep.sweep.study.trial_attributes import ADDED, COPY_OF, N_TRIALS, START, WIDENED, trial_params
 from hwsweep.sweep.study.trial_store import Counts, TrialStore
 
 if TYPE_CHECKING:
@@ -117,6 +117,8 @@ class Proposals:
         if (index := self.next_index()) is None:
             return None
         if self.plan.points is None:
+            if index < len(self.plan.start):
+                attributes = {**attributes, START: True}
             number = self.store.add({}, {}, attributes)
             return NumberedPoint(number, self._sampled_point(number))
         point = self.plan.points[index]

@@ -82,6 +82,8 @@ def test_a_model_that_names_one_class_is_at_chance_though_the_words_tell_the_cla
     bias = float(silent.classify.bias.detach().softmax(0).max())  # its confidence is the same for every text
     assert found.metrics["test/overconfidence"] == pytest.approx(bias - found.metrics["test/accuracy"], rel=1e-5)
     assert found.metrics["test/ece"] == pytest.approx(abs(found.metrics["test/overconfidence"]))
+    right = (splits().valid["label"] == int(silent.classify.bias.argmax())).float().mean()
+    assert found.metrics["valid/ece"] == pytest.approx(abs(bias - float(right)), rel=1e-5)
 
 
 def test_chance_is_the_share_of_the_most_frequent_class_of_the_test_texts() -> None:

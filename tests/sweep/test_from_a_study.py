@@ -12,6 +12,7 @@ from stub_sweeps import Ran, trials
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.study.source import copy_trial
+from hwsweep.sweep.study.stored_view import stored_view
 from hwsweep.tracking import runs
 
 Sweep = Callable[..., Ran]
@@ -33,6 +34,7 @@ def test_the_best_trials_of_a_study_go_on_as_copies(sweep: Sweep, tmp_path: Path
         assert (long / str(number) / "output.log").read_text() == "from epoch 3\n"
         assert list(trials(long)[number].intermediate_values) == [1, 2, 3, 4, 5]
     assert [trial.state.name for trial in trials(tmp_path / "outputs" / "night")] == ["COMPLETE"] * 4
+    assert [trial.by_user for trial in stored_view(long).trials] == [f"copy of night/{trial.number}" for trial in best]
     again = sweep("hydra.sweeper.study_name=long", app=EPOCHS_APP)  # its name is enough
     assert again.out.splitlines()[0].endswith("go on; 2 done, 0 to go"), again.err
 

@@ -28,6 +28,7 @@ def test_a_search_begins_at_the_points_of_start_and_the_sampler_completes_them(s
     assert params[1]["shape"] == "square"
     assert params[2]["x"] == 0.5
     assert 0 <= params[1]["x"] < 4
+    assert [trial.by_user for trial in stored_view.stored_view(ran.studies[0]).trials] == ["start"] * 3 + [""]
 
 
 @pytest.mark.slow

@@ -10,11 +10,12 @@ from omegaconf import OmegaConf
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.planning import seed_values
 from hwsweep.sweep.search import sampling
+from hwsweep.sweep.search.constraints import is_feasible
 from hwsweep.sweep.search.given_point import given_point, is_whole
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Point, python_values
 from hwsweep.sweep.study.steering import SteeredStudy, point_text, trial_state, trials_text
-from hwsweep.sweep.study.trial_attributes import ADDED, REFUSED, trial_params
+from hwsweep.sweep.study.trial_attributes import ADDED, COPY_OF, REFUSED, trial_params
 from hwsweep.sweep.trial import Value
 
 if TYPE_CHECKING:
@@ -158,7 +159,9 @@ def _repeat(study: SteeredStudy, trial: FrozenTrial, entry: dict[str, Any]) -> i
     """The number of the new trial at the other one's point, which waits from now on."""
     study.let_go_on()
     distributions = {**study.proposals.grid_distributions, **trial.distributions}
-    return study.store.add(trial_params(trial), distributions, {ADDED: entry}, waiting=True)
+    copied = trial.user_attrs.get(COPY_OF) if entry["by"] == "retry" else None  # it goes on from there again
+    attributes = {ADDED: entry} if copied is None else {ADDED: entry, COPY_OF: copied}
+    return study.store.add(trial_params(trial), distributions, attributes, waiting=True)
 
 
 def _added(study: SteeredStudy) -> list[tuple[FrozenTrial, dict[str, Any]]]:
@@ -167,10 +170,11 @@ def _added(study: SteeredStudy) -> list[tuple[FrozenTrial, dict[str, Any]]]:
 
 
 def _ranked(study: SteeredStudy, plan: SearchPlan, without: set[int]) -> list[FrozenTrial]:
-    """The complete trials, the best one first."""
+    """The complete trials that keep their constraints, the best one first."""
     sign = -1 if plan.directions == ["maximize"] else 1
     complete = [trial for trial in study.store.trials() if trial.state.name == "COMPLETE"]
-    return sorted((t for t in complete if t.number not in without), key=lambda trial: sign * trial.values[0])
+    kept = [trial for trial in complete if trial.number not in without and is_feasible(trial.constraints)]
+    return sorted(kept, key=lambda trial: sign * trial.values[0])
 
 
 def _seed(study: SteeredStudy) -> int:

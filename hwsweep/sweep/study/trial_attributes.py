@@ -16,6 +16,8 @@ override lines that it has on top of its point (`overrides`)."""
 UNLISTED = "unlisted"
 """Values of swept keys that the distribution which the study stores does not hold: of points added off a list, and of
 a list that was widened. Optuna's databases do not let a list grow."""
+START = "start"
+"""True for a trial of which `start` gave the point, at least in part."""
 COPY_OF = "copy_of"
 """The folder of another study's trial that this one began as a copy of."""
 PAUSED = "paused"
