@@ -106,7 +106,7 @@ def search(function: Function, rng: np.random.Generator, n: int) -> tuple[list[C
 
 
 def tpe_search(function: Function, rng: np.random.Generator, n: int) -> tuple[list[Column], np.ndarray, np.ndarray]:
-    """The same of a search by TPE."""
+    """The same of a search by TPE that has tried every category."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -121,6 +121,8 @@ def tpe_search(function: Function, rng: np.random.Generator, n: int) -> tuple[li
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=int(rng.integers(2**31))))
     study.optimize(objective, n_trials=n)
     x = np.array(points)
+    if len(np.unique(levels(x))) < n_levels:
+        return tpe_search(function, rng, n)
     columns = [Column(name, x[:, i]) for i, name in enumerate("abzc")]
     if n_levels:
         columns[3] = Column("c", levels(x), n_levels)
