@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import re
+import signal
+import subprocess
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +17,7 @@ import pytest
 from omegaconf import OmegaConf
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
+from stub_sweeps import command, trials
 
 import hwsweep
 from hwsweep import files
@@ -189,3 +194,80 @@ def test_a_sweep_killed_before_any_of_its_writes_decides_as_the_undisturbed_one(
     for moment in range(2, used[0], every):
         assert sweep(f"killed {moment}", [moment, 10**6]) == expected, f"killed at write {moment}"
     assert sweep("killed often", [*range(3, 30), 10**6]) == expected
+
+
+ETA_2 = ["hydra/sweeper/pruner=promotion", "hydra.sweeper.pruner.eta=2", "epochs=4", "hydra.sweeper.study_name=kept"]
+EPOCHS_APP = Path(__file__).parent / "epochs_app.py"
+
+
+def begin(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    folder.mkdir(exist_ok=True)
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(command(*arguments, *ETA_2, app=EPOCHS_APP), cwd=folder, stdout=log, stderr=log)
+
+
+def n_decisions(folder: Path) -> int:
+    """How often a trial was told to pause or to go on, as the journal has it."""
+    path = folder / "outputs" / "kept" / "journal.log"
+    return len(re.findall(r'"(paused|promoted)": ?\d', path.read_text())) if path.exists() else 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_sweep_killed_after_each_decision_at_a_rung_ends_as_the_undisturbed_one(tmp_path: Path) -> None:
+    calm, wild = tmp_path / "calm", tmp_path / "wild"
+    assert begin(calm, "x=5,3,4,1,2").wait() == 0, (calm / "log").read_text()
+    n_kills, n_seen, rng = -1, 0, random.Random(0)
+    code = -signal.SIGKILL
+    while code == -signal.SIGKILL:
+        running = begin(wild, "x=5,3,4,1,2")
+        while running.poll() is None and (n_decisions(wild) <= n_seen or n_kills == 10):
+            time.sleep(0.002)
+        time.sleep(rng.choice([0.0, 0.05, 0.2]))
+        running.kill()
+        code, n_seen, n_kills = running.wait(), n_decisions(wild), n_kills + 1
+    assert code == 0, (wild / "log").read_text()
+    ends = [
+        [
+            (
+                t.params,
+                t.state.name,
+                t.values,
+                t.intermediate_values,
+                t.user_attrs.get("paused"),
+                t.user_attrs.get("promoted"),
+            )
+            for t in trials(folder / "outputs" / "kept")
+        ]
+        for folder in (calm, wild)
+    ]
+    assert n_kills >= 5
+    assert [row[1] for row in ends[0]].count("COMPLETE") == 1
+    assert ends[1] == ends[0]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_of_two_processes_that_share_paused_trials_one_is_killed_and_the_best_trial_still_reaches_the_end(
+    tmp_path: Path,
+) -> None:
+    arguments = ["x=8,3,5,1,7,2,6,4", "seconds=0.1", "hydra.sweeper.join=true"]
+    victim, other = (begin(tmp_path / "both", *arguments) for _ in range(2))
+    while n_decisions(tmp_path / "both") < 4:
+        assert victim.poll() is None, (tmp_path / "both" / "log").read_text()
+        time.sleep(0.01)
+    victim.kill()
+    victim.wait()
+    assert other.wait() == 0, (tmp_path / "both" / "log").read_text()
+    study = tmp_path / "both" / "outputs" / "kept"
+    found = trials(study)
+    assert {trial.state.name for trial in found} == {"COMPLETE", "PRUNED"}
+    assert min(found, key=lambda trial: trial.params["x"]).state.name == "COMPLETE"
+    for trial in found:
+        last = max(trial.intermediate_values)
+        assert trial.intermediate_values == {epoch: trial.params["x"] / epoch for epoch in range(1, last + 1)}
+        assert (last == 4) == (trial.state.name == "COMPLETE")
+        starts = [
+            int(n) for n in re.findall(r"from epoch (\d+)", (study / str(trial.number) / "output.log").read_text())
+        ]
+        assert starts == sorted(starts) and starts[0] == 0  # each stretch goes on from a checkpoint
