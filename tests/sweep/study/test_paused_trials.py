@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from hwsweep.sweep.search.promotion import FirstEpoch, Promotion
+from hwsweep.sweep.search.space import Space
 from hwsweep.sweep.search.trial_window import TrialWindow
 from hwsweep.sweep.study.paused_trials import PausedAsPruned, PausedTrials
 from hwsweep.sweep.study.storage import open_storage
 from hwsweep.sweep.study.trial_store import TrialResult, TrialStore
+from hwsweep.sweep.study.view import trial_view
 
 
 @pytest.fixture
@@ -77,3 +79,21 @@ def test_a_sampler_sees_paused_trials_as_pruned_ones_with_their_values_of_now(st
     run_to(paused_trials, 0, 0.5, 0.05)
     assert seen() == ([(0, "PRUNED", [0.05]), *middle] if size > 2 else [(1, "PRUNED", [0.4])]) + latest
     assert store.trial(0).state.name == "WAITING"
+
+
+def test_a_trial_is_called_paused_until_it_is_promoted_and_a_stopped_one_leaves_its_place(store: TrialStore) -> None:
+    paused_trials = PausedTrials(store, Promotion(min=1, eta=2, max=9, brackets=1), maximize=True)
+    for number, value in enumerate((0.5, 0.4, 0.3)):
+        store.add({}, {}, {})
+        run_to(paused_trials, number, value)
+    space = Space([], [], [], [], {}, {})
+
+    def states() -> list[tuple[str, int | None, int | None]]:
+        views = [trial_view(space, trial, Path("nowhere"), []) for trial in store.trials()]
+        return [(view.state, view.pause, view.promotion) for view in views]
+
+    assert states() == [("paused", 1, None)] * 3
+    store.set_attribute(0, "stop", True)
+    store.end_stopped()
+    assert paused_trials.promote(no_new_trials=False) == 1
+    assert states() == [("pruned", 1, None), ("waiting", None, 1), ("paused", 1, None)]
