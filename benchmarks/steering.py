@@ -4,7 +4,7 @@
     python benchmarks/steering.py --earlier /path/of/another/checkout
 
 The cost of a trial is the time from its start to the next start, with one slot. "steered" is the same sweep while
-another process reads the study's status and changes its note twice a second. The ways alternate, so that other work on
+another process reads the study's status and changes its note every five seconds. The ways alternate, so that other work on
 the machine meets all of them. `--earlier` names the folder of another version of hwsweep, such as one without steering.
 
 Aim: the medians differ by less than the quartiles of one way.
@@ -41,7 +41,7 @@ while True:
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         main(["steered"])
         main(["steered", "note", str(time.time())])
-    time.sleep(0.5)
+    time.sleep(5)
 """
 
 

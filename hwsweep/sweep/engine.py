@@ -107,7 +107,8 @@ def run_study(
         executor = make_executor(kind, program, config, settings, processes)
         plan = proposals.update()._replace(total=proposals.total())  # users may have changed it between two starts
         line = planning.headline(plan, settings, store.counts().finished)
-        print("\n".join([line, *changes, *refusals]), flush=True)
+        steered = proposals.n_trials_text(settings.n_trials)
+        print("\n".join([line, *steered, *changes, *refusals]), flush=True)
         study = OpenStudy(settings, folder, proposals, _ownership(settings, proposals, folder), caller)
         Runner(study, Queue(study, checker), executor, observer).run()
     return folder.path

@@ -77,6 +77,13 @@ class Proposals:
         counts = self.store.counts()
         return max(self.plan.total, counts.proposed - counts.refused) + counts.added
 
+    def n_trials_text(self, n_trials: int | None) -> list[str]:
+        """A line if a user has set another number of trials than the command has; else none."""
+        steered = self.changes[0]
+        if steered is None or n_trials in (None, steered):
+            return []
+        return [f"n_trials={steered} holds, set by `python -m hwsweep.study {self.store.name} n_trials`, not {n_trials}"]
+
     def next_index(self) -> int | None:
         """How many trials the plan has proposed; None at the total, without patience, or when no point is left.
 

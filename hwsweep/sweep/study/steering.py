@@ -116,6 +116,8 @@ def open_study(directory: Path) -> SteeredStudy:
     """
     directory = directory.absolute()
     record = read_record(directory)
+    if record is not None and not (directory / "multirun.yaml").exists() and is_running(directory):
+        raise SweepError(f"study {record['name']!r} begins at this moment; ask again in a few seconds")
     if record is None or not (directory / "multirun.yaml").exists():
         raise SweepError(f"{directory} holds no study (study.json and multirun.yaml); see the folders under outputs/")
     config = stored_config(directory)

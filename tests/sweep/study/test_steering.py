@@ -153,7 +153,7 @@ def test_zipped_lists_are_widened_together(study: Study, change: Change) -> None
 def test_more_trials_of_a_search_are_those_that_it_had_had_from_the_start(
     study: Study, change: Change, tmp_path: Path
 ) -> None:
-    folder = study(*SEARCH)
+    folder = study(*SEARCH)  # 3 trials
     shutil.copytree(folder, tmp_path / "outputs" / "other")
     assert change("n_trials", "6").startswith("n_trials=6 instead of 3, 3 to begin; ")
     whole = go_on(folder)
