@@ -24,11 +24,11 @@ from hwsweep import files
 from hwsweep.sweep.execution.executor import Answer, AskedToPrune, Job, JobEnd, Reported
 from hwsweep.sweep.open_study import OpenStudy
 from hwsweep.sweep.outcome import Outcome, write_outcome
+from hwsweep.sweep.planning import make_plan
 from hwsweep.sweep.proposals import Proposals
 from hwsweep.sweep.queue import Queue
 from hwsweep.sweep.runner import Runner
 from hwsweep.sweep.search.axis import Axis
-from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Space
 from hwsweep.sweep.settings import Settings
 from hwsweep.sweep.study.folder import FORMAT, RECORD, StudyFolder
@@ -121,11 +121,9 @@ class Training:
 def start(folder: Path, records: list[str], trained: list[tuple[int, int]], pruner: dict[str, Any], fuse: Fuse) -> None:
     """The life of one process of the sweep."""
     space = Space([Axis("x", tuple(range(N_TRIALS)))], [], [], [], {}, {})
-    points = [{"x": x} for x in range(N_TRIALS)]
-    blank = dict.fromkeys(SearchPlan._fields)
-    plan = SearchPlan(**{**blank, "space": space, "points": points, "total": N_TRIALS, "seed": 0, "pruner": pruner})
-    plan = plan._replace(directions=["minimize"], start=[])
-    settings = Settings(**{name: DEFAULTS.get(name) for name in Settings._fields})
+    values = {name: DEFAULTS.get(name) for name in Settings._fields}
+    settings = Settings(**values)._replace(pruner=pruner)
+    plan = make_plan(settings, space, OmegaConf.create(), None)
     store = TrialStore("night", JournalStorage(Journal(records, fuse)), ["minimize"])
     proposals = Proposals(plan, store, OmegaConf.create())
     paper = StudyFolder("night", folder, None, is_resumed=True)  # type: ignore[arg-type]
