@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.planning import headline
+from hwsweep.sweep.search.constraints import is_feasible
 from hwsweep.sweep.study.folder import read_record
 from hwsweep.sweep.study.locks import is_running
 from hwsweep.sweep.study.steering import SteeredStudy, point_text
@@ -47,6 +48,7 @@ def status(study: SteeredStudy) -> list[str]:
     return [
         f"study {study.name}: {state_of(study.directory, study.record)}{held}",
         f"  {shown}",
+        *([f"  {study.record['ending']}"] if study.record.get("ending") else []),
         *_changes(attributes),
         f"  trials: {_states(trials) or 'none begun'}",
         *_limited([_running(trial) for trial in trials if trial.state.name == "RUNNING"]),
@@ -177,7 +179,7 @@ def _rungs(trials: Sequence[FrozenTrial]) -> list[str]:
 
 
 def _best(study: SteeredStudy, trials: Sequence[FrozenTrial]) -> list[str]:
-    complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    complete = [trial for trial in trials if trial.state.name == "COMPLETE" and is_feasible(trial.constraints)]
     if not complete or len(study.proposals.plan.directions) > 1:
         return []
     value = study.proposals.plan.best(trial.values[0] for trial in complete)
