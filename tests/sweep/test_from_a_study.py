@@ -20,6 +20,7 @@ EPOCHS_APP = Path(__file__).parent / "epochs_app.py"  # its value is x
 BEST = ("hydra.sweeper.from=outputs/night", "hydra.sweeper.study_name=long")
 
 
+@pytest.mark.slow
 def test_the_best_trials_of_a_study_go_on_as_copies(sweep: Sweep, tmp_path: Path) -> None:
     search = ("x=interval(0,4)", "hydra.sweeper.n_trials=4", "hydra.sweeper.study_name=night")
     night = sweep(*search, app=EPOCHS_APP).trials()
