@@ -4,8 +4,9 @@
     python benchmarks/steering.py --earlier /path/of/another/checkout
 
 The cost of a trial is the time from its start to the next start, with one slot. "steered" is the same sweep while
-another process reads the study's status and changes its note every five seconds. The ways alternate, so that other work on
-the machine meets all of them. `--earlier` names the folder of another version of hwsweep, such as one without steering.
+another process reads the study's status and changes its note every five seconds. The ways alternate, so that other
+work on the machine meets all of them. `--earlier` names the folder of another version of hwsweep, such as one without
+steering.
 
 Aim: the medians differ by less than the quartiles of one way.
 """

@@ -33,7 +33,7 @@ from hwsweep.sweep.study.trial_attributes import (
 from hwsweep.sweep.study.view import STATES, objective_names
 
 if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
+    from hwsweep.sweep.study.trial_attributes import FrozenTrial
 
 MAX_LINES = 10
 """Trials, or points to come, that are named one by one."""

@@ -82,7 +82,8 @@ class Proposals:
         steered = self.changes[0]
         if steered is None or n_trials in (None, steered):
             return []
-        return [f"n_trials={steered} holds, set by `python -m hwsweep.study {self.store.name} n_trials`, not {n_trials}"]
+        command = f"python -m hwsweep.study {self.store.name} n_trials"
+        return [f"n_trials={steered} holds, set by `{command}`, not {n_trials}"]
 
     def next_index(self) -> int | None:
         """How many trials the plan has proposed; None at the total, without patience, or when no point is left.

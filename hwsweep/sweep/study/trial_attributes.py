@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
-    from optuna.trial import FrozenTrial
+    from optuna.trial import FrozenTrial as FrozenTrial
 
 REFUSED = "refused"
 """True for a trial whose point the program refuses; it never ran."""

@@ -110,6 +110,7 @@ def test_a_point_added_to_an_ended_study_is_run_by_the_same_command(study: Study
     assert trials(folder)[3].values == [14.0]
 
 
+@pytest.mark.slow
 def test_the_best_run_again_with_further_seeds_by_the_name_alone(study: Study, change: Change, sweep: Sweep) -> None:
     folder = study(*GRID)
     said = change("replicate", "--top", "2", "--seeds", "2")
@@ -121,6 +122,7 @@ def test_the_best_run_again_with_further_seeds_by_the_name_alone(study: Study, c
     assert "trial 3: x=1 seed=8" in ran.out
 
 
+@pytest.mark.slow
 def test_failed_trials_that_are_run_again_do_not_count_as_failures(study: Study, change: Change, sweep: Sweep) -> None:
     folder = study("x=1,2,3", "how=raise", "hydra.sweeper.max_failure_rate=0.4")  # given up after the second
     assert [trial.state.name for trial in trials(folder)] == ["FAIL", "FAIL"]
@@ -162,6 +164,16 @@ def test_more_trials_of_a_search_are_those_that_it_had_had_from_the_start(
         half = go_on(tmp_path / "outputs" / "other")
     assert half == whole[1:]
     assert [number for number, _ in whole] == [3, 4, 5]
+
+
+def test_a_number_of_trials_that_a_user_has_set_holds_and_the_next_start_says_so(
+    study: Study, change: Change, sweep: Sweep
+) -> None:
+    study(*SEARCH)
+    change("n_trials", "2")
+    ran = sweep(*SEARCH, NAMED)
+    assert ran.code == 0
+    assert "n_trials=2 holds, set by `python -m hwsweep.study night n_trials`, not 3" in ran.out
 
 
 def test_a_sampler_chooses_what_an_added_point_leaves_open(study: Study, change: Change) -> None:
