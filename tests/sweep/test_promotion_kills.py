@@ -214,12 +214,12 @@ def n_decisions(folder: Path) -> int:
 @pytest.mark.timeout(600)
 def test_a_sweep_killed_after_each_decision_at_a_rung_ends_as_the_undisturbed_one(tmp_path: Path) -> None:
     calm, wild = tmp_path / "calm", tmp_path / "wild"
-    assert begin(calm, "x=5,3,4,1,2").wait() == 0, (calm / "log").read_text()
+    assert begin(calm, "x=5,3,4").wait() == 0, (calm / "log").read_text()
     n_kills, n_seen, rng = -1, 0, random.Random(0)
     code = -signal.SIGKILL
     while code == -signal.SIGKILL:
-        running = begin(wild, "x=5,3,4,1,2")
-        while running.poll() is None and (n_decisions(wild) <= n_seen or n_kills == 10):
+        running = begin(wild, "x=5,3,4")
+        while running.poll() is None and (n_decisions(wild) <= n_seen or n_kills == 6):
             time.sleep(0.002)
         time.sleep(rng.choice([0.0, 0.05, 0.2]))
         running.kill()
@@ -239,7 +239,7 @@ def test_a_sweep_killed_after_each_decision_at_a_rung_ends_as_the_undisturbed_on
         ]
         for folder in (calm, wild)
     ]
-    assert n_kills >= 5
+    assert n_kills >= 4
     assert [row[1] for row in ends[0]].count("COMPLETE") == 1
     assert ends[1] == ends[0]
 
