@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from hwsweep.sweep.study.trial_attributes import UNLISTED, trial_params
 from hwsweep.sweep.study.view import STATES, StudyView, TrialView
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.distributions import CategoricalDistribution
     from optuna.trial import FrozenTrial
 
 _OPTUNA_STATES = {state: name for name, state in STATES.items()} | {"interrupted": "RUNNING"}
@@ -26,8 +28,19 @@ def optuna_study(view: StudyView, names: Mapping[str, str] | None = None) -> Stu
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     directions = [optuna.study.StudyDirection[direction.upper()] for direction in view.directions]
     study = optuna.create_study(storage=optuna.storages.InMemoryStorage(), study_name=view.name, directions=directions)
-    study.add_trials(_optuna_trial(trial, names or {}) for trial in view.trials)
+    lists = _longer_lists(view)
+    study.add_trials(_optuna_trial(trial, names or {}, lists) for trial in view.trials)
     return study
+
+
+def _longer_lists(view: StudyView) -> dict[str, CategoricalDistribution]:
+    """All values by key, of each key that has one in some trial which the stored list does not hold."""
+    from optuna.distributions import CategoricalDistribution
+
+    records = [trial.record for trial in view.trials if trial.record is not None]
+    keys = dict.fromkeys(key for record in records for key in record.user_attrs.get(UNLISTED, ()))
+    points = list(map(trial_params, records)) if keys else []
+    return {key: CategoricalDistribution(list({p[key]: None for p in points if key in p})) for key in keys}
 
 
 def pareto_front(view: StudyView) -> list[TrialView]:
@@ -49,17 +62,21 @@ def pareto_front(view: StudyView) -> list[TrialView]:
     return sorted(front, key=lambda trial: trial.number)
 
 
-def _optuna_trial(trial: TrialView, names: Mapping[str, str]) -> FrozenTrial:
+def _optuna_trial(
+    trial: TrialView, names: Mapping[str, str], lists: Mapping[str, CategoricalDistribution]
+) -> FrozenTrial:
     from optuna.trial import TrialState, create_trial
 
     state, record = TrialState[_OPTUNA_STATES[trial.state]], trial.record
     if not all(map(math.isfinite, trial.values)):
         state = TrialState.FAIL
+    params = {} if record is None else trial_params(record)
+    spreads = {} if record is None else {**record.distributions, **{key: lists[key] for key in params if key in lists}}
     frozen = create_trial(
         state=state,
         values=trial.values if state is TrialState.COMPLETE else None,
-        params={names.get(key, key): value for key, value in record.params.items()} if record else {},
-        distributions={names.get(key, key): spread for key, spread in record.distributions.items()} if record else {},
+        params={names.get(key, key): value for key, value in params.items()},
+        distributions={names.get(key, key): spread for key, spread in spreads.items()},
         intermediate_values=dict(trial.reported),
     )
     if record is not None:

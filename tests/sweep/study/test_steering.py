@@ -15,6 +15,7 @@ from stub_sweeps import Ran, trials
 
 from hwsweep.study.__main__ import main
 from hwsweep.sweep.search.space import Point
+from hwsweep.sweep.study.optuna_study import optuna_study
 from hwsweep.sweep.study.ownership import SoleOwner
 from hwsweep.sweep.study.steering import open_study
 from hwsweep.sweep.study.stored_view import stored_view
@@ -312,7 +313,10 @@ def test_the_view_of_a_study_says_what_users_have_done(study: Study, change: Cha
     change("add", "x=7")
     change("stop", "4")
     assert go_on(folder) == [(3, {"x": 1})]
+    change("add", "x=2.5")
+    assert go_on(folder) == [(5, {"x": 2.5})]
     view = stored_view(folder)
+    assert [trial.params["x"] for trial in optuna_study(view).trials] == [1, 2, 3, 1, 7, 2.5]
     assert view.note == "before the exam"
-    assert [trial.by_user for trial in view.trials] == ["", "", "", "replicate of 0: seed=8", "added, stopped"]
+    assert [trial.by_user for trial in view.trials] == ["", "", "", "replicate of 0: seed=8", "added, stopped", "added"]
     assert view.trials[3].command[-2:] == ["x=1", "seed=8"]

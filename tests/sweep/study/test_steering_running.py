@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -110,6 +113,23 @@ def test_a_point_of_a_search_in_postgresql_is_stored_with_its_params(tmp_path: P
         first, added, again = trials(study)
     assert (added.params, added.state.name) == ({"x": 2.0, "shape": "square"}, "COMPLETE")
     assert (again.params, again.values) == (first.params, first.values)
+
+
+def test_a_shell_completes_commands_keys_and_trials(tmp_path: Path, study: Path) -> None:
+    pytest.importorskip("argcomplete")
+    assert start(tmp_path, "a", ["x=1,2", "how=raise", "hydra.sweeper.max_failure_rate=1", NAMED]).wait(100) == 0
+
+    def words(line: str) -> list[str]:
+        asked = {"_ARGCOMPLETE": "3", "_ARGCOMPLETE_IFS": "\n", "COMP_LINE": line, "COMP_POINT": str(len(line))}
+        asked |= {"COMP_TYPE": "9", "_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "words")}
+        command = [sys.executable, "-m", "hwsweep.study"]
+        subprocess.run(command, env={**os.environ, **asked}, check=True, stderr=subprocess.DEVNULL)
+        return (tmp_path / "words").read_text().split()
+
+    assert words("python -m hwsweep.study ni") == ["night"]
+    assert words("python -m hwsweep.study night re") == ["retry", "replicate", "resume"]
+    assert "x=" in words("python -m hwsweep.study night add ")
+    assert {"failed", "0", "1"} <= {*words("python -m hwsweep.study night retry ")}
 
 
 def test_a_sweep_killed_while_it_is_steered_goes_on_with_every_change(tmp_path: Path, study: Path) -> None:
