@@ -39,7 +39,7 @@ def train(cfg: DictConfig) -> float | tuple[float, ...]:
     from hwsweep.sweep.disk import full_error
     from hwsweep.sweep.outcome import error_message
     from hwsweep.sweep.trial import current_trial
-    from hwsweep.tracking.database import UnusableStore
+    from hwsweep.tracking.database import UnusableStore, lost_store
     from hwsweep.training.checkpoint import IncompatibleCheckpoint
     from hwsweep.training.loop import Diverged
 
@@ -53,9 +53,15 @@ def train(cfg: DictConfig) -> float | tuple[float, ...]:
         print(f"hwsweep: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except Exception as error:
-        if current_trial() is not None or (full := full_error(error)) is None:
+        if current_trial() is not None:
             raise
-        print(f"hwsweep: no space left on the disk ({error_message(full)}); make room", file=sys.stderr)
+        if (full := full_error(error)) is not None:
+            line = f"no space left on the disk ({error_message(full)}); make room"
+        elif (lost := lost_store(error)) is not None:
+            line = f"{lost}; `resume` with the run's folder goes on from its last epoch"
+        else:
+            raise
+        print(f"hwsweep: {line}", file=sys.stderr)
         raise SystemExit(2) from None
 
 

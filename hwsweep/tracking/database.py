@@ -53,6 +53,13 @@ def errors_as_unusable_store(uri: object) -> Iterator[None]:
         ) from error
 
 
+def lost_store(error: BaseException) -> str | None:
+    """One line where the error says that a store which had answered answers no more; None for other errors."""
+    if not isinstance(error, MlflowException | SQLAlchemyError):
+        return None
+    return f"MLflow's store does not answer any more: {_reason(error)}{_way_out(error)}"
+
+
 def is_server(uri: str) -> bool:
     """Whether the URI is one of a server, which makes its own tables and chooses the place of artifacts."""
     return uri.partition(":")[0] in SERVERS
@@ -182,8 +189,9 @@ def _is_whole(path: Path) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """The first line of the error's message; of an error about a server, its cause."""
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """The first line of the error's message; of an error about a server or a database, its cause."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    line = next((line for line in lines if re.match(r"\(\w+\.\w+Error\) ", line)), lines[0])
     cause = re.search(r"\(Caused by \w+\([\"'](.*)[\"']\)\)$", line)
     return cause[1] if cause else line
 

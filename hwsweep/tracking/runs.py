@@ -38,6 +38,7 @@ from hwsweep.tracking.run import DESCRIPTION, Run
 log = logging.getLogger("hwsweep")
 for noisy in ("mlflow", "alembic"):
     logging.getLogger(noisy).setLevel(logging.WARNING)
+logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)  # it raises each error that it also logs
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from hwsweep.reproduce.__main__ import main as reproduce
 from hwsweep.tracking import database, runs
@@ -144,3 +145,17 @@ def test_a_database_that_cannot_be_used_is_named_with_the_way_out(reason: str, w
     message = f"'sqlite:///a.db': {re.escape(reason)}.*; {way_out}"
     with pytest.raises(UnusableStore, match=message), database.errors_as_unusable_store("sqlite:///a.db"):
         raise OSError(reason)
+
+
+def test_a_store_that_is_lost_during_a_run_is_one_line(workplace: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = runs.open_store("sqlite:///mlruns/mlflow.db", ARTIFACTS)
+    with pytest.raises(MlflowException) as raised, runs.open_run(store, "test", "run", {}, {}) as run:
+        with sqlite3.connect("mlruns/mlflow.db") as connection:
+            connection.execute("DROP TABLE latest_metrics")
+        run.log_metrics({"valid/loss": 1.0}, 1)
+    line = database.lost_store(raised.value)
+    assert line is not None
+    assert line.startswith("MLflow's store does not answer any more: (sqlite3.OperationalError) no such table")
+    assert not caplog.records
+    assert "\n" not in line
+    assert database.lost_store(ValueError("of the program's own")) is None
