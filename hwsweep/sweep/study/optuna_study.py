@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from optuna.distributions import CategoricalDistribution
     from optuna.trial import FrozenTrial
 
-_OPTUNA_STATES = {state: name for name, state in STATES.items()} | {"interrupted": "RUNNING"}
+_OPTUNA_STATES = {state: name for name, state in STATES.items()} | {"interrupted": "RUNNING", "paused": "WAITING"}
 
 
 def optuna_study(view: StudyView, names: Mapping[str, str] | None = None) -> Study:

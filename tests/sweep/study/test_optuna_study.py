@@ -31,9 +31,10 @@ def test_a_trial_with_an_infinite_value_is_not_on_the_front() -> None:
 def test_every_trial_has_the_state_and_the_values_that_the_view_has() -> None:
     view = view_of(searched(bowl, 30, pruner=optuna.pruners.MedianPruner(n_startup_trials=10)))
     view.trials[5:6] = [view.trials[5]._replace(state="interrupted", values=[])]
+    view.trials[6:7] = [view.trials[6]._replace(state="paused", values=[])]
     copy = optuna_study(view, {"optimizer.lr": "lr"}).trials
     assert [trial.number for trial in copy] == list(range(30))
-    assert copy[3].state.name == "FAIL" and copy[5].state.name == "RUNNING"
+    assert copy[3].state.name == "FAIL" and copy[5].state.name == "RUNNING" and copy[6].state.name == "WAITING"
     assert [trial.intermediate_values for trial in copy] == [dict(trial.reported) for trial in view.trials]
     assert copy[0].values == view.trials[0].values
     assert set(copy[0].params) == {"lr", "vae.width", "model"}
