@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from optuna.distributions import CategoricalDistribution
     from optuna.trial import FrozenTrial
 
-_OPTUNA_STATES = {state: name for name, state in STATES.items()} | {"interrupted": "RUNNING", "paused": "WAITING"}
+_OPTUNA_STATES = {state: name for name, state in STATES.items()} | {"interrupted": "RUNNING", "paused": "RUNNING"}
+"""What Optuna shows the reported values of: complete, pruned and running trials."""
 
 
 def optuna_study(view: StudyView, names: Mapping[str, str] | None = None) -> Study:

@@ -34,7 +34,7 @@ def test_every_trial_has_the_state_and_the_values_that_the_view_has() -> None:
     view.trials[6:7] = [view.trials[6]._replace(state="paused", values=[])]
     copy = optuna_study(view, {"optimizer.lr": "lr"}).trials
     assert [trial.number for trial in copy] == list(range(30))
-    assert copy[3].state.name == "FAIL" and copy[5].state.name == "RUNNING" and copy[6].state.name == "WAITING"
+    assert copy[3].state.name == "FAIL" and copy[5].state.name == copy[6].state.name == "RUNNING"
     assert [trial.intermediate_values for trial in copy] == [dict(trial.reported) for trial in view.trials]
     assert copy[0].values == view.trials[0].values
     assert set(copy[0].params) == {"lr", "vae.width", "model"}
