@@ -30,10 +30,12 @@ class Trial(NamedTuple):
     """
     should_prune: Callable[[], bool]
     """Whether the pruner ends or pauses this trial, given the values reported so far."""
-    set_constraint: Callable[[str, float], None]
+    set_constraint: Callable[[str, float], None] = lambda name, value: None
     """set_constraint(name, value): the trial is feasible where no value is above 0; the last value of a name counts."""
     pauses: bool = False
     """Whether a trial that should_prune() has ended may go on later, in the same folder."""
+    origin: str = ""
+    """How a user has added the trial to the study ("added", "retry of 4", "replicate of 5"); empty for any other."""
 
     @property
     def name(self) -> str:
