@@ -162,6 +162,8 @@ def _open_run(cfg: DictConfig, store: runs.Store, folder: Path) -> AbstractConte
         experiment, subject = trial.study, f"Trial {trial.number} of study {trial.study}"
         name = trial.name or name
         tags |= {"hwsweep.study": trial.study, "hwsweep.trial": str(trial.number)}
+        if trial.origin:
+            tags["hwsweep.added"] = trial.origin
     tags[DESCRIPTION] = f"{subject}: `{command()}`"
     if (resumed := cfg.resume or run_folder.origin_folder(folder)) is not None:
         tags["hwsweep.resumed_from"] = str(resumed)

@@ -25,7 +25,7 @@ from hwsweep.sweep.search.point_check import PointChecker
 from hwsweep.sweep.search.sampling import ATTEMPTS
 from hwsweep.sweep.search.space import python_values
 from hwsweep.sweep.study.source import copy_trial
-from hwsweep.sweep.study.trial_attributes import COPY_OF, METRICS
+from hwsweep.sweep.study.trial_attributes import COPY_OF, METRICS, origin, own_values
 from hwsweep.sweep.study.trial_store import TrialResult
 from hwsweep.sweep.study.view import objective_names
 from hwsweep.sweep.trial import Value
@@ -82,6 +82,8 @@ class Queue:
 
     def is_pruned(self, number: int) -> bool:
         """Whether the run by which the trial is judged was pruned."""
+        if not self.trials[number]:  # a user has stopped it while its killed run waited to start again
+            return False
         outcome = read_outcome(Path(self.trials[number][0].directory))
         return outcome is not None and outcome.state == "pruned"
 
@@ -169,7 +171,8 @@ class Queue:
         """
         if (source := self.study.store.trial(trial.number).user_attrs.get(COPY_OF)) is not None:
             copy_trial(Path(source), self.study.folder.path / str(trial.number))
-        first, *others = self._jobs(trial, self.study.store.own_values(trial.number))
+        record = self.study.store.trial(trial.number)
+        first, *others = (job._replace(origin=origin(record)) for job in self._jobs(trial, own_values(record)))
         self.trials[trial.number], self.later[trial.number] = [], others
         if self.study.proposals.paused_trials is not None:
             set_pause_aside(Path(first.directory))

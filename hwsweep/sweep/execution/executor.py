@@ -21,6 +21,8 @@ class Job(NamedTuple):
     overrides: list[str]
     params: dict[str, Value]
     """The swept values, and the seed if the trial is repeated with several."""
+    origin: str = ""
+    """How a user has added the trial; empty for any other."""
 
 
 class Reported(NamedTuple):

@@ -85,7 +85,7 @@ def _trial(study: str, job: Job, connection: Connection, constraints: trial.Cons
             connection.send(AskedToPrune())
             return bool(connection.recv())
 
-    return trial.Trial(study, job.trial, job.params, report, should_prune, constraints.set, pauses)
+    return trial.Trial(study, job.trial, job.params, report, should_prune, constraints.set, pauses, job.origin)
 
 
 @contextmanager

@@ -62,6 +62,13 @@ def own_values(trial: FrozenTrial) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
+def origin(trial: FrozenTrial) -> str:
+    """How a user has added the trial: "added", "retry of 4" or "replicate of 5"; empty for any other."""
+    if (entry := trial.user_attrs.get(ADDED)) is None:
+        return ""
+    return "added" if entry["of"] is None else f"{entry['by']} of {entry['of']}"
+
+
 def is_paused(trial: FrozenTrial) -> bool:
     """Whether the trial waits for its promotion."""
     return trial.state.name == "WAITING" and trial.user_attrs.get(PAUSED) is not None

@@ -20,7 +20,6 @@ from hwsweep.sweep.study.trial_attributes import (
     UNLISTED,
     holds,
     is_paused,
-    own_values,
 )
 
 if TYPE_CHECKING:
@@ -213,10 +212,6 @@ class TrialStore:
             user_attrs={**attributes, **({UNLISTED: unlisted} if unlisted else {})},
         )
         return self.storage.get_trial_number_from_id(self.storage.create_new_trial(self.study_id, trial))
-
-    def own_values(self, number: int) -> dict[str, str]:
-        """What the trial sets on top of its point, by key, as override lines have it."""
-        return own_values(self.trial(number))
 
     def set_param(self, number: int, key: str, value: Any, distribution: BaseDistribution) -> None:
         """Store the value of a parameter with a trial that has not ended."""

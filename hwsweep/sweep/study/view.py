@@ -25,6 +25,7 @@ from hwsweep.sweep.study.trial_attributes import (
     START,
     STOPPED,
     is_paused,
+    origin,
     own_values,
     trial_metrics,
     trial_params,
@@ -95,9 +96,8 @@ class TrialView(NamedTuple):
         parts = ["start"] * (START in attributes)
         if COPY_OF in attributes:
             parts.append(f"copy of {'/'.join(Path(attributes[COPY_OF]).parts[-2:])}")
-        if self.added is not None:
-            origin = "added" if self.added["of"] is None else f"{self.added['by']} of {self.added['of']}"
-            parts.append(": ".join([origin, *self.added["overrides"]]))
+        if self.added is not None and self.record is not None:
+            parts.append(": ".join([origin(self.record), *self.added["overrides"]]))
         if STOPPED in attributes:
             parts.append("stopped")
         return ", ".join(parts)
