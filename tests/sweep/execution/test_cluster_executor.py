@@ -149,6 +149,16 @@ def test_a_run_is_asked_to_end_once_and_not_waited_for_for_ever(
     assert end.stop_reason == "stop"
 
 
+def test_one_run_is_stopped_and_the_other_goes_on(
+    executor: ClusterExecutor, cluster: FakeCluster, job: Job, tmp_path: Path
+) -> None:
+    other = job._replace(trial=5, folder="5", directory=str(tmp_path / "5"))
+    executor.submit(job)
+    executor.submit(other)
+    executor.stop_job(other)
+    assert [each.n_cancelled for each in cluster.jobs] == [0, 1]
+
+
 def test_to_kill_waits_for_nothing_and_leaves_the_cluster(
     executor: ClusterExecutor, cluster: FakeCluster, job: Job
 ) -> None:
