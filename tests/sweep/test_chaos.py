@@ -7,13 +7,16 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
-from stub_sweeps import command, trials
+from stub_sweeps import APP, command, trials
+
+from hwsweep.sweep.study.trial_attributes import trial_params
 
 GRID = ["x=range(0,12)", "hydra.sweeper.n_jobs=2"]
 TPE = [
@@ -23,14 +26,23 @@ TPE = [
     "hydra.sweeper.n_trials=12",
     "+hydra.sweeper.sampler.n_startup_trials=4",
 ]
+PAUSING = ["x=6,3,9,1,8,2,7", "epochs=3", "hydra/sweeper/pruner=first_epoch", "hydra.sweeper.n_jobs=2"]
+EPOCHS_APP = Path(__file__).parent / "epochs_app.py"
 KEPT = ["seconds=0.1", "hydra.sweeper.study_name=kept", "hydra.sweeper.retries=1000"]
 
 
-def start(folder: Path, arguments: list[str]) -> subprocess.Popen[bytes]:
+def start(folder: Path, arguments: list[str], app: Path = APP) -> subprocess.Popen[bytes]:
     folder.mkdir(exist_ok=True)
     return subprocess.Popen(
-        command(*arguments, *KEPT), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command(*arguments, *KEPT, app=app), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
+
+
+def add_point(folder: Path, point: str) -> None:
+    """Add a point as soon as the study has a trial, before all have paused."""
+    while not list(folder.glob("outputs/kept/0/outcome*.json")):
+        time.sleep(0.01)
+    subprocess.run([sys.executable, "-m", "hwsweep.study", "kept", "add", point], cwd=folder, check=True)
 
 
 def strike(running: subprocess.Popen[bytes], folder: Path, rng: random.Random) -> None:
@@ -100,3 +112,30 @@ def test_a_sweep_killed_at_random_moments_ends_as_the_undisturbed_one(
     assert len(expected) == 12
     assert {row[3] for row in expected} == {"COMPLETE"}
     assert found == expected
+
+
+@pytest.mark.slow
+def test_a_sweep_with_pauses_and_an_added_point_that_is_killed_at_random_moments_ends_as_the_undisturbed_one(
+    tmp_path: Path,
+) -> None:
+    calm, wild = tmp_path / "calm", tmp_path / "wild"
+    undisturbed = start(calm, PAUSING, EPOCHS_APP)
+    add_point(calm, "x=0")
+    assert undisturbed.wait() == 0
+    rng = random.Random(3)
+    running = start(wild, PAUSING, EPOCHS_APP)
+    add_point(wild, "x=0")
+    strike(running, wild, rng)
+    for _ in range(10):
+        running = start(wild, PAUSING, EPOCHS_APP)
+        try:
+            running.wait(rng.uniform(0.5, 2.0))
+        except subprocess.TimeoutExpired:
+            strike(running, wild, rng)
+    assert start(wild, PAUSING, EPOCHS_APP).wait() == 0
+
+    ended = [trials(folder / "outputs" / "kept") for folder in (calm, wild)]
+    ends = [{trial_params(trial)["x"]: (trial.state.name, trial.values) for trial in one} for one in ended]
+    best = {x: ("COMPLETE", [float(x)]) for x in (0, 1, 2)}
+    others = {x: ("PRUNED", [float(x)]) for x in (3, 6, 7, 8, 9)}  # the last report, x / epoch, is of epoch 1
+    assert ends == [best | others] * 2
