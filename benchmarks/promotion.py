@@ -105,10 +105,10 @@ def read(place: Path) -> Search:
 
 
 def with_range(values: Sequence[float]) -> str:
-    """The median, with the range; "never" for an infinite number."""
+    """The median, with the range if there is one; "never" for an infinite number."""
     three = min(values), median(values), max(values)
     low, middle, high = (f"{value:.4g}" if value < math.inf else "never" for value in three)
-    return f"{middle} (from {low} to {high})"
+    return middle if low == high else f"{middle} (from {low} to {high})"
 
 
 def report(found: dict[str, list[Search]]) -> None:
@@ -123,8 +123,9 @@ def report(found: dict[str, list[Search]]) -> None:
         reached = sum(value < math.inf for value in seconds)
         best = with_range([one.best for one in searches])
         print(f"{way}: target reached with {reached} of {len(pairs)} seeds; best error {best}")
-        share = with_range(shares)
-        print(f"  until: {with_range(seconds)} s, {with_range(epochs)} epochs; {share} of the unpruned seconds")
+        if reached:
+            share = with_range(shares)
+            print(f"  until: {with_range(seconds)} s, {with_range(epochs)} epochs; {share} of the unpruned seconds")
         in_all = with_range([len(one.epochs) for one in searches])
         print(f"  in all: {with_range([one.seconds for one in searches])} s, {in_all} epochs", flush=True)
 
