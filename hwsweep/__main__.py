@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from hwsweep import conf_path
-from hwsweep.hydra_versions import compose_conf, version_base, without_whitelist_warnings
+from hwsweep.hydra_versions import compose_in, version_base, without_whitelist_warnings
 from hwsweep.signals import Interrupted, end_on_signals, exit_on_signals
 from hwsweep.startup import quick_exit, raise_gc_threshold, restore_gc_threshold
 
@@ -103,7 +103,7 @@ def _did_you_mean(error: BaseException | None) -> str:
 
     groups = ("model=", "dataset=", "experiment=", "optimizer=", "schedule=", "kl=")
     choices = [argument for argument in sys.argv[1:] if argument.startswith(groups)]
-    return did_you_mean(error, compose_conf("config", choices, return_hydra_config=True))
+    return did_you_mean(error, compose_in(conf_path(), "config", choices, return_hydra_config=True))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,11 +35,9 @@ def instantiate(node: Any, **arguments: Any) -> Any:
         return hydra.utils.instantiate(node, **arguments)
 
 
-def compose_conf(name: str, overrides: Sequence[str] = (), return_hydra_config: bool = False) -> DictConfig:
-    """The configuration `name` of conf/ with these overrides."""
+def compose_in(folder: Path, name: str, overrides: Sequence[str] = (), return_hydra_config: bool = False) -> DictConfig:
+    """The configuration `name` of this folder with these overrides."""
     from hydra import compose, initialize_config_dir
 
-    from hwsweep import conf_path
-
-    with initialize_config_dir(str(conf_path()), **version_base()):
+    with initialize_config_dir(str(folder), **version_base()):
         return compose(name, list(overrides), return_hydra_config=return_hydra_config)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from hwsweep.hydra_versions import compose_conf, instantiate
+from hwsweep import conf_path
+from hwsweep.hydra_versions import compose_in, instantiate
 
 pytestmark = pytest.mark.filterwarnings("error")
 
 
 def test_a_section_of_conf_becomes_an_object_without_a_warning() -> None:
-    config = compose_conf("config", ["optimizer.lr=0.5"], return_hydra_config=True)
+    config = compose_in(conf_path(), "config", ["optimizer.lr=0.5"], return_hydra_config=True)
     assert config.hydra.job.config_name == "config"
     assert instantiate(config.optimizer, _partial_=True).keywords["lr"] == 0.5
 

@@ -168,10 +168,10 @@ def _load(name: str) -> DatasetInFiles | WordVectors | str | None:
     """The data set; or what the user must give first, as a command; or None if it is generated."""
     from omegaconf import OmegaConf
 
-    from hwsweep.hydra_versions import compose_conf, instantiate
+    from hwsweep.hydra_versions import compose_in, instantiate
 
     group = next(group for group in GROUPS if (conf_path() / group / f"{name}.yaml").exists())
-    config = compose_conf(f"{group}/{name}")[group]
+    config = compose_in(conf_path(), f"{group}/{name}")[group]
     if OmegaConf.is_missing(config, "path"):
         model = "model=transformer " if "tokenizer" in config else ""
         return f"python -m hwsweep {model}dataset={name} dataset.path=/path/of/your/data"

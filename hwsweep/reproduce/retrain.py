@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from hwsweep import run_folder
+from hwsweep import conf_path, run_folder
 from hwsweep.files import without_passwords
 from hwsweep.tracking.reading import LoggedRun, download, read_run
 
@@ -96,12 +96,12 @@ def _config(before: LoggedRun, store: Store, uri: str, folder: Path) -> DictConf
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig, OmegaConf
 
-    from hwsweep.hydra_versions import compose_conf
+    from hwsweep.hydra_versions import compose_in
 
     with TemporaryDirectory() as temporary:
         cfg = OmegaConf.load(download(store, before.id, "config.yaml", Path(temporary)))
     assert isinstance(cfg, DictConfig)
-    hydra = compose_conf("config", return_hydra_config=True)
+    hydra = compose_in(conf_path(), "config", return_hydra_config=True)
     hydra.hydra.runtime.output_dir = str(folder)
     hydra.hydra.job.override_dirname = f"again: {before.name}"
     HydraConfig.instance().set_config(hydra)
