@@ -7,7 +7,8 @@ import pytest
 from omegaconf import OmegaConf
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from hwsweep.hydra_versions import compose_conf
+from hwsweep import conf_path
+from hwsweep.hydra_versions import compose_in
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.search.axis import Axis
 from hwsweep.sweep.search.sampling import build_pruner, build_sampler, check, distribution, suggest
@@ -88,6 +89,6 @@ def test_a_pruner_that_pauses_trials_needs_one_objective() -> None:
 @pytest.mark.parametrize("experiment", ["headlines_search", "news_search"])
 def test_a_pruner_of_the_command_line_takes_the_place_of_the_experiments(experiment: str, pruner: str) -> None:
     choices = [f"experiment={experiment}", f"hydra/sweeper/pruner={pruner}"]
-    config = compose_conf("config", choices, return_hydra_config=True)
+    config = compose_in(conf_path(), "config", choices, return_hydra_config=True)
     node = OmegaConf.to_container(config.hydra.sweeper.pruner, resolve=True)
     assert callable(build_pruner(node).prune if pruner == "median" else build_pruner(node).pauses)  # type: ignore
