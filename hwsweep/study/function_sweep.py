@@ -174,7 +174,7 @@ def _config_file(config: Mapping[str, Any] | Path | str | None, space: Mapping[s
 
 def _setting_lines(settings: Mapping[str, Any]) -> list[str]:
     """An override for each setting of the sweeper that has a value."""
-    from hwsweep.sweep.params import override_line
+    from hwsweep.sweep.command.params import override_line
 
     given = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
     return [override_line(f"hydra.sweeper.{key}", [value]) for key, value in given.items() if value is not None]

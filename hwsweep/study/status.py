@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.planning import headline
+from hwsweep.sweep.command.planning import headline
 from hwsweep.sweep.search.constraints import is_feasible
 from hwsweep.sweep.study.folder import read_record
 from hwsweep.sweep.study.locks import is_running

@@ -5,34 +5,30 @@ from __future__ import annotations
 from contextlib import nullcontext
 from pathlib import Path
 
-from hydra.core.config_loader import ConfigLoader
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.types import HydraContext, RunMode, TaskFunction
+from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from hwsweep import files, run_folder
+from hwsweep import files
 from hwsweep.signals import exit_on_signals
-from hwsweep.sweep import SweepError, planning
-from hwsweep.sweep.config_snapshot import Snapshot, hydra_overrides, take_snapshot
+from hwsweep.sweep.command import planning
+from hwsweep.sweep.command.reading import read_command
+from hwsweep.sweep.command.settings import Settings
+from hwsweep.sweep.config_snapshot import Snapshot, take_snapshot
 from hwsweep.sweep.disk import disk_errors
-from hwsweep.sweep.execution import devices
-from hwsweep.sweep.execution.choice import Kind, executor_kind, make_executor
-from hwsweep.sweep.execution.fork_server import start_server
-from hwsweep.sweep.execution.job_process import ProcessSettings
+from hwsweep.sweep.execution.choice import make_executor
 from hwsweep.sweep.execution.trial_process import TrialProgram
 from hwsweep.sweep.open_study import OpenStudy
 from hwsweep.sweep.outcome import read_outcome
 from hwsweep.sweep.proposals import Proposals
 from hwsweep.sweep.queue import Queue
 from hwsweep.sweep.runner import Runner
-from hwsweep.sweep.search import composition_check, sampling
+from hwsweep.sweep.search import sampling
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.point_check import PointChecker, refusal_lines
-from hwsweep.sweep.search.space import Space
-from hwsweep.sweep.settings import Settings, question, read_settings
 from hwsweep.sweep.study import source, view
-from hwsweep.sweep.study.folder import StudyFolder, named_directory, open_folder, read_record
+from hwsweep.sweep.study.folder import StudyFolder, open_folder
 from hwsweep.sweep.study.ownership import Ownership, SoleOwner
 from hwsweep.sweep.study.shared_ownership import SharedOwner
 from hwsweep.sweep.study.storage import open_storage
@@ -62,82 +58,36 @@ def run_study(
         SystemExit: the sweep was interrupted (130 by Ctrl-C, 143 by SIGTERM).
     """
     loader = context.config_loader
-    config, arguments = _complete_command(config, arguments, loader)
-    config, arguments = source.with_source_command(config, arguments, loader, read_settings(config))
-    settings = read_settings(config)
-    space = planning.read_space(settings, arguments, loader, config)
-    kind = executor_kind(config)
-    settings, threads = _share_cores(settings, space, kind)
-    if kind == "processes":
-        start_server(list(settings.preload), threads)  # it loads while this process checks the command
-    overrides = hydra_overrides(config)
-    base = loader.load_configuration(config.hydra.job.config_name, [*overrides, *space.fixed], RunMode.MULTIRUN)
-    composition_check.check_composition(space, loader, config)
-    copies, changes = source.copied_trials(settings, space, base)
-    plan = planning.make_plan(settings, space, base, {"copies": copies} if copies else None)
-    sampling.check(settings)
+    command = read_command(loader, config, arguments)
+    config, settings, base, plan = command.config, command.settings, command.base, command.plan
     observer: Observer = sampling.build(settings.observer) if settings.observer else Table()
-    gpus = settings.gpus_per_trial if kind in ("processes", "launcher") else None  # a cluster has devices of its own
-    slots = devices.slot_environments(settings.concurrency, gpus)
-    processes = ProcessSettings(slots, threads, settings.timeout, list(settings.preload), run_folder.OUTPUT)
-
-    record = {
-        "question": {**question(settings, arguments, base), **({} if caller.task is None else {"task": caller.task})},
-        "grid": plan.points is not None,
-        "copies": copies,
-        "hydra_overrides": overrides,
-        "argv": caller.argv,
-        "program": caller.program,
-    }
-    folder = open_folder(config, record)
+    folder = open_folder(config, command.record(caller))
     unused = nullcontext() if settings.join else folder.deleted_if_unused()
     with exit_on_signals(), disk_errors(folder.path), folder.lock, unused:
         if folder.is_resumed:
-            plan = planning.make_plan(settings, space, base, folder.read())
+            plan = planning.make_plan(settings, command.space, base, folder.read())
         snapshot = take_snapshot(loader, config, folder.name, folder.path)
-        checker = PointChecker(settings.check, space, loader, snapshot.compose)
+        checker = PointChecker(settings.check, command.space, loader, snapshot.compose)
         plan, refusals = _without_refused_points(plan, checker, folder)
         snapshot.set_study(base)
         files.write_text(folder.path / "multirun.yaml", files.without_passwords(OmegaConf.to_yaml(config)))
         store = TrialStore(folder.name, open_storage(settings.storage, folder.path), plan.directions)
         store.name_objectives(view.objective_names(config, len(plan.directions)))
-        changes += source.write_history(settings, plan, base, folder.path)
+        changes = [*command.changes, *source.write_history(settings, plan, base, folder.path)]
         proposals = Proposals(plan, store, base, source.read_history(folder.path))
         program = _program(context, task, config, snapshot, proposals)
-        executor = make_executor(kind, program, config, settings, processes)
-        plan = proposals.update()._replace(total=proposals.total())  # users may have changed it between two starts
-        line = planning.headline(plan, settings, store.counts().finished)
-        steered = proposals.n_trials_text(settings.n_trials)
-        print("\n".join([line, *steered, *changes, *refusals]), flush=True)
+        executor = make_executor(command.kind, program, config, settings, command.processes)
+        lines = [_headline(proposals, settings), *proposals.n_trials_text(settings.n_trials), *changes, *refusals]
+        print("\n".join(lines), flush=True)
         study = OpenStudy(settings, folder, proposals, _ownership(settings, proposals, folder), caller)
         Runner(study, Queue(study, checker), executor, observer).run()
     return folder.path
 
 
-def _complete_command(config: DictConfig, arguments: list[str], loader: ConfigLoader) -> tuple[DictConfig, list[str]]:
-    """The command that began a study, where only the study's name is given now; else the command as it is."""
-    settings = read_settings(config)
-    if arguments or settings.params or settings.study_name is None:
-        return config, arguments
-    record = read_record(named_directory(config, settings.study_name))
-    if record is None:
-        return config, arguments
-    lines = [*record["hydra_overrides"], *hydra_overrides(config)]
-    latest = {line.partition("=")[0]: line for line in lines}
-    arguments = list(record["question"]["command"])
-    overrides = [*latest.values(), *arguments]
-    if hidden := [line for line in overrides if files.MASK in line]:
-        raise SweepError(
-            f"study {settings.study_name!r} was begun with a password, which is not stored: {hidden[0]}; "
-            "give the whole command again (with '${oc.env:NAME}' instead of the password its name would be enough)"
-        )
-    return loader.load_configuration(config.hydra.job.config_name, overrides, RunMode.MULTIRUN), arguments
-
-
-def _share_cores(settings: Settings, space: Space, kind: Kind) -> tuple[Settings, int]:
-    """The settings with the number of runs at once, and the number of threads of each run."""
-    n_jobs = planning.jobs_at_once(settings, space, elsewhere=kind != "processes" or settings.join)
-    return settings._replace(n_jobs=n_jobs), max(1, devices.usable_cores() // n_jobs)
+def _headline(proposals: Proposals, settings: Settings) -> str:
+    """The first line that the sweep prints; users may have changed the plan between two starts."""
+    plan = proposals.update()._replace(total=proposals.total())
+    return planning.headline(plan, settings, proposals.store.counts().finished)
 
 
 def _without_refused_points(

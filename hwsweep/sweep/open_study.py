@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hwsweep.sweep.planning import seed_values
+from hwsweep.sweep.command.planning import seed_values
+from hwsweep.sweep.command.settings import Settings
 from hwsweep.sweep.proposals import Proposals
 from hwsweep.sweep.search.plan import SearchPlan
-from hwsweep.sweep.settings import Settings
 from hwsweep.sweep.study.folder import StudyFolder
 from hwsweep.sweep.study.ownership import Ownership
 from hwsweep.sweep.study.trial_store import TrialStore

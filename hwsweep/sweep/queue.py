@@ -14,11 +14,11 @@ from omegaconf import OmegaConf
 
 from hwsweep.run_folder import read_result
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.command.planning import seed_values
 from hwsweep.sweep.execution.executor import Executor, Job
 from hwsweep.sweep.live_display import LiveDisplay
 from hwsweep.sweep.open_study import OpenStudy
 from hwsweep.sweep.outcome import Outcome, pauses, read_outcome, set_pause_aside
-from hwsweep.sweep.planning import seed_values
 from hwsweep.sweep.proposals import NumberedPoint
 from hwsweep.sweep.search.constraints import parse_constraint
 from hwsweep.sweep.search.point_check import PointChecker

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from stub_sweeps import command
 
 from hwsweep.processes import ensure_output
+from hwsweep.sweep.command.settings import Settings
 from hwsweep.sweep.execution.executor import Job
 from hwsweep.sweep.live_display import LiveDisplay
 from hwsweep.sweep.open_study import OpenStudy
@@ -20,7 +21,6 @@ from hwsweep.sweep.outcome import Outcome, from_failure
 from hwsweep.sweep.proposals import Proposals
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Space
-from hwsweep.sweep.settings import Settings
 from hwsweep.sweep.study.folder import StudyFolder
 from hwsweep.sweep.study.locks import FolderLock
 from hwsweep.sweep.study.ownership import SoleOwner

@@ -16,8 +16,8 @@ from stub_sweeps import Ran
 from hwsweep import conf_path
 from hwsweep.components.config_values import flatten
 from hwsweep.files import without_passwords
+from hwsweep.sweep.command.params import override_line, params_of
 from hwsweep.sweep.config_snapshot import mask_run_config
-from hwsweep.sweep.params import override_line, params_of
 
 PROGRAM = """
 import hydra

@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias
 from omegaconf import DictConfig
 
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.command.setting_checks import RAY_CHECKS, SLURM_CHECKS, Check
+from hwsweep.sweep.command.settings import Settings, section_values
 from hwsweep.sweep.config_snapshot import hydra_overrides
 from hwsweep.sweep.execution import pickling
 from hwsweep.sweep.execution.cluster_executor import Cluster, ClusterExecutor
@@ -17,8 +19,6 @@ from hwsweep.sweep.execution.job_process import ProcessSettings
 from hwsweep.sweep.execution.launcher_executor import LauncherExecutor
 from hwsweep.sweep.execution.process_pool import ProcessPool
 from hwsweep.sweep.execution.trial_process import TrialProgram
-from hwsweep.sweep.setting_checks import RAY_CHECKS, SLURM_CHECKS, Check
-from hwsweep.sweep.settings import Settings, section_values
 
 Kind: TypeAlias = Literal["processes", "launcher", "ray", "slurm"]
 """Our own processes on this machine, a Hydra launcher, or a cluster."""

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.argument_checks import check_number
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.params import override_line
+from hwsweep.sweep.command.params import override_line
 
 KEY = re.compile(r"\+{0,2}[^\W\d][\w-]*([./@:][\w-]+)*")
 LEAVES = "texts, numbers, True, False, None, and lists and dictionaries of them"

@@ -11,11 +11,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.command.settings import Settings
 from hwsweep.sweep.search.axis import Axis
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.promotion import PausingPruner
 from hwsweep.sweep.search.space import Point, Space
-from hwsweep.sweep.settings import Settings
 from hwsweep.sweep.trial import Value
 
 if TYPE_CHECKING:

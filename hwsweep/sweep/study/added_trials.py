@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.planning import seed_values
+from hwsweep.sweep.command.planning import seed_values
 from hwsweep.sweep.search import sampling
 from hwsweep.sweep.search.constraints import is_feasible
 from hwsweep.sweep.search.given_point import given_point, is_whole

@@ -15,11 +15,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from hwsweep import files, run_folder
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.command.settings import Settings
 from hwsweep.sweep.config_snapshot import hydra_overrides, plain_config
 from hwsweep.sweep.search.earlier_trials import earlier_trial
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Point, Space
-from hwsweep.sweep.settings import Settings
 from hwsweep.sweep.study.folder import differences, read_record
 from hwsweep.sweep.study.storage import open_journal
 from hwsweep.sweep.study.stored_view import stored_view

@@ -17,14 +17,15 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from hwsweep.sweep import SweepError, planning
+from hwsweep.sweep import SweepError
+from hwsweep.sweep.command import planning
+from hwsweep.sweep.command.settings import Settings, stored_settings
 from hwsweep.sweep.config_snapshot import Snapshot, stored_loader, stored_snapshot
 from hwsweep.sweep.proposals import Proposals
 from hwsweep.sweep.search.axis import parse_axis
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.point_check import PointChecker
 from hwsweep.sweep.search.space import Space
-from hwsweep.sweep.settings import Settings, stored_settings
 from hwsweep.sweep.study.folder import read_record, reopen
 from hwsweep.sweep.study.locks import has_turns, is_running, turn_lock
 from hwsweep.sweep.study.storage import open_storage

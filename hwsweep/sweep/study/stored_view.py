@@ -10,9 +10,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.files import MASK, without_passwords
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.command.planning import read_space
+from hwsweep.sweep.command.settings import stored_settings
 from hwsweep.sweep.config_snapshot import plain_config, stored_loader
-from hwsweep.sweep.planning import read_space
-from hwsweep.sweep.settings import stored_settings
 from hwsweep.sweep.study.folder import flatten, read_record
 from hwsweep.sweep.study.locks import is_running
 from hwsweep.sweep.study.storage import JOURNAL, open_journal

@@ -10,10 +10,10 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from hwsweep import conf_path
 from hwsweep.hydra_versions import compose_in
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.command.settings import Settings
 from hwsweep.sweep.search.axis import Axis
 from hwsweep.sweep.search.sampling import build_pruner, build_sampler, check, distribution, suggest
 from hwsweep.sweep.search.space import Space
-from hwsweep.sweep.settings import Settings
 
 RANDOM = {"_target_": "optuna.samplers.RandomSampler"}
 SPACE = Space([Axis("x", None, 0, 1)], [], [], [], {}, {})

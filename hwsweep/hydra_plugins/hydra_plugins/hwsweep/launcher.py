@@ -34,10 +34,10 @@ class HwsweepLauncher(Launcher):
 
         from hwsweep.signals import exit_on_signals
         from hwsweep.sweep import SweepError, hydra_launcher
+        from hwsweep.sweep.command.setting_checks import LAUNCHER_CHECKS
+        from hwsweep.sweep.command.settings import section_values
         from hwsweep.sweep.execution import devices
         from hwsweep.sweep.execution.job_process import ProcessSettings
-        from hwsweep.sweep.setting_checks import LAUNCHER_CHECKS
-        from hwsweep.sweep.settings import section_values
 
         try:
             settings = section_values(self.config, "hydra.launcher", LAUNCHER_CHECKS)

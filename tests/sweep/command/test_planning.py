@@ -12,13 +12,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import QuotedString
 
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.command.params import override_line
+from hwsweep.sweep.command.planning import jobs_at_once, make_plan, read_space
+from hwsweep.sweep.command.settings import Settings, read_settings
 from hwsweep.sweep.execution import devices
-from hwsweep.sweep.params import override_line
-from hwsweep.sweep.planning import jobs_at_once, make_plan, read_space
 from hwsweep.sweep.search.axis import Axis
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Space
-from hwsweep.sweep.settings import Settings, read_settings
 
 GRID = [Axis("x", (1, 2, 3)), Axis("y", (0, 1))]
 
@@ -48,7 +48,7 @@ def test_runs_go_at_once_where_their_order_decides_nothing(
 @pytest.fixture(scope="module")
 def plan() -> Iterator[Callable[..., SearchPlan]]:
     """plan("x=1,2", n_trials=3): the plan of a sweep of the stub application with these settings."""
-    with initialize(version_base="1.3", config_path="stub_conf"):
+    with initialize(version_base="1.3", config_path="../stub_conf"):
         config = compose("config", return_hydra_config=True)
         loader = GlobalHydra.instance().config_loader()
 

@@ -10,13 +10,13 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.command.params import override_line
+from hwsweep.sweep.command.settings import Settings
 from hwsweep.sweep.execution import devices
-from hwsweep.sweep.params import override_line
 from hwsweep.sweep.search.given_point import given_point, is_whole, matches
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.sampling import is_exhaustive
 from hwsweep.sweep.search.space import Point, Space, build_space
-from hwsweep.sweep.settings import Settings
 
 
 def study_seed(settings: Settings, config: DictConfig) -> int:

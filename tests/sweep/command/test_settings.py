@@ -19,19 +19,19 @@ from omegaconf import DictConfig, OmegaConf
 from stub_sweeps import Ran
 
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.command.setting_checks import LAUNCHER_CHECKS, RAY_CHECKS, SLURM_CHECKS, SWEEPER_CHECKS
+from hwsweep.sweep.command.settings import Settings, question, read_settings, section_values, setting_name
 from hwsweep.sweep.config_snapshot import hydra_overrides
 from hwsweep.sweep.execution import choice
-from hwsweep.sweep.setting_checks import LAUNCHER_CHECKS, RAY_CHECKS, SLURM_CHECKS, SWEEPER_CHECKS
-from hwsweep.sweep.settings import Settings, question, read_settings, section_values, setting_name
 
-PLUGIN_CONF = Path(__file__).parents[2] / "hwsweep/hydra_plugins/hydra_plugins/hwsweep/conf/hydra"
+PLUGIN_CONF = Path(__file__).parents[3] / "hwsweep/hydra_plugins/hydra_plugins/hwsweep/conf/hydra"
 LAUNCHERS = {"hwsweep": LAUNCHER_CHECKS, "hwsweep_ray": RAY_CHECKS, "hwsweep_slurm": SLURM_CHECKS}
 pytestmark = pytest.mark.filterwarnings("ignore:The version_base parameter is deprecated")  # Hydra 1.4
 
 
 @pytest.fixture(scope="module")
 def composed() -> Iterator[Callable[..., DictConfig]]:
-    with initialize(version_base="1.3", config_path="stub_conf"):
+    with initialize(version_base="1.3", config_path="../stub_conf"):
         yield lambda *lines: compose("config", list(lines), return_hydra_config=True)
 
 

@@ -13,9 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.files import masked
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.command.params import params_of
+from hwsweep.sweep.command.setting_checks import OTHER_SWEEPERS, SWEEPER_CHECKS, Check
 from hwsweep.sweep.config_snapshot import plain_config
-from hwsweep.sweep.params import params_of
-from hwsweep.sweep.setting_checks import OTHER_SWEEPERS, SWEEPER_CHECKS, Check
 
 Direction: TypeAlias = Literal["minimize", "maximize"]
 T = TypeVar("T")
