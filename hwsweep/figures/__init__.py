@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from hwsweep.models import Model
 
 
-FIXED_COLOURS = ("montage", "reconstructions", "samples", "interpolation", "kl_heatmap")
-"""How the file names of figures begin whose colours a dark page keeps: images, and a scale whose label names one."""
-
-
 class Trained(NamedTuple):
     """A finished run, the argument of every figure's `info`."""
 

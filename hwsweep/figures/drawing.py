@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import warnings
@@ -19,6 +20,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image, ImageChops, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from hwsweep import run_folder
 from hwsweep.figures.fonts import families
@@ -26,6 +28,7 @@ from hwsweep.files import whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
     from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
 
@@ -60,6 +63,19 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "lines.markersize": 3.5,
 }
+
+
+IMAGES = "images"
+"""The text in a PNG that says where its images lie."""
+
+
+class Box(NamedTuple):
+    """A rectangle in a picture, in shares of its width and height."""
+
+    left: float
+    top: float
+    width: float
+    height: float
 
 
 class Drawable(Protocol):
@@ -164,15 +180,26 @@ def save(module: Drawable, info: Any, path: Path) -> None:
 
 def write(figure: Figure, path: Path) -> None:
     """Write a figure that has a layout engine to a PNG, cropped to a white margin."""
-    picture = _render(figure)
+    picture, boxes = _render(figure)
+    facts = PngInfo()
+    facts.add_text(IMAGES, json.dumps(boxes))
     if picture.getcolors(_FEW_COLOURS) is None:  # a palette makes files of photographs three times smaller
         picture = picture.quantize(256, Image.Quantize.FASTOCTREE)
     with whole(path) as part:
-        picture.save(part, format="PNG", compress_level=_COMPRESSION)
+        picture.save(part, format="PNG", compress_level=_COMPRESSION, pnginfo=facts)
 
 
-def _render(figure: Figure) -> Image.Image:
-    """The figure, cropped to a white margin. It is drawn once; `savefig` with a tight box draws three times."""
+def image_boxes(png: bytes) -> list[Box]:
+    """Where the images lie in a figure that `write` has written; empty for other pictures."""
+    with Image.open(BytesIO(png)) as picture:
+        return [Box(*box) for box in json.loads(picture.info.get(IMAGES, "[]"))]
+
+
+def _render(figure: Figure) -> tuple[Image.Image, list[Box]]:
+    """The figure, cropped to a white margin, and where its images lie.
+
+    It is drawn once; `savefig` with a tight box draws three times.
+    """
     for text in figure.findobj(Text):
         if _FORMULA.search(text.get_text()):  # in a title or a name of the user's; Matplotlib has not set its ticks yet
             text.set_parse_math(False)
@@ -187,8 +214,22 @@ def _render(figure: Figure) -> Image.Image:
     if ink is not None and (ink[0] < _EDGE or ink[2] > page.width - _EDGE):  # a title wider than the page
         png = BytesIO()
         canvas.print_figure(png, format="png", dpi=figure.dpi, bbox_inches="tight", pad_inches=_MARGIN_INCHES)
-        return Image.open(png).convert("RGB")
-    return ImageOps.expand(page.crop(ink), round(_MARGIN_INCHES * figure.dpi), "white")
+        return Image.open(png).convert("RGB"), [Box(0, 0, 1, 1)] * bool(_photographs(figure))
+    margin = round(_MARGIN_INCHES * figure.dpi)
+    left, top = (ink[0], ink[1]) if ink is not None else (0, 0)
+    picture = ImageOps.expand(page.crop(ink), margin, "white")
+    boxes = []
+    for image in _photographs(figure):
+        extent = image.get_window_extent()
+        corner = (extent.x0 - left + margin, page.height - extent.y1 - top + margin)
+        shares = np.divide([*corner, extent.width, extent.height], [*picture.size] * 2)
+        boxes.append(Box(*(round(float(share), 5) for share in shares)))
+    return picture, boxes
+
+
+def _photographs(figure: Figure) -> list[AxesImage]:
+    """The images whose pixels are colours, not values of a scale."""
+    return [image for axis in figure.axes for image in axis.images if getattr(image.get_array(), "ndim", 0) == 3]
 
 
 def _dots_per_inch(figure: Figure) -> float:

@@ -70,7 +70,7 @@ def draw(info: KLHeatmapInfo, axes: Sequence[Axes]) -> None:
     below = axis.inset_axes((0, -0.135 / height, 1, 0.025 / height))
     bar = axis.figure.colorbar(cells, cax=below, orientation="horizontal", extend="min")
     bar.ax.xaxis.set_major_formatter("{x:g}")
-    bar.set_label(f"KL of the latent (nats per image); white below {SILENT:g}")
+    bar.set_label(f"KL of the latent (nats per image); blank below {SILENT:g}")
 
 
 def _write_columns(axis: Axes, info: KLHeatmapInfo) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from hwsweep import run_folder
-from hwsweep.figures import FIXED_COLOURS
+from hwsweep.figures.drawing import image_boxes
 from hwsweep.report import rungs
 from hwsweep.report.answer import answer, question
 from hwsweep.report.difference import differences
@@ -73,8 +73,8 @@ def _trials(view: StudyView) -> list[Table]:
 def picture(figure: StudyFigure) -> Picture:
     """A figure of the study with its bytes."""
     name = figure.path.name
-    has_fixed_colours = name.startswith(FIXED_COLOURS)
-    return Picture(name, figure.caption, figure.alt, figure.path.read_bytes(), has_fixed_colours, figure.chart)
+    png = figure.path.read_bytes()
+    return Picture(name, figure.caption, figure.alt, png, image_boxes(png), figure.chart)
 
 
 def status(view: StudyView) -> str:
@@ -145,7 +145,6 @@ def _own_pictures(trial: TrialView, view: StudyView) -> list[Picture]:
     for path in run_folder.figures(run_directory(trial)):
         name = path.stem.replace("_", " ").capitalize()
         alt = f"{name} of trial {trial.number}, {title}; {numbers}"
-        pictures.append(
-            Picture(path.name, f"{name}, {title}", alt, path.read_bytes(), path.name.startswith(FIXED_COLOURS))
-        )
+        png = path.read_bytes()
+        pictures.append(Picture(path.name, f"{name}, {title}", alt, png, image_boxes(png)))
     return pictures

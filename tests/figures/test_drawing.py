@@ -198,3 +198,27 @@ def test_a_montage_is_drawn_by_a_process_without_torch_and_pyplot():
     code = "import sys, hwsweep.figures.montage as m; print({'torch', 'matplotlib.pyplot'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("title", ["two", "wide " * 60])
+def test_the_boxes_of_a_png_are_its_photographs_and_no_map_of_values(tmp_path, title):
+    red, path = np.full((28, 28, 3), (255, 0, 0), np.uint8), tmp_path / "images.png"
+    with drawing.style():
+        figure = Figure(figsize=(8, 4), dpi=100, layout="compressed")
+        for axis, image in zip(figure.subplots(1, 3), (red, red[:, :14], np.ones((5, 5))), strict=True):
+            axis.imshow(image)
+            axis.set_axis_off()
+        figure.axes[0].set_title(title)
+        drawing.write(figure, path)
+    boxes = drawing.image_boxes(path.read_bytes())
+    if title != "two":
+        assert boxes == [(0, 0, 1, 1)], "the whole picture where Matplotlib cuts it"
+        return
+    pixels = np.asarray(Image.open(path).convert("RGB"))
+    inside = np.zeros(pixels.shape[:2], bool)
+    for left, top, width, height in boxes:
+        rows, columns = np.multiply([(top, top + height), (left, left + width)], [[len(pixels)], [len(pixels[0])]])
+        inside[slice(*rows.round().astype(int)), slice(*columns.round().astype(int))] = True
+    is_red = (pixels == (255, 0, 0)).all(axis=2)
+    assert (is_red & inside).sum() == is_red.sum() > 10_000
+    assert is_red.sum() > 0.97 * inside.sum(), "an edge of half a dot"

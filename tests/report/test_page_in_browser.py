@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 from planted_studies import draw_images, failed, study, trial, with_verdict
 
-from hwsweep.report.html.page import Cell, Page, Section, Table
+from hwsweep.figures import drawing
+from hwsweep.report.html.page import Cell, Page, Picture, Section, Table
 from hwsweep.report.html.render import render
 from hwsweep.report.write import write_report
 
@@ -184,3 +189,25 @@ def test_a_long_table_shows_500_rows_until_all_are_asked_for(tmp_path: Path, bro
     assert shown() == (500, 599, "600 of 700, 500 shown")
     browser.find_element("css selector", ".all").click()
     assert shown() == (600, 599, "600 of 700")
+
+
+def test_on_a_dark_page_figures_are_dark_and_the_photographs_in_them_are_not(tmp_path: Path, browser: Any) -> None:
+    red, path = np.full((28, 28, 3), (255, 0, 0), np.uint8), tmp_path / "red.png"
+    with drawing.style():
+        figure = Figure(layout="compressed")
+        drawing.draw_grid(figure.subplots(), red[None], 1, "a red image")
+        drawing.write(figure, path)
+    png = path.read_bytes()
+    section = Section("Images", pictures=[Picture("red.png", "", "", png, drawing.image_boxes(png))])
+    (tmp_path / "page.html").write_text(render(Page("Dark", "", [section])))
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    )
+    browser.get((tmp_path / "page.html").as_uri())
+    shot = np.asarray(Image.open(BytesIO(browser.find_element("css selector", "figure div").screenshot_as_png)))[
+        ..., :3
+    ]
+    is_red = (shot == (255, 0, 0)).all(axis=2)
+    assert 0.3 < is_red.mean() < 0.99
+    assert np.median(shot[~is_red], axis=0).max() < 60, "the paper around it is dark"
+    assert browser.get_log("browser") == []

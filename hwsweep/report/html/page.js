@@ -17,3 +17,20 @@ window.addEventListener("beforeprint", () => {
 window.addEventListener("afterprint", () => {
   for (const each of folded) each.open = false;
 });
+// On a dark page figures are inverted (style.css), but not the photographs in them: a canvas of these lies on top.
+for (const figure of document.querySelectorAll("img[data-images]")) {
+  const copy = () => {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [figure.naturalWidth, figure.naturalHeight];
+    const paper = canvas.getContext("2d");
+    for (const box of JSON.parse(figure.dataset.images)) {
+      const [left, width] = [box[0], box[2]].map((share) => Math.round(share * canvas.width));
+      const [top, height] = [box[1], box[3]].map((share) => Math.round(share * canvas.height));
+      paper.drawImage(figure, left, top, width, height, left, top, width, height);
+    }
+    figure.parentElement.append(canvas);
+    figure.classList.remove("fixed");
+  };
+  if (figure.complete) copy();
+  else figure.addEventListener("load", copy);
+}

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hwsweep.figures.drawing import Box
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,8 @@ class Picture:
     alt: str
     """The numbers in the picture, for readers who cannot see it."""
     png: bytes
-    fixed_colours: bool = False
-    """A dark page leaves its colours; of a drawing it inverts the brightness."""
+    images: Sequence[Box] = ()
+    """Where photographs lie in it: a dark page inverts the brightness of a drawing, but not theirs."""
     chart: bytes = b""
     """The same figure for Plotly, which takes the picture's place on the screen: gzip of the JSON that charts.js reads.
     """
