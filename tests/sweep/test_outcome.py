@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from pathlib import Path
@@ -115,13 +114,16 @@ def test_a_call_is_timed_and_its_value_or_its_error_is_the_outcome() -> None:
         time.sleep(0.05)
         return 1 / value
 
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
     returned, raised = from_call(lambda: slow(4.0), 1), from_call(lambda: slow(0.0), 1)
     assert (returned.state, returned.values) == ("complete", [0.25])
     assert raised.failure is not None
     assert (raised.failure.reason, raised.failure.message) == ("error", "ZeroDivisionError: float division by zero")
     assert min(returned.seconds, raised.seconds) >= 0.05
     with pytest.raises(KeyboardInterrupt):  # the sweep stops the run: that is no outcome
-        from_call(lambda: signal.raise_signal(signal.SIGINT), 1)
+        from_call(interrupt, 1)
 
 
 def test_a_pruned_trial_is_no_failure() -> None:
