@@ -79,6 +79,7 @@ def results(view: StudyView) -> tuple[list[str], list[dict[str, Any]]]:
     constraints = list(dict.fromkeys(name for trial in view.trials for name in trial.constraints))
     feasible = ["feasible", *(f"beyond {name}" for name in constraints)] if constraints else []
     rungs = ["paused at step", "promoted at step"] if any(each.pause or each.promotion for each in view.trials) else []
+    by_user = ["by a user"] if any(trial.by_user for trial in view.trials) else []
     trust = trust_columns(view)
     trust_names = list(dict.fromkeys(name for row in trust.values() for name in row))
     last = ["seconds", "run_id", "verdict", "reason", "message", "command"]
@@ -94,6 +95,7 @@ def results(view: StudyView) -> tuple[list[str], list[dict[str, Any]]]:
             "feasible": trial.feasibility == "feasible" if trial.constraints else None,
             "trial": trial.number,
             "state": trial.state,
+            "by a user": trial.by_user,
             "paused at step": trial.pause,
             "promoted at step": trial.promotion,
             "seconds": trial.seconds,
@@ -103,7 +105,8 @@ def results(view: StudyView) -> tuple[list[str], list[dict[str, Any]]]:
         }
         for trial in view.trials
     ]
-    return ["trial", "state", *view.axes, *names, *errors, *feasible, *rungs, *metrics, *trust_names, *last], rows
+    about = ["trial", "state", *by_user, *view.axes]
+    return [*about, *names, *errors, *feasible, *rungs, *metrics, *trust_names, *last], rows
 
 
 def _cell(value: object) -> object:

@@ -94,7 +94,8 @@ def _row(directory: Path) -> tuple[str, str, str, str, str]:
     trials = stored.get_trials(deepcopy=False)
     best = ""
     if len(stored.directions) == 1:
-        values = [trial.values[0] for trial in trials if trial.state.name == "COMPLETE"]
+        complete = [trial for trial in trials if trial.state.name == "COMPLETE" and is_feasible(trial.constraints)]
+        values = [trial.values[0] for trial in complete]
         choose = max if stored.directions[0].name == "MAXIMIZE" else min
         best = f"{choose(values):.6g}" if values else ""
     attributes = stored.user_attrs

@@ -64,6 +64,17 @@ def test_after_one_epoch_of_all_the_best_goes_on_and_a_sampler_has_learnt_from_t
 
 
 @pytest.mark.slow
+def test_of_two_brackets_each_trains_its_best_to_the_end(sweep: Sweep) -> None:
+    ran = sweep(
+        *("x=5,3,4", "epochs=5", PROMOTION, "hydra.sweeper.pruner.eta=2", "hydra.sweeper.pruner.brackets=2"), app=EPOCHS
+    )
+    assert ran.code == 0, ran.err
+    # trials 0 and 1 compare at steps 1, 2 and 4; trial 2 is a bracket of its own, with rungs 2 and 4
+    assert [trial.state.name for trial in ran.trials()] == ["PRUNED", "COMPLETE", "COMPLETE"]
+    assert [starts(ran, str(number)) for number in range(3)] == [["0"], ["0", "2", "4"], ["0", "2", "4"]]
+
+
+@pytest.mark.slow
 def test_with_seeds_the_first_climbs_and_the_others_run_once_it_is_at_the_top(sweep: Sweep) -> None:
     ran = sweep("x=5,3,4", PROMOTION, "hydra.sweeper.seeds=[7,8]", "+seed=0", app=EPOCHS)
     assert ran.code == 0, ran.err

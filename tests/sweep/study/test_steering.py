@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from stub_sweeps import Ran, trials
 
+from hwsweep.report.write import results
 from hwsweep.study.__main__ import main
 from hwsweep.sweep.search.space import Point
 from hwsweep.sweep.study.optuna_study import optuna_study
@@ -320,3 +321,5 @@ def test_the_view_of_a_study_says_what_users_have_done(study: Study, change: Cha
     assert view.note == "before the exam"
     assert [trial.by_user for trial in view.trials] == ["", "", "", "replicate of 0: seed=8", "added, stopped", "added"]
     assert view.trials[3].command[-2:] == ["x=1", "seed=8"]
+    columns, rows = results(view)
+    assert columns[2] == "by a user" and [row["by a user"] for row in rows] == [trial.by_user for trial in view.trials]

@@ -14,12 +14,15 @@ import optuna
 import postgresql
 import pytest
 from joining import running_trial, runs_in, start
+from stub_sweeps import command
 
 from hwsweep.study.__main__ import main
 from hwsweep.sweep.study.steering import open_study
-from hwsweep.sweep.study.trial_attributes import trial_params
+from hwsweep.sweep.study.stored_view import stored_view
+from hwsweep.sweep.study.trial_attributes import is_paused, trial_params
 
 pytestmark = pytest.mark.slow
+EPOCHS_APP = Path(__file__).parents[1] / "epochs_app.py"
 NAMED = "hydra.sweeper.study_name=night"
 
 
@@ -147,3 +150,14 @@ def test_a_sweep_killed_while_it_is_steered_goes_on_with_every_change(tmp_path: 
     assert start(tmp_path, "b", arguments).wait(100) == 0, (tmp_path / "b.err").read_text()
     found = {trial_params(trial)["x"]: trial.state.name for trial in trials(study)}
     assert found == {1: "COMPLETE", 2: "COMPLETE", 7: "PRUNED", 3: "COMPLETE"}
+
+
+def test_a_paused_trial_that_is_stopped_leaves_its_place_to_the_next_best(tmp_path: Path, study: Path) -> None:
+    arguments = ["x=1,2,3", "seconds=0.5", "hydra/sweeper/pruner=first_epoch", "hydra.sweeper.pruner.keep=1", NAMED]
+    with subprocess.Popen(command(*arguments, app=EPOCHS_APP), cwd=tmp_path, stdout=subprocess.DEVNULL) as sweep:
+        wait_until(lambda: (study / "1").exists())
+        assert is_paused(trials(study)[0])
+        change("stop", "0")
+        assert sweep.wait(100) == 0
+    assert [trial.state.name for trial in trials(study)] == ["PRUNED", "COMPLETE", "PRUNED"]
+    assert [trial.by_user for trial in stored_view(study).trials] == ["stopped", "", ""]
