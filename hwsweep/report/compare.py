@@ -23,9 +23,10 @@ from hwsweep.report.study_figures import attempt, draw_joint_search
 from hwsweep.report.tables import trials_table
 from hwsweep.report.write import PAGE
 from hwsweep.sweep.config_snapshot import plain_config
-from hwsweep.sweep.study.folder import flatten
+from hwsweep.sweep.study.record import flatten
 from hwsweep.sweep.study.stored_view import changes
-from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.trial_view import TrialView
+from hwsweep.sweep.study.view import StudyView
 from hwsweep.sweep.trial import Value
 
 STUDY = "study"

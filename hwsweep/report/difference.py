@@ -8,8 +8,9 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from hwsweep.sweep.config_snapshot import plain_config
-from hwsweep.sweep.study.folder import flatten
-from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.record import flatten
+from hwsweep.sweep.study.trial_view import TrialView
+from hwsweep.sweep.study.view import StudyView
 
 DIGITS = 5
 """Significant digits of a number; numbers that agree in them count as the same."""

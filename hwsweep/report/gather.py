@@ -21,7 +21,8 @@ from hwsweep.report.tables import trials_table
 from hwsweep.report.trust import section as trust
 from hwsweep.report.trust.estimates import importances
 from hwsweep.sweep.study.stored_view import ending, has_ended
-from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.trial_view import TrialView
+from hwsweep.sweep.study.view import StudyView
 
 SINGLE_TRIALS = "Figures of single trials"
 UNFINISHED = ("waiting", "paused", "running", "interrupted")

@@ -8,7 +8,8 @@ from io import BytesIO
 from hwsweep import run_folder
 from hwsweep.report.html.page import Slider, Stop
 from hwsweep.report.naming import number_text, run_directory, short_name, subset, value_text, verdict
-from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.trial_view import TrialView
+from hwsweep.sweep.study.view import StudyView
 
 MAX_STOPS = 30
 """Values of a key on one slider: the page stays below 10 MB."""

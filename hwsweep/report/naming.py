@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from hwsweep import run_folder
-from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.trial_view import TrialView
+from hwsweep.sweep.study.view import StudyView
 
 Item = TypeVar("Item")
 

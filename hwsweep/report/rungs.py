@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hwsweep.report.naming import count
-from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.trial_view import TrialView
+from hwsweep.sweep.study.view import StudyView
 
 
 def sentences(view: StudyView) -> list[str]:

@@ -13,7 +13,8 @@ from typing import Any
 
 from hwsweep.report.model_study import ModelStudy, StudyFigure
 from hwsweep.report.trust.pictures import draw_trust
-from hwsweep.sweep.study.view import RunView, StudyView, TrialView
+from hwsweep.sweep.study.trial_view import RunView, TrialView
+from hwsweep.sweep.study.view import StudyView
 
 SEARCH = "The search"
 """The section of the figures that every search has."""

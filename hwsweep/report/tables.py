@@ -9,7 +9,8 @@ from dataclasses import replace
 from hwsweep.report.html.page import Cell, Failed, Table
 from hwsweep.report.naming import command_line, count, number_text, short_name, trial_title, value_text, verdict
 from hwsweep.sweep.study.optuna_study import pareto_front
-from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.trial_view import TrialView
+from hwsweep.sweep.study.view import StudyView
 from hwsweep.sweep.trial import Value
 from hwsweep.tracking.addresses import run_page
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 
 from hwsweep.report.naming import number_text, short_name, value_text, verdict
-from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.trial_view import TrialView
+from hwsweep.sweep.study.view import StudyView
 from hwsweep.sweep.table import Column, heading, print_columns
 
 MAX_ROWS = 200

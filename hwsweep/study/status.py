@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.command.planning import headline
+from hwsweep.sweep.ownership.locks import is_running
 from hwsweep.sweep.search.constraints import is_feasible
-from hwsweep.sweep.study.folder import read_record
-from hwsweep.sweep.study.locks import is_running
+from hwsweep.sweep.study.record import read_record
 from hwsweep.sweep.study.steering import SteeredStudy, point_text
 from hwsweep.sweep.study.stored_view import stored_trials
 from hwsweep.sweep.study.trial_attributes import (
@@ -30,7 +30,8 @@ from hwsweep.sweep.study.trial_attributes import (
     is_paused,
     trial_params,
 )
-from hwsweep.sweep.study.view import STATES, objective_names
+from hwsweep.sweep.study.trial_view import STATES
+from hwsweep.sweep.study.view import objective_names
 
 if TYPE_CHECKING:
     from hwsweep.sweep.study.trial_attributes import FrozenTrial

@@ -11,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from hwsweep import run_folder
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.outcome import error_message
-from hwsweep.sweep.study.view import RunView, StudyView, TrialView
+from hwsweep.sweep.study.trial_view import RunView, TrialView
+from hwsweep.sweep.study.view import StudyView
 from hwsweep.sweep.trial import Value
 
 if TYPE_CHECKING:

@@ -1,5 +1,5 @@
-"""The sweep engine. engine.py tells one sweep as a story; search/ says what to try next, study/ what has been tried,
-execution/ where it runs.
+"""The sweep engine. engine.py tells one sweep as a story; command/ says what the user asks for, search/ what to try
+next, study/ what has been tried, ownership/ which process tries it, execution/ where it runs.
 """
 
 from __future__ import annotations

@@ -21,6 +21,8 @@ from hwsweep.sweep.execution.choice import make_executor
 from hwsweep.sweep.execution.trial_process import TrialProgram
 from hwsweep.sweep.open_study import OpenStudy
 from hwsweep.sweep.outcome import read_outcome
+from hwsweep.sweep.ownership.ownership import Ownership, SoleOwner
+from hwsweep.sweep.ownership.shared_ownership import SharedOwner
 from hwsweep.sweep.proposals import Proposals
 from hwsweep.sweep.queue import Queue
 from hwsweep.sweep.runner import Runner
@@ -29,8 +31,6 @@ from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.point_check import PointChecker, refusal_lines
 from hwsweep.sweep.study import source, view
 from hwsweep.sweep.study.folder import StudyFolder, open_folder
-from hwsweep.sweep.study.ownership import Ownership, SoleOwner
-from hwsweep.sweep.study.shared_ownership import SharedOwner
 from hwsweep.sweep.study.storage import open_storage
 from hwsweep.sweep.study.trial_store import TrialStore
 from hwsweep.sweep.study.view import Caller, Observer

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from hwsweep.sweep.command.planning import seed_values
 from hwsweep.sweep.command.settings import Settings
+from hwsweep.sweep.ownership.ownership import Ownership
 from hwsweep.sweep.proposals import Proposals
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.study.folder import StudyFolder
-from hwsweep.sweep.study.ownership import Ownership
 from hwsweep.sweep.study.trial_store import TrialStore
 from hwsweep.sweep.study.view import Caller, StudyView, study_view
 

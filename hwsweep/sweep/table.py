@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from hwsweep.files import without_passwords
-from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.trial_view import TrialView
+from hwsweep.sweep.study.view import StudyView
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,7 +13,8 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import Trial
 
 from hwsweep.sweep.outcome import Outcome
-from hwsweep.sweep.study.view import STATES, RunView, StudyView, TrialView
+from hwsweep.sweep.study.trial_view import STATES, RunView, TrialView
+from hwsweep.sweep.study.view import StudyView
 
 Times = Sequence[tuple[float, float]]
 """Start and end of each run of a trial, in seconds."""

@@ -14,7 +14,8 @@ from hwsweep.figures.curves import CurvesInfo
 from hwsweep.figures.interpolation import InterpolationInfo
 from hwsweep.figures.reconstructions import ReconstructionsInfo
 from hwsweep.figures.samples import SamplesInfo
-from hwsweep.sweep.study.view import RunView, StudyView, TrialView
+from hwsweep.sweep.study.trial_view import RunView, TrialView
+from hwsweep.sweep.study.view import StudyView
 
 METRICS = {"test/distortion": 7.0, "test/rate": 3.0, "test/neg_elbo": 10.0}
 

@@ -19,7 +19,8 @@ from hwsweep.report.study_run import log_study, note
 from hwsweep.report.terminal_table import print_table
 from hwsweep.report.write import write_report
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.study.view import RunView, StudyView
+from hwsweep.sweep.study.trial_view import RunView
+from hwsweep.sweep.study.view import StudyView
 from hwsweep.tracking import runs
 
 

@@ -29,7 +29,7 @@ from hwsweep.data import Lexicon
 from hwsweep.study.stored_study import StoredStudy
 from hwsweep.study.stored_trial import StoredTrial
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.study.view import RunView
+from hwsweep.sweep.study.trial_view import RunView
 from hwsweep.training import checkpoint
 
 EVIL = "<script>alert(1)</script>"

@@ -18,12 +18,12 @@ from hwsweep.sweep.execution.executor import Job
 from hwsweep.sweep.live_display import LiveDisplay
 from hwsweep.sweep.open_study import OpenStudy
 from hwsweep.sweep.outcome import Outcome, from_failure
+from hwsweep.sweep.ownership.locks import FolderLock
+from hwsweep.sweep.ownership.ownership import SoleOwner
 from hwsweep.sweep.proposals import Proposals
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Space
 from hwsweep.sweep.study.folder import StudyFolder
-from hwsweep.sweep.study.locks import FolderLock
-from hwsweep.sweep.study.ownership import SoleOwner
 from hwsweep.sweep.study.trial_store import TrialResult, TrialStore
 from hwsweep.sweep.study.view import Caller
 from hwsweep.sweep.table import plain_console

@@ -26,13 +26,14 @@ from hwsweep.sweep.command.settings import Settings
 from hwsweep.sweep.execution.executor import Answer, AskedToPrune, Job, JobEnd, Reported
 from hwsweep.sweep.open_study import OpenStudy
 from hwsweep.sweep.outcome import Outcome, write_outcome
+from hwsweep.sweep.ownership.ownership import SoleOwner
 from hwsweep.sweep.proposals import Proposals
 from hwsweep.sweep.queue import Queue
 from hwsweep.sweep.runner import Runner
 from hwsweep.sweep.search.axis import Axis
 from hwsweep.sweep.search.space import Space
-from hwsweep.sweep.study.folder import FORMAT, RECORD, StudyFolder
-from hwsweep.sweep.study.ownership import SoleOwner
+from hwsweep.sweep.study.folder import StudyFolder
+from hwsweep.sweep.study.record import FORMAT, RECORD
 from hwsweep.sweep.study.trial_store import TrialStore
 from hwsweep.sweep.study.view import Caller
 

@@ -19,7 +19,8 @@ from hwsweep.report.posterior_collapse.trials import (
     numbers,
 )
 from hwsweep.report.study_figures import save_figure, title_of
-from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.trial_view import TrialView
+from hwsweep.sweep.study.view import StudyView
 
 if TYPE_CHECKING:
     from hwsweep.figures.sweep_runs import RunNumbers

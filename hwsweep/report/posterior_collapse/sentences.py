@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from hwsweep.report.naming import value_text, verdict
 from hwsweep.report.posterior_collapse.trials import CONTEXT, LAMBDA
-from hwsweep.sweep.study.view import TrialView
+from hwsweep.sweep.study.trial_view import TrialView
 
 INCONCLUSIVE = ("untrained", "undecided")
 """Verdicts on runs that tell nothing about collapse."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from hwsweep import run_folder
 from hwsweep.report.naming import run_directory, verdict
-from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.trial_view import TrialView
+from hwsweep.sweep.study.view import StudyView
 
 if TYPE_CHECKING:
     from hwsweep.figures.sweep_runs import RunNumbers

@@ -14,7 +14,8 @@ from hwsweep.report.trust.estimates import top_importances
 from hwsweep.report.trust.importance import Importance
 from hwsweep.report.trust.points import points_of
 from hwsweep.sweep.study.optuna_study import optuna_study, pareto_front
-from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.trial_view import TrialView
+from hwsweep.sweep.study.view import StudyView
 
 MAX_POINTS = 2_000
 """Trials in a figure that shows each as a point."""

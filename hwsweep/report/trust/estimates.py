@@ -13,7 +13,8 @@ from hwsweep.report.trust.importance import Importance, best
 from hwsweep.report.trust.importance import importances as shares
 from hwsweep.report.trust.points import MIN_TRIALS, Points, points_of, repeats, search_trials, signs_of
 from hwsweep.report.trust.space import columns_of
-from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.trial_view import TrialView
+from hwsweep.sweep.study.view import StudyView
 
 
 class Splits(NamedTuple):

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from hwsweep.report.naming import subset
 from hwsweep.report.trust.space import Key, keys_of
-from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.trial_view import TrialView
+from hwsweep.sweep.study.view import StudyView
 
 MIN_TRIALS = 20
 """Complete trials below which nothing is estimated."""

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsweep.report.trust.importance import Column
-from hwsweep.sweep.study.view import StudyView, TrialView
+from hwsweep.sweep.study.trial_view import TrialView
+from hwsweep.sweep.study.view import StudyView
 
 MAX_CATEGORIES = 12
 """Listed values beyond which numbers are a scale."""

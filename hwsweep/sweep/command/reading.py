@@ -21,7 +21,8 @@ from hwsweep.sweep.search import composition_check, sampling
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Space
 from hwsweep.sweep.study import source
-from hwsweep.sweep.study.folder import named_directory, read_record
+from hwsweep.sweep.study.folder import named_directory
+from hwsweep.sweep.study.record import read_record
 from hwsweep.sweep.study.view import Caller
 
 

@@ -17,9 +17,10 @@ from omegaconf import DictConfig
 from hwsweep.processes import end_with_parent
 from hwsweep.signals import SignalRecord, die_of, let_through
 from hwsweep.startup import restore_gc_threshold
-from hwsweep.sweep import orphans, outcome
+from hwsweep.sweep import outcome
 from hwsweep.sweep.execution import pickling
 from hwsweep.sweep.execution.executor import Done, Job
+from hwsweep.sweep.ownership.orphans import record_process
 
 
 class JobProgram(Protocol):
@@ -87,7 +88,7 @@ def _load(program: bytes, job: Job, slot: int, settings: ProcessSettings) -> Job
     if settings.output is not None:
         _redirect_output(Path(job.directory, settings.output))
     # In this order: if the sweep dies in between, the next sweep finds the record, or this process ends by itself.
-    orphans.record_process(Path(job.directory))
+    record_process(Path(job.directory))
     end_with_parent()
     os.environ.update(settings.slots[slot])
     loaded: JobProgram = pickling.loads(program)

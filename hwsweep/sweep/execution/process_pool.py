@@ -17,11 +17,11 @@ from typing import Any, TypeAlias
 from omegaconf import DictConfig
 
 from hwsweep.processes import kill_group, kill_tree
-from hwsweep.sweep import orphans
 from hwsweep.sweep.execution import job_process, main_module
 from hwsweep.sweep.execution.executor import Answer, Done, Job, JobEnd, StopReason
 from hwsweep.sweep.execution.fork_server import has_died, server_pid, start_server
 from hwsweep.sweep.execution.job_process import ProcessSettings
+from hwsweep.sweep.ownership.orphans import kill_orphans
 
 GRACE = 10.0
 """Seconds that a process has to end by itself: after its result, or after it was asked to stop."""
@@ -145,7 +145,7 @@ class ProcessPool:
         run.connection.close()
         exit_code = run.process.exitcode
         if exit_code == UNKNOWN and has_died(run.server):  # the job's process itself lives on, or was killed too
-            orphans.kill_orphans(Path(run.job.directory))
+            kill_orphans(Path(run.job.directory))
             exit_code = -signal.SIGKILL
         return JobEnd(run.job, exit_code, run.stop_reason, time.monotonic() - run.start)
 

@@ -13,15 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from hwsweep import files
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.disk import disk_errors
+from hwsweep.sweep.ownership.locks import JOIN_LOCK, LOCK, FolderLock
 from hwsweep.sweep.study.location import earlier_directories, is_fixed, study_directory, time_name
-from hwsweep.sweep.study.locks import JOIN_LOCK, LOCK, FolderLock
-
-RECORD = "study.json"
-FORMAT = 2
-"""Of study.json and the trials; raise it when a study of the version before cannot go on."""
-KEYS = {"name", "status", "question", "grid"}
-"""Of study.json, in each version."""
-ABSENT = "(absent)"
+from hwsweep.sweep.study.record import FORMAT, RECORD, differences, read_any_version, read_record
 
 
 class StudyFolder(NamedTuple):
@@ -123,35 +117,8 @@ def named_directory(config: DictConfig, name: str) -> Path:
 def _name(path: Path) -> str | None:
     """The name of the study in the folder; None if that cannot be read."""
     with suppress(SweepError):
-        return (_read_any_version(path) or {}).get("name")
+        return (read_any_version(path) or {}).get("name")
     return None
-
-
-def read_record(path: Path) -> dict[str, Any] | None:
-    """The content of study.json in a study's folder; None if there is no study.
-
-    Raises:
-        SweepError: the file is damaged, or another version of hwsweep began the study.
-    """
-    record = _read_any_version(path)
-    if record is not None and (version := record.get("format", 1)) != FORMAT:
-        raise SweepError(
-            f"study {record['name']!r} was begun by another version of hwsweep (format {version}, this one needs "
-            f"{FORMAT}); use that version, or give another hydra.sweeper.study_name"
-        )
-    return record
-
-
-def _read_any_version(path: Path) -> dict[str, Any] | None:
-    try:
-        record: dict[str, Any] | None = files.read_json(path / RECORD)
-        if record is None or (record.keys() >= KEYS and "command" in record["question"]):
-            return record
-    except (OSError, ValueError, AttributeError, TypeError):
-        pass
-    raise SweepError(
-        f"{path / RECORD} is damaged: it describes no study; move {path} away, or give another hydra.sweeper.study_name"
-    )
 
 
 def reopen(path: Path) -> bool:
@@ -161,30 +128,6 @@ def reopen(path: Path) -> bool:
         return False
     files.write_json(path / RECORD, {**record, "status": "open"})
     return True
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """One line `key: old -> new` per difference, keys in dotted form.
-
-    A key that is null or an empty list is as good as absent: a newer version may bring it.
-    """
-    before, after = flatten(old), flatten(new)
-    changed = [key for key in {**before, **after} if _or_none(before.get(key)) != _or_none(after.get(key))]
-    return [f"{key}: {before.get(key, ABSENT)} -> {after.get(key, ABSENT)}" for key in changed]
-
-
-def _or_none(value: Any) -> Any:
-    return None if value == [] else value
-
-
-def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
-    """The leaves of nested dictionaries by dotted key; lists are leaves."""
-    if not isinstance(value, Mapping):
-        return {prefix: value}
-    leaves: dict[str, Any] = {}
-    for key, inner in value.items():
-        leaves.update(flatten(inner, f"{prefix}.{key}" if prefix else str(key)))
-    return leaves
 
 
 def _create(config: DictConfig, record: Mapping[str, Any]) -> StudyFolder:
@@ -266,7 +209,7 @@ def _remove_empty(new_folders: tuple[Path, ...]) -> None:
 def _open_interrupted(path: Path, question: Mapping[str, Any]) -> StudyFolder | None:
     """The folder, locked, if it holds a study with the same question that has not ended and that no process runs."""
     try:
-        record = _read_any_version(path)
+        record = read_any_version(path)
     except SweepError as error:
         print(f"note: {error}")
         return None

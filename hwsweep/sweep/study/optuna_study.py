@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from hwsweep.sweep.study.trial_attributes import UNLISTED, trial_params
-from hwsweep.sweep.study.view import STATES, StudyView, TrialView
+from hwsweep.sweep.study.trial_view import STATES, TrialView
+from hwsweep.sweep.study.view import StudyView
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.ownership.locks import is_running
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.point_check import refusal_lines
 from hwsweep.sweep.search.space import Point
-from hwsweep.sweep.study.locks import is_running
 from hwsweep.sweep.study.steering import SteeredStudy, trial_state, trials_text
 from hwsweep.sweep.study.trial_attributes import HELD, N_TRIALS, NOTE, STOP, WIDENED
 from hwsweep.sweep.trial import Value

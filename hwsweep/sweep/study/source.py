@@ -20,7 +20,7 @@ from hwsweep.sweep.config_snapshot import hydra_overrides, plain_config
 from hwsweep.sweep.search.earlier_trials import earlier_trial
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Point, Space
-from hwsweep.sweep.study.folder import differences, read_record
+from hwsweep.sweep.study.record import differences, read_record
 from hwsweep.sweep.study.storage import open_journal
 from hwsweep.sweep.study.stored_view import stored_view
 from hwsweep.sweep.study.trial_attributes import trial_params

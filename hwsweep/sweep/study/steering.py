@@ -21,18 +21,19 @@ from hwsweep.sweep import SweepError
 from hwsweep.sweep.command import planning
 from hwsweep.sweep.command.settings import Settings, stored_settings
 from hwsweep.sweep.config_snapshot import Snapshot, stored_loader, stored_snapshot
+from hwsweep.sweep.ownership.locks import has_turns, is_running, turn_lock
 from hwsweep.sweep.proposals import Proposals
 from hwsweep.sweep.search.axis import parse_axis
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.point_check import PointChecker
 from hwsweep.sweep.search.space import Space
-from hwsweep.sweep.study.folder import read_record, reopen
-from hwsweep.sweep.study.locks import has_turns, is_running, turn_lock
+from hwsweep.sweep.study.folder import reopen
+from hwsweep.sweep.study.record import read_record
 from hwsweep.sweep.study.storage import open_storage
 from hwsweep.sweep.study.stored_view import stored_config, stored_url
 from hwsweep.sweep.study.trial_attributes import is_paused
 from hwsweep.sweep.study.trial_store import TrialStore
-from hwsweep.sweep.study.view import STATES
+from hwsweep.sweep.study.trial_view import STATES
 from hwsweep.sweep.trial import Value
 
 MAX_VALUES = 1000

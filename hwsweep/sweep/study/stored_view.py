@@ -13,11 +13,12 @@ from hwsweep.sweep import SweepError
 from hwsweep.sweep.command.planning import read_space
 from hwsweep.sweep.command.settings import stored_settings
 from hwsweep.sweep.config_snapshot import plain_config, stored_loader
-from hwsweep.sweep.study.folder import flatten, read_record
-from hwsweep.sweep.study.locks import is_running
+from hwsweep.sweep.ownership.locks import is_running
+from hwsweep.sweep.study.record import flatten, read_record
 from hwsweep.sweep.study.storage import JOURNAL, open_journal
 from hwsweep.sweep.study.trial_attributes import NOTE, WIDENED
-from hwsweep.sweep.study.view import StudyView, TrialView, log_keys, trial_view
+from hwsweep.sweep.study.trial_view import TrialView, trial_view
+from hwsweep.sweep.study.view import StudyView, log_keys
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -13,14 +13,14 @@ from stub_sweeps import Ran
 
 from hwsweep.run_folder import read_arrays, read_origin, read_result, write_arrays
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.orphans import kill_orphans
 from hwsweep.sweep.outcome import from_value, read_outcome, write_outcome
+from hwsweep.sweep.ownership.orphans import kill_orphans
+from hwsweep.sweep.ownership.ownership import Ownership, SoleOwner
+from hwsweep.sweep.ownership.shared_ownership import SharedOwner
 from hwsweep.sweep.proposals import Proposals
 from hwsweep.sweep.search.axis import Axis
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Space
-from hwsweep.sweep.study.ownership import Ownership, SoleOwner
-from hwsweep.sweep.study.shared_ownership import SharedOwner
 from hwsweep.sweep.study.storage import open_storage
 from hwsweep.sweep.study.stored_view import stored_view
 from hwsweep.sweep.study.trial_store import TrialResult, TrialStore

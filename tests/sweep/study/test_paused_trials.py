@@ -12,7 +12,7 @@ from hwsweep.sweep.search.trial_window import TrialWindow
 from hwsweep.sweep.study.paused_trials import PausedAsPruned, PausedTrials
 from hwsweep.sweep.study.storage import open_storage
 from hwsweep.sweep.study.trial_store import TrialResult, TrialStore
-from hwsweep.sweep.study.view import trial_view
+from hwsweep.sweep.study.trial_view import trial_view
 
 
 @pytest.fixture

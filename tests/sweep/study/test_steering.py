@@ -15,9 +15,9 @@ from stub_sweeps import Ran, trials
 
 from hwsweep.report.write import results
 from hwsweep.study.__main__ import main
+from hwsweep.sweep.ownership.ownership import SoleOwner
 from hwsweep.sweep.search.space import Point
 from hwsweep.sweep.study.optuna_study import optuna_study
-from hwsweep.sweep.study.ownership import SoleOwner
 from hwsweep.sweep.study.steering import open_study
 from hwsweep.sweep.study.stored_view import stored_view
 from hwsweep.sweep.study.trial_attributes import trial_params

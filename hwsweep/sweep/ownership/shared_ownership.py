@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.orphans import kill_orphans
+from hwsweep.sweep.ownership.heartbeat import Heartbeat
+from hwsweep.sweep.ownership.locks import has_turns, turn_lock
+from hwsweep.sweep.ownership.orphans import kill_orphans
+from hwsweep.sweep.ownership.ownership import requeue, take_next
 from hwsweep.sweep.proposals import NumberedPoint, Proposals
-from hwsweep.sweep.study.folder import differences
-from hwsweep.sweep.study.heartbeat import Heartbeat
-from hwsweep.sweep.study.locks import has_turns, turn_lock
-from hwsweep.sweep.study.ownership import requeue, take_next
+from hwsweep.sweep.study.record import differences
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

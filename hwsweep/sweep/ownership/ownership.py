@@ -8,9 +8,9 @@ from typing import Protocol
 
 from hwsweep.run_folder import OUTCOME
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.orphans import kill_orphans
+from hwsweep.sweep.ownership.locks import has_turns, turn_lock
+from hwsweep.sweep.ownership.orphans import kill_orphans
 from hwsweep.sweep.proposals import NumberedPoint, Proposals
-from hwsweep.sweep.study.locks import has_turns, turn_lock
 from hwsweep.sweep.study.trial_attributes import PAUSED
 from hwsweep.sweep.study.trial_store import TrialStore
 

@@ -15,13 +15,13 @@ from omegaconf import OmegaConf
 from stub_sweeps import Ran, trials
 
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.ownership import heartbeat
+from hwsweep.sweep.ownership.heartbeat import Heartbeat
+from hwsweep.sweep.ownership.shared_ownership import SharedOwner
 from hwsweep.sweep.proposals import Proposals
 from hwsweep.sweep.search.axis import Axis
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.space import Space
-from hwsweep.sweep.study import heartbeat
-from hwsweep.sweep.study.heartbeat import Heartbeat
-from hwsweep.sweep.study.shared_ownership import SharedOwner
 from hwsweep.sweep.study.storage import open_storage
 from hwsweep.sweep.study.trial_store import TrialResult, TrialStore
 

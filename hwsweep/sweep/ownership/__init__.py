@@ -1,0 +1,1 @@
+"""Which trials a process may run: turns, heartbeats, locks."""
