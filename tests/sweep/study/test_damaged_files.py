@@ -135,7 +135,8 @@ def test_a_study_with_a_damaged_file_is_shown_and_goes_on_or_names_it_in_a_line(
             content = path.read_bytes()
             path.write_bytes(damage(content))
             try:
-                assert [trial.values for trial in stored_view(study).trials] in ([[0.0], [1.0], [4.0]], []), path
+                found = [trial.values for trial in stored_view(study).trials if trial.values]
+                assert found == [[0.0], [1.0], [4.0]][: len(found)], path  # half a journal is one of fewer trials
             except SweepError as error:
                 assert str(study) in str(error)
             path.write_bytes(content)
