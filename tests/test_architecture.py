@@ -44,7 +44,7 @@ ALLOWED = {  # folder, or a file that differs from its folder -> the parts that 
         "training.precision",
     },
     "study": {"hydra_versions", "components", "data", "models", "report", *SWEEP},
-    "sweep": SWEEP,
+    "sweep": {"hydra_versions", *SWEEP},
     "sweep.execution": {"sweep"},
     "sweep.search": {"sweep"},
     "sweep.study": {"sweep", "sweep.search"},

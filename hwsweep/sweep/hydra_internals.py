@@ -20,6 +20,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.basecontainer import BaseContainer
 from omegaconf.resolvers import oc
 
+from hwsweep.hydra_versions import without_whitelist_warnings
+
 
 def config_loader(search_path: Iterable[tuple[str, str]]) -> ConfigLoader:
     """Hydra's loader over these configuration sources, each (provider, path).
@@ -45,7 +47,8 @@ def callbacks_of(config: DictConfig) -> Callbacks:
 
     Without Callbacks a sweep from Python calls none of them.
     """
-    return Callbacks(config)
+    with without_whitelist_warnings():
+        return Callbacks(config)
 
 
 def apply_overrides(overrides: list[Override], config: DictConfig) -> None:

@@ -21,7 +21,7 @@ PROMOTION = "hydra/sweeper/pruner=promotion"
 def starts(ran: Ran, folder: str) -> list[str]:
     """The epoch from which each process of this run has gone on."""
     lines = (ran.studies[0] / folder / "output.log").read_text().splitlines()
-    return [line.removeprefix("from epoch ") for line in lines]
+    return [line.removeprefix("from epoch ") for line in lines if line.startswith("from epoch ")]
 
 
 def test_the_best_trial_of_a_rung_goes_on_from_its_checkpoint_in_the_same_folder(sweep: Sweep) -> None:
