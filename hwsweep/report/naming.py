@@ -27,8 +27,13 @@ def trial_title(trial: TrialView, view: StudyView) -> str:
 
 
 def point_title(trial: TrialView, keys: Iterable[str]) -> str:
-    """The trial's values of these keys: "lr = 0.01, heads = 4"; empty where it has none of them."""
-    return ", ".join(f"{short_name(key)} = {value_text(trial.params[key])}" for key in keys if key in trial.params)
+    """The trial's values of these keys: "lr = 0.01, heads = 4"; empty where it has none of them.
+
+    A trial that a user added with a seed of its own ends with it: "lr = 0.01, seed = 8".
+    """
+    values = [(key, value_text(trial.params[key])) for key in keys if key in trial.params]
+    own = [tuple(line.split("=", 1)) for line in (trial.added or {}).get("overrides", ())]
+    return ", ".join(f"{short_name(key)} = {value}" for key, value in [*values, *own])
 
 
 def short_name(key: str) -> str:

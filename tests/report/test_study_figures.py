@@ -98,6 +98,17 @@ def test_the_columns_of_a_montage_are_in_the_order_of_lambda(tmp_path: Path) -> 
     assert re.findall(r"lambda = (\S+):", figure.alt) == ["0.5", "3", "100"]
 
 
+def test_a_replicate_is_named_with_its_seed(tmp_path: Path) -> None:
+    added = {"by": "replicate", "of": 0, "overrides": ["seed=8"]}
+    trials = [trial(tmp_path, 0, 3), trial(tmp_path, 1, 3, added=added)]
+    for each in trials:
+        draw_images(each)
+    view = study(tmp_path, *trials)
+    (figure,) = draw_montages(view)
+    assert re.findall(r"(lambda = .*?):", figure.alt) == ["lambda = 3", "lambda = 3, seed = 8"]
+    assert view.trials_along("vae.lambda", trials[0]) == trials[:1], "a slider has one stop at lambda = 3"
+
+
 def test_a_swept_data_set_is_named_with_its_trials_but_not_inside_its_own_montage(tmp_path: Path) -> None:
     trials = [
         trial(tmp_path, number, 1, params={"dataset": name, "vae.lambda": 1})

@@ -76,8 +76,12 @@ class StudyView(NamedTuple):
 
     def trials_along(self, key: str, base: TrialView) -> list[TrialView]:
         """The complete trials that differ from `base` at most in this swept key, by number."""
-        others = [other for other in self.axes if other != key]
-        return [t for t in self.complete_trials if all(t.params.get(o) == base.params.get(o) for o in others)]
+
+        def others(trial: TrialView) -> list[object]:
+            own = (trial.added or {}).get("overrides", [])  # such as the seed of a replicate
+            return [*(trial.params.get(other) for other in self.axes if other != key), *own]
+
+        return [trial for trial in self.complete_trials if others(trial) == others(base)]
 
     @property
     def objective_names(self) -> list[str]:
