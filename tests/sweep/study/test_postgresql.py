@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from contextlib import AbstractContextManager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import optuna
 import postgresql
@@ -54,8 +55,9 @@ def trials(urls: dict[str, str]) -> list[optuna.trial.FrozenTrial]:
 
 def tracked(urls: dict[str, str]) -> list[Run]:
     """The MLflow runs of the study's trials."""
-    store = runs.connect(urls["mlflow"], "unused")  # makes no folder for artifacts
-    found: list[Run] = store.client().search_runs([store.experiment("shared")], "tags.`hwsweep.role` = 'trial'")
+    with TemporaryDirectory() as unused:
+        store = runs.open_store(urls["mlflow"], unused)
+        found: list[Run] = store.client().search_runs([store.experiment("shared")], "tags.`hwsweep.role` = 'trial'")
     return found
 
 
