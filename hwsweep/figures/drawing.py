@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import math
-import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 import matplotlib
 import numpy as np
 from jaxtyping import Float64, UInt8
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.text import Text
-from PIL import Image, ImageChops, ImageOps
-from PIL.PngImagePlugin import PngInfo
 
 from hwsweep import run_folder
 from hwsweep.figures.fonts import families
+from hwsweep.figures.png import DOTS_PER_INCH, write
 from hwsweep.files import whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.image import AxesImage
     from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
 
@@ -42,14 +35,10 @@ RED = "#C00000"
 """For words that a figure calls red."""
 
 _ANCHORS = {-2: ORANGE, 0: GREEN, 2: BLUE, 4: PURPLE}  # log10(lambda) -> colour
-_WIDTH_INCHES, _MARGIN_INCHES, _DOTS_PER_INCH, _SMALLEST_PIXEL = 8.0, 0.12, 150, 0.7
+_WIDTH_INCHES = 8.0
 _ASPECT = 0.6  # height by width
-_EDGE = 4  # dots at each side that the layout leaves white; the gap between two letters is smaller
-_COMPRESSION = 6  # of zlib: 9 takes three times as long, for files 3 % smaller
-_FORMULA = re.compile(r"(?<!\\)\$(?!\\mathdefault)")
 LONGEST_WORD = 16
 """Largest number of characters of a word in a figure."""
-_FEW_COLOURS = 1024  # all greys and the edges of letters and lines
 _STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",  # also on a page with a dark background
     "font.size": 9,
@@ -63,19 +52,6 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "lines.markersize": 3.5,
 }
-
-
-IMAGES = "images"
-"""The text in a PNG that says where its images lie."""
-
-
-class Box(NamedTuple):
-    """A rectangle in a picture, in shares of its width and height."""
-
-    left: float
-    top: float
-    width: float
-    height: float
 
 
 class Drawable(Protocol):
@@ -168,83 +144,14 @@ def save(module: Drawable, info: Any, path: Path) -> None:
     Axes for which `draw` sets no shape (`set_box_aspect`, or the aspect of images) are wider than high.
     """
     with style():
-        # A long page: `_render` cuts off the empty part.
-        figure = Figure(figsize=(_WIDTH_INCHES, 3 * _WIDTH_INCHES), dpi=_DOTS_PER_INCH, layout="compressed")
+        # A long page: `write` cuts off the empty part.
+        figure = Figure(figsize=(_WIDTH_INCHES, 3 * _WIDTH_INCHES), dpi=DOTS_PER_INCH, layout="compressed")
         axes = list(figure.subplots(1, module.PANELS, squeeze=False)[0])
         module.draw(info, axes)
         for axis in axes:
             if axis.axison and axis.get_box_aspect() is None and axis.get_aspect() == "auto":
                 axis.set_box_aspect(_ASPECT)
         write(figure, path)
-
-
-def write(figure: Figure, path: Path) -> None:
-    """Write a figure that has a layout engine to a PNG, cropped to a white margin."""
-    picture, boxes = _render(figure)
-    facts = PngInfo()
-    facts.add_text(IMAGES, json.dumps(boxes))
-    if picture.getcolors(_FEW_COLOURS) is None:  # a palette makes files of photographs three times smaller
-        picture = picture.quantize(256, Image.Quantize.FASTOCTREE)
-    with whole(path) as part:
-        picture.save(part, format="PNG", compress_level=_COMPRESSION, pnginfo=facts)
-
-
-def image_boxes(png: bytes) -> list[Box]:
-    """Where the images lie in a figure that `write` has written; empty for other pictures."""
-    with Image.open(BytesIO(png)) as picture:
-        return [Box(*box) for box in json.loads(picture.info.get(IMAGES, "[]"))]
-
-
-def _render(figure: Figure) -> tuple[Image.Image, list[Box]]:
-    """The figure, cropped to a white margin, and where its images lie.
-
-    It is drawn once; `savefig` with a tight box draws three times.
-    """
-    for text in figure.findobj(Text):
-        if _FORMULA.search(text.get_text()):  # in a title or a name of the user's; Matplotlib has not set its ticks yet
-            text.set_parse_math(False)
-    canvas, layout = FigureCanvasAgg(figure), figure.get_layout_engine()
-    assert layout is not None
-    layout.execute(figure)
-    figure.set_layout_engine("none")  # from here on everything scales with the resolution
-    figure.dpi = _dots_per_inch(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    page = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
-    ink = ImageChops.invert(page).getbbox()
-    if ink is not None and (ink[0] < _EDGE or ink[2] > page.width - _EDGE):  # a title wider than the page
-        png = BytesIO()
-        canvas.print_figure(png, format="png", dpi=figure.dpi, bbox_inches="tight", pad_inches=_MARGIN_INCHES)
-        return Image.open(png).convert("RGB"), [Box(0, 0, 1, 1)] * bool(_photographs(figure))
-    margin = round(_MARGIN_INCHES * figure.dpi)
-    left, top = (ink[0], ink[1]) if ink is not None else (0, 0)
-    picture = ImageOps.expand(page.crop(ink), margin, "white")
-    boxes = []
-    for image in _photographs(figure):
-        extent = image.get_window_extent()
-        corner = (extent.x0 - left + margin, page.height - extent.y1 - top + margin)
-        shares = np.divide([*corner, extent.width, extent.height], [*picture.size] * 2)
-        boxes.append(Box(*(round(float(share), 5) for share in shares)))
-    return picture, boxes
-
-
-def _photographs(figure: Figure) -> list[AxesImage]:
-    """The images whose pixels are colours, not values of a scale."""
-    return [image for axis in figure.axes for image in axis.images if getattr(image.get_array(), "ndim", 0) == 3]
-
-
-def _dots_per_inch(figure: Figure) -> float:
-    """The resolution near `_DOTS_PER_INCH` at which each pixel of the images is a square of whole dots."""
-    images = [image for axis in figure.axes for image in axis.images]
-    if not images:
-        return _DOTS_PER_INCH
-    images[0].axes.apply_aspect()
-    (left, _), (right, _) = images[0].axes.transData.transform([(0, 0), (1, 0)])
-    dots = float(right - left)
-    if dots < _SMALLEST_PIXEL:  # too many images: Matplotlib shrinks them smoothly
-        return _DOTS_PER_INCH
-    for image in images:
-        image.set_interpolation("nearest")
-    return _DOTS_PER_INCH * max(1, round(dots)) / dots
 
 
 def store(info: NamedTuple, path: Path) -> None:

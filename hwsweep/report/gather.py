@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from hwsweep import run_folder
-from hwsweep.figures.drawing import image_boxes
+from hwsweep.figures.png import image_boxes
 from hwsweep.report import rungs
 from hwsweep.report.answer import answer, question
 from hwsweep.report.difference import differences

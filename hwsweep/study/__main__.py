@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hwsweep.signals import exit_on_signals
+from hwsweep.study.completion import completed, completes, ended, keys, names, unfinished
 
 if TYPE_CHECKING:
     from hwsweep.sweep.study.steering import SteeredStudy
@@ -33,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0, or 2 if the study cannot be read or changed that way."""
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
-    if _completes(parser):
+    if completes(parser):
         return 0
     if arguments[:1] == ["list"]:
         return _run(lambda chosen: _list(chosen.folder), _list_parser().parse_args(arguments[1:]))
@@ -197,8 +198,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _completed(
-        parser.add_argument("study", help="a study's folder, or its name under outputs/; `list` shows all"), _names
+    completed(
+        parser.add_argument("study", help="a study's folder, or its name under outputs/; `list` shows all"), names
     )
     commands = parser.add_subparsers(
         dest="command", metavar="command", title="commands", prog=f"{PROGRAM} NAME", help="without one: the status"
@@ -208,18 +209,18 @@ def _parser() -> argparse.ArgumentParser:
         return commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}. {more}".strip())
 
     add = command("add", "add a trial at a point", "A grid takes any value; a sampler chooses what is not given.")
-    _completed(add.add_argument("values", nargs="+", metavar="KEY=VALUE", help="for each swept key"), _keys)
+    completed(add.add_argument("values", nargs="+", metavar="KEY=VALUE", help="for each swept key"), keys)
     widen = command("widen", "add values to lists of a grid", "The new points follow the old ones.")
-    _completed(widen.add_argument("values", nargs="+", metavar="KEY=VALUES", help="as in vae.lambda=2,5"), _keys)
+    completed(widen.add_argument("values", nargs="+", metavar="KEY=VALUES", help="as in vae.lambda=2,5"), keys)
     n_trials = command("n_trials", "set the number of trials", "Trials that were added come on top.")
     n_trials.add_argument("number", type=_count)
     retry = command("retry", "run trials again that failed, were pruned or stopped", "Each gets a new number.")
-    _completed(retry.add_argument("trials", nargs="+", metavar="N", help="numbers of trials, or: failed"), _ended)
+    completed(retry.add_argument("trials", nargs="+", metavar="N", help="numbers of trials, or: failed"), ended)
     replicate = command("replicate", "run the best trials again with other seeds")
     replicate.add_argument("--top", type=_count, required=True, metavar="K", help="how many of the best trials")
     replicate.add_argument("--seeds", type=_count, required=True, metavar="M", help="further seeds of each")
     stop = command("stop", "end trials that run or wait", "They count as pruned.")
-    _completed(stop.add_argument("trials", nargs="+", metavar="N", help="numbers of trials"), _unfinished)
+    completed(stop.add_argument("trials", nargs="+", metavar="N", help="numbers of trials"), unfinished)
     command("pause", "start no trial any more", "What runs goes on.")
     command("resume", "start trials again after `pause`")
     command("note", "note something about the study", "It is shown with it.").add_argument("text", help='"" removes it')
@@ -230,40 +231,6 @@ def _list_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"{PROGRAM} list", description="Show all studies of a folder.")
     parser.add_argument("folder", nargs="?", type=Path, default=Path("outputs"), help="by default outputs/")
     return parser
-
-
-def _completes(parser: argparse.ArgumentParser) -> bool:
-    """Whether a shell asks for the words that can follow; they are printed then, where argcomplete is installed."""
-    import os
-
-    if "_ARGCOMPLETE" not in os.environ:
-        return False
-    import argcomplete
-
-    argcomplete.autocomplete(parser)
-    return True
-
-
-def _completed(argument: argparse.Action, words: Callable[..., list[str]]) -> None:
-    """Let a shell complete the argument with these words."""
-    argument.completer = words  # type: ignore[attr-defined]
-
-
-def _names(**_: Any) -> list[str]:
-    return ["list", *(path.parent.name for path in Path("outputs").glob("*/study.json"))]
-
-
-def _keys(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
-    return [f"{axis.key}=" for axis in _open(parsed_args.study).proposals.plan.space.axes]
-
-
-def _unfinished(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
-    return list(map(str, _open(parsed_args.study).store.unfinished()))
-
-
-def _ended(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
-    trials = _open(parsed_args.study).store.trials()
-    return ["failed", *(str(trial.number) for trial in trials if trial.state.name in ("FAIL", "PRUNED"))]
 
 
 if __name__ == "__main__":

@@ -46,14 +46,7 @@ def find(resume: str) -> Path:
     Raises:
         IncompatibleCheckpoint: there is none.
     """
-    given = Path(resume)
-    candidates = [given, given / "last.pt", given / run_folder.LAST_CHECKPOINT]
-    found = next((candidate for candidate in candidates if candidate.is_file()), None)
-    if found is None:
-        names = ", ".join(str(candidate) for candidate in candidates)
-        raise IncompatibleCheckpoint(
-            f"`resume` must be a run's folder or a checkpoint, but none of these is a file: {names}"
-        )
+    found = _file("resume", Path(resume), run_folder.LAST_CHECKPOINT)
     for path, key in ((found, "optimizer"), (found.with_name("best.pt"), "epoch")):
         try:
             content = load(path)
@@ -74,13 +67,21 @@ def find_weights(init: str) -> Path:
     Raises:
         IncompatibleCheckpoint: there is none.
     """
-    given = Path(init)
-    candidates = [given, given / "best.pt", given / run_folder.BEST_CHECKPOINT]
+    return _file("init", Path(init), run_folder.BEST_CHECKPOINT)
+
+
+def _file(key: str, given: Path, name: str) -> Path:
+    """The file `given`, or else this checkpoint of the run whose folder, or folder of checkpoints, it is.
+
+    Raises:
+        IncompatibleCheckpoint: there is none.
+    """
+    candidates = [given, given / Path(name).name, given / name]
     found = next((candidate for candidate in candidates if candidate.is_file()), None)
     if found is None:
         names = ", ".join(str(candidate) for candidate in candidates)
         raise IncompatibleCheckpoint(
-            f"`init` must be a run's folder or a checkpoint, but none of these is a file: {names}"
+            f"`{key}` must be a run's folder or a checkpoint, but none of these is a file: {names}"
         )
     return found
 

@@ -16,7 +16,7 @@ import yaml
 from matplotlib.figure import Figure
 from PIL import Image
 
-from hwsweep.figures import drawing, samples
+from hwsweep.figures import drawing, png, samples
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
@@ -127,7 +127,7 @@ def test_letters_are_drawn_whole_where_the_page_ends_in_the_gap_between_two(tmp_
         figure = Figure(figsize=(4, 1), dpi=150, layout="compressed")
         figure.subplots().set_axis_off()
         figure.text(0.95 + 0.002 * shift, 0.5, "I" * 12)
-        drawing.write(figure, tmp_path / "letters.png")
+        png.write(figure, tmp_path / "letters.png")
         with Image.open(tmp_path / "letters.png") as picture:
             is_ink = (np.asarray(picture.convert("L")) < 128).any(0)
         assert np.count_nonzero(np.diff(is_ink.astype(int)) == 1) == 12
@@ -209,8 +209,8 @@ def test_the_boxes_of_a_png_are_its_photographs_and_no_map_of_values(tmp_path, t
             axis.imshow(image)
             axis.set_axis_off()
         figure.axes[0].set_title(title)
-        drawing.write(figure, path)
-    boxes = drawing.image_boxes(path.read_bytes())
+        png.write(figure, path)
+    boxes = png.image_boxes(path.read_bytes())
     if title != "two":
         assert boxes == [(0, 0, 1, 1)], "the whole picture where Matplotlib cuts it"
         return

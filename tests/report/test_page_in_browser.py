@@ -16,6 +16,7 @@ from PIL import Image
 from planted_studies import draw_images, failed, study, trial, with_verdict
 
 from hwsweep.figures import drawing
+from hwsweep.figures.png import image_boxes, write
 from hwsweep.report.html.page import Cell, Page, Picture, Section, Table
 from hwsweep.report.html.render import render
 from hwsweep.report.write import write_report
@@ -196,17 +197,16 @@ def test_on_a_dark_page_figures_are_dark_and_the_photographs_in_them_are_not(tmp
     with drawing.style():
         figure = Figure(layout="compressed")
         drawing.draw_grid(figure.subplots(), red[None], 1, "a red image")
-        drawing.write(figure, path)
+        write(figure, path)
     png = path.read_bytes()
-    section = Section("Images", pictures=[Picture("red.png", "", "", png, drawing.image_boxes(png))])
+    section = Section("Images", pictures=[Picture("red.png", "", "", png, image_boxes(png))])
     (tmp_path / "page.html").write_text(render(Page("Dark", "", [section])))
     browser.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
     )
     browser.get((tmp_path / "page.html").as_uri())
-    shot = np.asarray(Image.open(BytesIO(browser.find_element("css selector", "figure div").screenshot_as_png)))[
-        ..., :3
-    ]
+    with Image.open(BytesIO(browser.find_element("css selector", "figure div").screenshot_as_png)) as picture:
+        shot = np.asarray(picture.convert("RGB"))
     is_red = (shot == (255, 0, 0)).all(axis=2)
     assert 0.3 < is_red.mean() < 0.99
     assert np.median(shot[~is_red], axis=0).max() < 60, "the paper around it is dark"

@@ -41,6 +41,12 @@ def entries(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.name != "cache")
 
 
+def check_refusal(folder: Path, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(SweepError, match=message) as refused:
+        hwsweep.sweep(**{"task": nothing, "space": {"x": [1]}, **arguments})
+    assert "\n" not in str(refused.value) and not entries(folder)
+
+
 def journal(folder: Path, study: str) -> list[dict[str, Any]]:
     """The records of the study's journal."""
     return [json.loads(line) for line in (folder / "outputs" / study / "journal.log").read_text().splitlines()]
@@ -124,9 +130,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SweepError, match=message) as refused:
-        hwsweep.sweep(**{"task": nothing, "space": {"x": [1]}, **arguments})
-    assert "\n" not in str(refused.value) and not entries(tmp_path)
+    check_refusal(tmp_path, arguments, message)
 
 
 @pytest.mark.slow
@@ -147,9 +151,7 @@ def test_a_setting_is_refused_as_on_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SweepError, match=message) as refused:
-        hwsweep.sweep(**{"task": nothing, "space": {"x": [1]}, **arguments})
-    assert "\n" not in str(refused.value) and not entries(tmp_path)
+    check_refusal(tmp_path, arguments, message)
 
 
 def test_a_script_without_a_guard_gets_a_message_and_no_process(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hwsweep.figures.drawing import Box
+    from hwsweep.figures.png import Box
 
 
 @dataclass(frozen=True)

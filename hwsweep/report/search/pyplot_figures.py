@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.gridspec import GridSpec
 from matplotlib.ticker import Formatter, LogFormatter, NullFormatter, ScalarFormatter
 
-from hwsweep.figures import drawing
+from hwsweep.figures import drawing, png
 
 _WIDTH, _HEIGHT = 8.0, 4.0  # inches
 _COLUMNS = 3  # of small plots
@@ -68,7 +68,7 @@ def save_current(path: Path) -> None:
             texts = [text.get_text() for text in axis.get_ticklabels()]
             if axis is panel.xaxis and len("".join(texts)) > _LONGEST:
                 axis.set_tick_params(rotation=90 if len(texts) > 6 else 45, labelsize=7)
-    drawing.write(pyplot.gcf(), path)
+    png.write(pyplot.gcf(), path)
 
 
 def _short_text(formatter: Formatter, value: float, index: int | None) -> str:

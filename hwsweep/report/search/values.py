@@ -109,12 +109,13 @@ def intermediate(search: SearchData) -> Iterator[Caption]:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if (legend := axes.get_legend()) is not None and len(numbers) > _MAX_NUMBERED:
         legend.remove()
-    n_pruned = sum(view.trials[number].state == "pruned" for number in numbers)
+    ended = Counter(view.trials[number].state for number in numbers)
+    paused = f", {ended['paused']} paused" if ended["paused"] else ""
     yield Caption(
         "intermediate",
-        "The values that trials reported during training, and where they were pruned."
+        "The values that trials reported during training, and where they were pruned or paused."
         f"{sample_text(len(numbers), len(reported))}",
-        f"{objective} of {len(numbers)} trials by step, {n_pruned} of them pruned",
+        f"{objective} of {len(numbers)} trials by step, {ended['pruned']} of them pruned{paused}",
         charts.intermediate(search, study, y_scale),
     )
 

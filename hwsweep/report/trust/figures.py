@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hwsweep.figures import drawing
+from hwsweep.figures import drawing, png
 from hwsweep.figures.drawing import BLUE, GREY, VERMILLION
 from hwsweep.report.naming import short_name, value_text
 from hwsweep.report.search.pyplot_figures import label
@@ -41,7 +41,7 @@ def draw_importances(on_objective: Sequence[Importance], on_top: Sequence[Import
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axis.grid(axis="y", visible=False)
         figure.legend(loc="outside upper center", ncols=2)
-        drawing.write(figure, path)
+        png.write(figure, path)
 
 
 def draw_dependences(keys: Sequence[Key], found: Sequence[Dependence], sign: float, name: str, path: Path) -> None:
@@ -60,7 +60,7 @@ def draw_dependences(keys: Sequence[Key], found: Sequence[Dependence], sign: flo
             panel.set_axis_off()
         for panel in panels[::_COLUMNS]:
             panel.set_ylabel(f"predicted {label(name)}")
-        drawing.write(figure, path)
+        png.write(figure, path)
 
 
 def _draw_dependence(panel: Axes, key: Key, found: Dependence, sign: float) -> None:
@@ -98,4 +98,4 @@ def draw_ablation(first: float, steps: Sequence[Step], texts: Sequence[str], nam
         axis.set_yticks(rows, texts)
         axis.set(ylim=(len(steps) + 0.4, -0.6), xlabel=f"predicted {label(name)}")
         axis.margins(x=0.15)
-        drawing.write(figure, path)
+        png.write(figure, path)
