@@ -17,7 +17,8 @@ from hwsweep.sweep.search.space import Point
 from hwsweep.sweep.search.trial_window import TrialWindow
 from hwsweep.sweep.study.paused_trials import PausedAsPruned, PausedTrials
 from hwsweep.sweep.study.trial_attributes import ADDED, COPY_OF, N_TRIALS, START, WIDENED, trial_params
-from hwsweep.sweep.study.trial_store import Counts, TrialStore
+from hwsweep.sweep.study.trial_counts import Counts
+from hwsweep.sweep.study.trial_store import TrialStore
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

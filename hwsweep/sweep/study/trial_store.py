@@ -21,6 +21,7 @@ from hwsweep.sweep.study.trial_attributes import (
     holds,
     is_paused,
 )
+from hwsweep.sweep.study.trial_counts import Counts, Tally
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -44,20 +45,6 @@ class TrialResult(NamedTuple):
     """By name; the trial is feasible if none is above 0."""
 
 
-class Counts(NamedTuple):
-    """How many trials a study has."""
-
-    finished: int
-    """Without refused ones."""
-    failed: int
-    """Without refused ones, and those that were added again."""
-    refused: int
-    proposed: int = 0
-    """Trials that the plan proposed, refused ones included: the place of the next point in a grid."""
-    added: int = 0
-    """Trials that a user added to the plan, without refused ones."""
-
-
 class TrialStore:
     """The trials of one study, new or opened again.
 
@@ -78,11 +65,7 @@ class TrialStore:
             self.study_id = storage.get_study_id_from_name(name)
         if [each.name.lower() for each in storage.get_study_directions(self.study_id)] != directions:
             raise SweepError(f"study {name!r} in the storage has other directions; give another study_name")
-        self._counts = Counts(0, 0, 0)
-        self._unfinished: list[int] = []
-        self._n_read = 0
-        self._failed: set[int] = set()
-        self._repeated: set[int] = set()
+        self._tally = Tally()
 
     def name_objectives(self, names: list[str]) -> None:
         """Store the names of the values of a trial, which Optuna's own tools show."""
@@ -118,29 +101,12 @@ class TrialStore:
     def counts(self) -> Counts:
         """How many trials have ended, and how."""
         self._read()
-        return self._counts
+        return self._tally.counts
 
     def _read(self) -> list[FrozenTrial]:
-        """All trials; each is counted once when it is new and once when it has ended, since it then changes no more."""
+        """All trials, counted."""
         trials = self.trials()
-        new = trials[self._n_read :]
-        added = [trial.user_attrs[ADDED] for trial in new if ADDED in trial.user_attrs]
-        unread = [*self._unfinished, *range(self._n_read, len(trials))]
-        finished = [trials[number] for number in unread if trials[number].state.is_finished()]
-        refused = [trial for trial in finished if REFUSED in trial.user_attrs]
-        self._unfinished = [number for number in unread if not trials[number].state.is_finished()]
-        self._n_read = len(trials)
-        self._repeated.update(entry["of"] for entry in added if entry["by"] == "retry")
-        failed = (trial.number for trial in finished if trial.state.name == "FAIL" and REFUSED not in trial.user_attrs)
-        self._failed.update(failed)
-        before = self._counts
-        self._counts = Counts(
-            finished=before.finished + len(finished) - len(refused),
-            failed=len(self._failed - self._repeated),
-            refused=before.refused + len(refused),
-            proposed=before.proposed + len(new) - len(added),
-            added=before.added + len(added) - sum(ADDED in trial.user_attrs for trial in refused),
-        )
+        self._tally.update(trials)
         return trials
 
     def values(self) -> list[float]:
@@ -151,23 +117,23 @@ class TrialStore:
     def unfinished(self) -> list[int]:
         """Numbers of the trials that wait, pause or run."""
         self._read()
-        return list(self._unfinished)
+        return list(self._tally.unfinished)
 
     def waiting(self) -> list[int]:
         """Numbers of the trials that wait for a slot: interrupted and added ones, but none that pauses."""
         trials = self._read()
-        waiting = [trials[number] for number in self._unfinished if trials[number].state.name == "WAITING"]
+        waiting = [trials[number] for number in self._tally.unfinished if trials[number].state.name == "WAITING"]
         return [trial.number for trial in waiting if not is_paused(trial)]
 
     def paused(self) -> list[int]:
         """Numbers of the trials that wait for their promotion."""
         trials = self._read()
-        return [number for number in self._unfinished if is_paused(trials[number])]
+        return [number for number in self._tally.unfinished if is_paused(trials[number])]
 
     def stop_requests(self) -> list[int]:
         """Numbers of the unfinished trials that a user asks to stop."""
         trials = self._read()
-        return [number for number in self._unfinished if STOP in trials[number].user_attrs]
+        return [number for number in self._tally.unfinished if STOP in trials[number].user_attrs]
 
     def end_stopped(self) -> None:
         """End the trials that are to stop and that no process runs."""

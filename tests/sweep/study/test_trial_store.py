@@ -12,7 +12,8 @@ from optuna.trial import TrialState
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.study.storage import open_storage
 from hwsweep.sweep.study.trial_attributes import METRICS, trial_metrics
-from hwsweep.sweep.study.trial_store import Counts, TrialResult, TrialStore
+from hwsweep.sweep.study.trial_counts import Counts
+from hwsweep.sweep.study.trial_store import TrialResult, TrialStore
 
 COMPLETE = TrialResult("complete", [2.5], {"seconds": 3.0})
 FAILED = TrialResult("failed", [], {"failure": {"reason": "error", "message": "no"}})
