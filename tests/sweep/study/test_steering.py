@@ -125,9 +125,12 @@ def test_the_best_run_again_with_further_seeds_by_the_name_alone(study: Study, c
 
 
 @pytest.mark.slow
-def test_failed_trials_that_are_run_again_do_not_count_as_failures(study: Study, change: Change, sweep: Sweep) -> None:
+def test_failed_trials_that_are_run_again_do_not_count_as_failures(
+    study: Study, change: Change, refuse: Change, sweep: Sweep
+) -> None:
     folder = study("x=1,2,3", "how=raise", "hydra.sweeper.max_failure_rate=0.4")  # given up after the second
     assert [trial.state.name for trial in trials(folder)] == ["FAIL", "FAIL"]
+    assert refuse("stop", "0") == "hwsweep: trial 0 cannot be stopped: it is failed"
     assert change("retry", "failed").startswith("trials 0 and 1 were added again as trials 2 and 3; ")
     assert open_study(folder).store.counts().failed == 0
     ran = sweep(NAMED)

@@ -8,6 +8,7 @@ import optuna
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
+from optuna_studies import view_of
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.study.storage import open_storage
@@ -98,3 +99,19 @@ def test_a_study_in_which_no_trial_ran_is_deleted_after_an_error_and_any_other_s
 def test_a_study_with_other_directions_is_refused(store: TrialStore) -> None:
     with pytest.raises(SweepError, match="'night' in the storage has other directions"):
         TrialStore("night", store.storage, ["maximize"])
+
+
+def test_a_failed_trial_that_runs_again_counts_as_failed_no_more(store: TrialStore) -> None:
+    for _ in range(2):
+        store.finish(add(store, store.n_trials()), FAILED)
+    assert store.counts().failed == 2
+    store.add({}, {}, {"added": {"by": "retry", "of": 0, "overrides": []}})
+    assert store.counts() == Counts(finished=2, failed=1, refused=0, proposed=2, added=1)
+
+
+def test_an_infeasible_trial_is_not_the_best(store: TrialStore) -> None:
+    for value, excess in ((1.0, 0.5), (2.0, 0.0)):
+        store.finish(add(store, store.n_trials()), TrialResult("complete", [value], {}, {"memory": excess}))
+    view = view_of(store.study())
+    assert [trial.number for trial in view.feasible_trials] == [1]
+    assert view.best_trial is not None and view.best_trial.number == store.study().best_trial.number == 1
