@@ -93,6 +93,8 @@ INTERNALS = {  # the beginning of an internal module's name -> the only file tha
 FILES = sorted(PACKAGE.rglob("*.py"))
 MAX_FILES = {"": 11, "analysis": 20, "data": 25, "figures": 25}
 """Largest number of files of a folder without its __init__.py; 18 for all other folders."""
+ROOM = {"data": 2, "figures": 2, "models": 2}
+"""Files that must still fit: what docs/extend.md lets a reader add."""
 
 
 def part_of(parts: tuple[str, ...]) -> str:
@@ -133,7 +135,7 @@ def test_no_folder_has_too_many_files() -> None:
     for folder in {path.parent for path in FILES}:
         name = "" if folder == PACKAGE else str(folder.relative_to(PACKAGE))
         names = sorted(path.name for path in folder.glob("*.py") if path.name != "__init__.py")
-        assert len(names) <= MAX_FILES.get(name, 18), (
+        assert len(names) + ROOM.get(name, 0) <= MAX_FILES.get(name, 18), (
             f"{name or 'the package'} holds {len(names)} files; give a subject of its own a folder: {names}"
         )
 

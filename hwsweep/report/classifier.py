@@ -38,7 +38,7 @@ class ClassifierStudy:
         return [draw_accuracy]
 
     def comparison(self, views: list[StudyView], folder: Path) -> Iterator[StudyFigure]:
-        from hwsweep.figures import accuracy
+        from hwsweep.figures.study import accuracy
 
         points = {view.name: _accuracies(view) for view in views}
         points = {name: found for name, found in points.items() if found}
@@ -51,7 +51,7 @@ class ClassifierStudy:
 
 def draw_accuracy(view: StudyView) -> Iterator[StudyFigure]:
     """accuracy.png: the trials and their baselines in one row; nothing where fewer than two trials have an accuracy."""
-    from hwsweep.figures import accuracy
+    from hwsweep.figures.study import accuracy
 
     points = _accuracies(view)
     if len(points) > 1:

@@ -24,7 +24,7 @@ def image_sliders(view: StudyView, facts: Mapping[str, tuple[str, int]]) -> list
     Args:
         facts: name of a number beside the images -> its metric and its decimals.
     """
-    from hwsweep.figures import montage
+    from hwsweep.figures.study import montage
 
     series = {key: trials for key in view.axes if key != "seed" and len(trials := _series(view, key)) > 1}
     return [
@@ -35,7 +35,7 @@ def image_sliders(view: StudyView, facts: Mapping[str, tuple[str, int]]) -> list
 
 def _series(view: StudyView, key: str) -> list[TrialView]:
     """The trials with images that differ from the best one (of several objectives, the first one) in `key` alone."""
-    from hwsweep.figures import montage
+    from hwsweep.figures.study import montage
 
     trials = [t for t in view.complete_trials if run_folder.figure_names(run_directory(t)) >= montage.NEEDS]
     if not trials or not all(_is_number(trial.params.get(key)) for trial in trials):
@@ -52,7 +52,7 @@ def _is_number(value: object) -> bool:
 def _stop(trial: TrialView, key: str, facts: Mapping[str, tuple[str, int]]) -> Stop:
     from PIL import Image
 
-    from hwsweep.figures import montage
+    from hwsweep.figures.study import montage
 
     numbers = [
         (name, number_text(trial.metrics[metric], decimals))

@@ -68,7 +68,7 @@ def draw_search(view: StudyView) -> Iterator[StudyFigure]:
     """The figures that every search has, as far as they have something to show; none for a grid of a few points."""
     if not is_search(view):
         return
-    from hwsweep.figures import timeline
+    from hwsweep.figures.study import timeline
     from hwsweep.report.search.pictures import draw_by_optuna
 
     yield from draw_by_optuna(view)

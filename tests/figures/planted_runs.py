@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hwsweep.figures.sweep_runs import RunNumbers
+from hwsweep.figures.study.sweep_runs import RunNumbers
 
 EIGENVALUES, SIGMA2 = (8.0, 4.0, 1.0), 2.0
 OPTIMUM = {  # lambda -> active units, rate, distortion

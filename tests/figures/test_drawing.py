@@ -195,7 +195,7 @@ def test_conf_sets_every_setting_of_every_figure_and_no_other(group):
 
 
 def test_a_montage_is_drawn_by_a_process_without_torch_and_pyplot():
-    code = "import sys, hwsweep.figures.montage as m; print({'torch', 'matplotlib.pyplot'} & set(sys.modules))"
+    code = "import sys, hwsweep.figures.study.montage as m; print({'torch', 'matplotlib.pyplot'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

@@ -11,7 +11,7 @@ import pytest
 from planted_studies import draw_curves, draw_images, study, trial, with_verdict
 
 import hwsweep.report
-from hwsweep.figures import trial_curves
+from hwsweep.figures.study import trial_curves
 from hwsweep.report.html.page import Section
 from hwsweep.report.model_study import DrawFigures, StudyFigure
 from hwsweep.report.study_figures import save_figure

@@ -11,7 +11,7 @@ import numpy as np
 from planted_studies import draw_curves, draw_images, failed, study, trial, with_verdict
 
 from hwsweep import run_folder
-from hwsweep.figures import trial_curves
+from hwsweep.figures.study import trial_curves
 from hwsweep.report.compare import compare
 from hwsweep.report.naming import trial_title
 from hwsweep.report.posterior_collapse import PosteriorCollapse

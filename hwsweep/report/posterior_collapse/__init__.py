@@ -91,7 +91,7 @@ class PosteriorCollapse:
         return [draw_collapse, draw_montages, draw_curves]
 
     def comparison(self, views: list[StudyView], folder: Path) -> Iterator[StudyFigure]:
-        from hwsweep.figures import rate_distortion
+        from hwsweep.figures.study import rate_distortion
 
         runs = [
             numbers(trial, view, trial_title(trial, view))._replace(study=view.name)

@@ -23,7 +23,7 @@ from hwsweep.sweep.study.trial_view import TrialView
 from hwsweep.sweep.study.view import StudyView
 
 if TYPE_CHECKING:
-    from hwsweep.figures.sweep_runs import RunNumbers
+    from hwsweep.figures.study.sweep_runs import RunNumbers
 
 COLLAPSE = "Collapse: predicted and measured"
 CURVES = "Curves"
@@ -44,7 +44,7 @@ MAX_LINES = 200
 
 def draw_collapse(view: StudyView) -> Iterator[StudyFigure]:
     """Four figures of a sweep over lambda, one of a sweep over the context; none if there are several data sets."""
-    from hwsweep.figures import active_units, collapse, kl_heatmap, rate_distortion
+    from hwsweep.figures.study import active_units, collapse, kl_heatmap, rate_distortion
 
     trials = analysed_trials(view)
     if not {LAMBDA, CONTEXT} & set(view.axes) or has_several_data(view) or not trials:
@@ -62,7 +62,8 @@ def draw_collapse(view: StudyView) -> Iterator[StudyFigure]:
 
 def draw_montages(view: StudyView) -> Iterator[StudyFigure]:
     """montage.png, or one file per swept data set; none if no run stored images."""
-    from hwsweep.figures import drawing, montage
+    from hwsweep.figures import drawing
+    from hwsweep.figures.study import montage
 
     groups: dict[str, list[TrialView]] = defaultdict(list)
     for trial in view.complete_trials:
@@ -90,7 +91,8 @@ def draw_montages(view: StudyView) -> Iterator[StudyFigure]:
 
 def draw_curves(view: StudyView) -> Iterator[StudyFigure]:
     """trial_curves.png: the training curves of all VAEs; nothing without a VAE."""
-    from hwsweep.figures import drawing, trial_curves
+    from hwsweep.figures import drawing
+    from hwsweep.figures.study import trial_curves
 
     trials = [t for t in view.complete_trials if run_folder.figure_names(run_directory(t)) >= trial_curves.NEEDS]
     lines = [

@@ -10,7 +10,7 @@ from hwsweep.sweep.study.trial_view import TrialView
 from hwsweep.sweep.study.view import StudyView
 
 if TYPE_CHECKING:
-    from hwsweep.figures.sweep_runs import RunNumbers
+    from hwsweep.figures.study.sweep_runs import RunNumbers
 
 LAMBDA = "vae.lambda"
 CONTEXT = "vae.context"
@@ -43,7 +43,7 @@ def kl_weight(trial: TrialView, view: StudyView) -> float:
 
 def numbers(trial: TrialView, view: StudyView, title: str) -> RunNumbers:
     """The numbers of the trial's run that the figures of a sweep over lambda show."""
-    from hwsweep.figures import sweep_runs
+    from hwsweep.figures.study import sweep_runs
 
     vae = view.config.vae
     sigma2 = trial.params.get("vae.sigma2", vae.sigma2)

@@ -14,7 +14,7 @@ from optuna import Study, visualization
 from optuna.trial import FrozenTrial
 
 from hwsweep.figures.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION
-from hwsweep.figures.timeline import COLOURS
+from hwsweep.figures.study.timeline import COLOURS
 from hwsweep.files import without_passwords
 from hwsweep.report.naming import value_text, verdict
 from hwsweep.report.search.pyplot_figures import scale

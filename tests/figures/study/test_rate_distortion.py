@@ -8,7 +8,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from planted_runs import OPTIMUM, planted, sweep
 
-from hwsweep.figures import drawing, rate_distortion
+from hwsweep.figures import drawing
+from hwsweep.figures.study import rate_distortion
 
 
 def drawn(runs):

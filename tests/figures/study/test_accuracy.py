@@ -7,7 +7,7 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from hwsweep.figures import accuracy
+from hwsweep.figures.study import accuracy
 
 TRIALS = {"a": [(0.25, 0.5, 0.125), (0.75, 0.625, 0.25)], "b": [(0.5, math.nan, math.nan)]}
 

@@ -6,7 +6,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from planted_runs import planted
 
-from hwsweep.figures import drawing, kl_heatmap
+from hwsweep.figures import drawing
+from hwsweep.figures.study import kl_heatmap
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from planted_runs import planted
 
-from hwsweep.figures import sweep_runs
+from hwsweep.figures.study import sweep_runs
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 from planted_runs import planted
 
-from hwsweep.figures import active_units
+from hwsweep.figures.study import active_units
 
 # the threshold itself is not above it; zero has no logarithm
 STATISTIC = (0.0, 1e-9, 0.0099, 0.01, 0.0101, 0.5, 40.0)

@@ -13,7 +13,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.ticker import MaxNLocator
 
 from hwsweep.figures.drawing import name_rows, stack_rows
-from hwsweep.figures.sweep_runs import RunNumbers, colours, metric, sort_by_lambda, titles
+from hwsweep.figures.study.sweep_runs import RunNumbers, colours, metric, sort_by_lambda, titles
 
 PANELS = 1
 SILENT = 0.01

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hwsweep.figures import drawing, timeline
-from hwsweep.figures.timeline import Run, TimelineInfo
+from hwsweep.figures import drawing
+from hwsweep.figures.study import timeline
+from hwsweep.figures.study.timeline import Run, TimelineInfo
 
 
 def info_of(times: Sequence[tuple[float, float]]) -> TimelineInfo:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from hwsweep.figures.sweep_runs import RunNumbers
+from hwsweep.figures.study.sweep_runs import RunNumbers
 
 
 class LinearModel(NamedTuple):

@@ -7,7 +7,7 @@ from planted_runs import EIGENVALUES, OPTIMUM, SIGMA2, planted
 
 from hwsweep.analysis.linear_vae import predict
 from hwsweep.analysis.spectrum import Spectrum
-from hwsweep.figures.linear_models import curve, linear_models
+from hwsweep.figures.study.linear_models import curve, linear_models
 
 
 @pytest.mark.parametrize("kl_weight", OPTIMUM)

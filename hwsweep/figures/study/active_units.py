@@ -11,7 +11,7 @@ from jaxtyping import Float64, Int64
 from matplotlib.axes import Axes
 
 from hwsweep.figures.drawing import BLACK, name_rows
-from hwsweep.figures.sweep_runs import RunNumbers, colours, sort_by_lambda, titles
+from hwsweep.figures.study.sweep_runs import RunNumbers, colours, sort_by_lambda, titles
 
 PANELS = 1
 THRESHOLD = 0.01

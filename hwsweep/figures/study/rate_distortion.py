@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
 from hwsweep.figures.drawing import BLACK, GREY
-from hwsweep.figures.linear_models import curve, linear_models
-from hwsweep.figures.sweep_runs import RunNumbers, colours, metric, sort_by_lambda, titles
+from hwsweep.figures.study.linear_models import curve, linear_models
+from hwsweep.figures.study.sweep_runs import RunNumbers, colours, metric, sort_by_lambda, titles
 
 PANELS = 1
 _POINTS = 400  # of a curve

@@ -14,8 +14,8 @@ from matplotlib.legend import Legend
 from matplotlib.patches import Patch
 
 from hwsweep.figures.drawing import BLACK, GREY, stack_rows
-from hwsweep.figures.linear_models import linear_models
-from hwsweep.figures.sweep_runs import RunNumbers, colours, metric, sort_by_lambda
+from hwsweep.figures.study.linear_models import linear_models
+from hwsweep.figures.study.sweep_runs import RunNumbers, colours, metric, sort_by_lambda
 
 PANELS = 2
 BANDS = {

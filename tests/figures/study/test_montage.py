@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from hwsweep.figures import drawing, montage
+from hwsweep.figures import drawing
 from hwsweep.figures.interpolation import InterpolationInfo
 from hwsweep.figures.reconstructions import ReconstructionsInfo
 from hwsweep.figures.samples import SamplesInfo
+from hwsweep.figures.study import montage
 
 
 def plain(*greys, shape=(28, 28, 1)):

@@ -13,7 +13,8 @@ from matplotlib.legend import Legend
 from PIL import Image
 from planted_runs import OPTIMUM, planted, sweep
 
-from hwsweep.figures import active_units, collapse, drawing, kl_heatmap, rate_distortion
+from hwsweep.figures import drawing
+from hwsweep.figures.study import active_units, collapse, kl_heatmap, rate_distortion
 
 FIGURES = [rate_distortion, kl_heatmap, active_units, collapse]
 
@@ -151,8 +152,6 @@ def test_a_figure_of_one_run_can_be_drawn(figure):
 
 def test_figures_of_a_sweep_are_drawn_by_a_process_without_torch_and_pyplot():
     names = ", ".join(figure.__name__.rpartition(".")[2] for figure in FIGURES)
-    code = (
-        f"import sys; from hwsweep.figures import {names}; print({{'torch', 'matplotlib.pyplot'}} & set(sys.modules))"
-    )
+    code = f"import sys; from hwsweep.figures.study import {names}; print({{'torch', 'matplotlib.pyplot'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
