@@ -91,7 +91,7 @@ INTERNALS = {  # the beginning of an internal module's name -> the only file tha
     "mlflow.utils": "tracking/mlflow_internals.py",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
-MAX_FILES = {"": 11, "analysis": 20, "data": 25, "figures": 25}
+MAX_FILES = {"": 11, "figures": 22}
 """Largest number of files of a folder without its __init__.py; 18 for all other folders."""
 ROOM = {"data": 2, "figures": 2, "models": 2}
 """Files that must still fit: what docs/extend.md lets a reader add."""

@@ -17,7 +17,7 @@ from hwsweep.files import cache_folder
 from hwsweep.signals import exit_on_signals
 
 if TYPE_CHECKING:
-    from hwsweep.data.vectors import WordVectors
+    from hwsweep.data.texts.vectors import WordVectors
 
 GROUPS = ("dataset", "vectors")
 """Folders of conf with data that this command lists and fetches."""

@@ -29,7 +29,7 @@ class ReliabilityInfo(NamedTuple):
 
 def info(trained: Trained) -> ReliabilityInfo:
     """The bins of the test split, from the run's analysis."""
-    from hwsweep.analysis.classifier_metrics import Reliability, calibration_error
+    from hwsweep.analysis.texts.classifier_metrics import Reliability, calibration_error
 
     bins = Reliability(*(trained.arrays[f"calibration_{name}"] for name in Reliability._fields))
     return ReliabilityInfo(trained.title, *bins, calibration_error(bins))

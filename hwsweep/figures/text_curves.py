@@ -42,7 +42,7 @@ class TextCurvesInfo(NamedTuple):
 
 def info(trained: Trained) -> TextCurvesInfo:
     """Loss, error and the third quantity of every epoch on both splits."""
-    from hwsweep.analysis.classifier_metrics import key_share
+    from hwsweep.analysis.texts.classifier_metrics import key_share
 
     rows, uniform = trained.history, np.nan
     quantities = ["loss", "error", "lr"]

@@ -44,7 +44,7 @@ class ServedModel(UntypedPythonModel):
     def _classify(self, texts: Sequence[str]) -> Any:
         import pandas as pd
 
-        from hwsweep.data.tokens import encode
+        from hwsweep.data.texts.tokens import encode
 
         assert self.lexicon is not None
         probability = self.model.outputs(encode(texts, self.tokenize, self.lexicon))["probability"]

@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from hwsweep import conf_path
-from hwsweep.analysis.classifier_metrics import key_share
+from hwsweep.analysis.texts.classifier_metrics import key_share
 from hwsweep.components import build
 from hwsweep.training.evaluation import evaluate
 from hwsweep.training.loop import fit

@@ -152,6 +152,7 @@ def test_a_figure_of_one_run_can_be_drawn(figure):
 
 def test_figures_of_a_sweep_are_drawn_by_a_process_without_torch_and_pyplot():
     names = ", ".join(figure.__name__.rpartition(".")[2] for figure in FIGURES)
-    code = f"import sys; from hwsweep.figures.study import {names}; print({{'torch', 'matplotlib.pyplot'}} & set(sys.modules))"
+    absent = "print({'torch', 'matplotlib.pyplot'} & set(sys.modules))"
+    code = f"import sys; from hwsweep.figures.study import {names}; {absent}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -10,9 +10,9 @@ from nltk.tokenize.destructive import NLTKWordTokenizer
 from omegaconf import OmegaConf
 
 from hwsweep import conf_path
-from hwsweep.data import tokenizers
 from hwsweep.data.__main__ import main
-from hwsweep.data.tokenizers import Tokenizer
+from hwsweep.data.texts import tokenizers
+from hwsweep.data.texts.tokenizers import Tokenizer
 
 FILES = {file.stem: file for file in sorted((conf_path() / "tokenizer").glob("*.yaml"))}
 HOMEWORK = (
@@ -87,7 +87,8 @@ def test_names_tell_tokenizers_and_their_libraries_releases_apart() -> None:
 
 def test_a_tokenizer_loads_its_library_at_the_first_call_only() -> None:
     code = (
-        "import sys; from hwsweep.data import tokenizers as t; t.spacy(), t.nltk(), t.basic_english(), t.whitespace();"
+        "import sys; from hwsweep.data.texts import tokenizers as t;"
+        "t.spacy(), t.nltk(), t.basic_english(), t.whitespace();"
         "print({'spacy', 'nltk', 'torchtext', 'torch'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

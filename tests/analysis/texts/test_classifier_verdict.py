@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hwsweep.analysis import Verdict
-from hwsweep.analysis.baseline import compare
-from hwsweep.analysis.classifier import verdict
+from hwsweep.analysis.texts.baseline import compare
+from hwsweep.analysis.texts.classifier import verdict
 
 LABEL = np.repeat([0, 1, 2, 3], 100)
 

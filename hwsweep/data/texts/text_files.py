@@ -17,10 +17,10 @@ from hwsweep.data.data_files import (
 )
 from hwsweep.data.download import download
 from hwsweep.data.splitting import check_share
-from hwsweep.data.text_reading import DELIMITERS, LabelledText, check_encoding, read_table, read_texts
-from hwsweep.data.text_splits import check_labels, deduplicate_and_encode, draw_splits
-from hwsweep.data.tokenizers import Tokenizer
-from hwsweep.data.tokens import TextPlan
+from hwsweep.data.texts.text_reading import DELIMITERS, LabelledText, check_encoding, read_table, read_texts
+from hwsweep.data.texts.text_splits import check_labels, deduplicate_and_encode, draw_splits
+from hwsweep.data.texts.tokenizers import Tokenizer
+from hwsweep.data.texts.tokens import TextPlan
 
 
 class CsvTexts:

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from hwsweep.analysis import Analysis
-from hwsweep.analysis.baseline import BaselinePlan
-from hwsweep.analysis.classifier import analyse
+from hwsweep.analysis.texts.baseline import BaselinePlan
+from hwsweep.analysis.texts.classifier import analyse
 from hwsweep.data import Examples, Lexicon, Splits
 from hwsweep.models.embedding import TokenEmbedding
 from hwsweep.models.transformer import Transformer

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from hwsweep.data import DataError, Splits
 from hwsweep.data.splitting import random_rows
-from hwsweep.data.text_reading import LabelledText
+from hwsweep.data.texts.text_reading import LabelledText
 
 if TYPE_CHECKING:
-    from hwsweep.data.tokenizers import Tokenizer
-    from hwsweep.data.tokens import TextPlan
+    from hwsweep.data.texts.tokenizers import Tokenizer
+    from hwsweep.data.texts.tokens import TextPlan
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def deduplicate_and_encode(
     Raises:
         DataError: no text remains in a split, or all training texts are empty.
     """
-    from hwsweep.data.tokens import encode_splits
+    from hwsweep.data.texts.tokens import encode_splits
 
     index = {label: number for number, label in enumerate(classes)}
     texts: dict[str, list[str]] = {}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hwsweep.data import PAD, UNKNOWN
-from hwsweep.data.torchtext_api import SPECIALS, vocabulary
+from hwsweep.data.texts.torchtext_api import SPECIALS, vocabulary
 
 COUNTS = {"pear": 2, "apple": 2, "Zebra": 2, "é": 2, "the": 9, "once": 1, "<pad>": 50, "<unk>": 50}
 

@@ -8,10 +8,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from hwsweep.data import Splits
-from hwsweep.data.headline_grammar import PHRASES, TOPICS, WORDS
-from hwsweep.data.headlines import CLASSES, RULES, Headline, Headlines, write_headline
-from hwsweep.data.tokenizers import basic_english, nltk, spacy, whitespace
-from hwsweep.data.tokens import TextPlan
+from hwsweep.data.texts.headline_grammar import PHRASES, TOPICS, WORDS
+from hwsweep.data.texts.headlines import CLASSES, RULES, Headline, Headlines, write_headline
+from hwsweep.data.texts.tokenizers import basic_english, nltk, spacy, whitespace
+from hwsweep.data.texts.tokens import TextPlan
 
 TOPIC_OF = {word: topic for topic, kinds in TOPICS.items() for words in kinds.values() for word in words.split()}
 UNLIKE = re.compile(rf"\b({'|'.join(PHRASES['unlike'])})\b", re.IGNORECASE)

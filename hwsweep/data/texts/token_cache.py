@@ -19,7 +19,7 @@ from jaxtyping import Int32
 
 from hwsweep.data.data_files import load_or_make
 from hwsweep.data.progress_bar import progress_bar
-from hwsweep.data.tokenizers import Tokenizer
+from hwsweep.data.texts.tokenizers import Tokenizer
 from hwsweep.processes import end_with_parent
 
 FORMAT = 2  # part of the key: raise it when the files are read in another way

@@ -9,9 +9,9 @@ import pytest
 from hwsweep.data import DataError, Splits
 from hwsweep.data.data_files import MissingDataError, split_folders
 from hwsweep.data.download import file_checksum
-from hwsweep.data.text_files import CsvTexts, FolderTexts
-from hwsweep.data.tokenizers import whitespace
-from hwsweep.data.tokens import TextPlan
+from hwsweep.data.texts.text_files import CsvTexts, FolderTexts
+from hwsweep.data.texts.tokenizers import whitespace
+from hwsweep.data.texts.tokens import TextPlan
 
 CSV = "title,body,label\n" + "".join(f"t{i},words of {i},{'ab'[i % 2]}\n" for i in range(20))
 REAL = Path(os.environ.get("HWSWEEP_DATA") or "nowhere") / "ag_news"  # before a fixture changes it

@@ -12,7 +12,7 @@ import torch
 
 from hwsweep.data import DataError
 from hwsweep.data.__main__ import main
-from hwsweep.data.vectors import WordVectors
+from hwsweep.data.texts.vectors import WordVectors
 
 LINES = b"the 1 2 3\ncaf\xc3\xa9 4 5 6\nthe 7 7 7\nnews -0.5 0.25 1e-2\n"
 """The first line of `the` counts."""
@@ -174,7 +174,7 @@ def test_vectors_are_listed_fetched_and_checked(
     conf = tmp_path / "conf" / "vectors"
     conf.mkdir(parents=True)
     (conf / "glove.yaml").write_text(
-        f"_target_: hwsweep.data.vectors.WordVectors\nname: glove\nsource: {upstream.address}/glove.6B.zip\n"
+        f"_target_: hwsweep.data.texts.vectors.WordVectors\nname: glove\nsource: {upstream.address}/glove.6B.zip\n"
         f"checksum: sha256:{hashlib.sha256(upstream.content).hexdigest()}\npath: $HWSWEEP_DATA/glove\ndim: 3\n"
     )
     monkeypatch.setattr("hwsweep.data.__main__.conf_path", lambda: tmp_path / "conf")

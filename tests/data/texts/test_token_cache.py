@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwsweep.data import DataError, token_cache
-from hwsweep.data.token_cache import TextTokens, cached_tokens, tokenize
-from hwsweep.data.tokenizers import whitespace
+from hwsweep.data import DataError
+from hwsweep.data.texts import token_cache
+from hwsweep.data.texts.token_cache import TextTokens, cached_tokens, tokenize
+from hwsweep.data.texts.tokenizers import whitespace
 from hwsweep.files import cache_folder
 
 TEXTS = ["a rose is a rose", "", "is", "a b c d e f g", "rose b", "lone \ud800 surrogate", "é"]
@@ -130,8 +131,8 @@ def test_a_full_disk_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_killed_process_leaves_nothing_that_is_used_later() -> None:
     program = (
         "import os, numpy as np\n"
-        "from hwsweep.data.token_cache import cached_tokens\n"
-        "from hwsweep.data.tokenizers import whitespace\n"
+        "from hwsweep.data.texts.token_cache import cached_tokens\n"
+        "from hwsweep.data.texts.tokenizers import whitespace\n"
         "np.save = lambda *_, **__: os.kill(os.getpid(), 9)\n"
         f"cached_tokens({TEXTS!r}, whitespace())\n"
     )

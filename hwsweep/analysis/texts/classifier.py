@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Int
 
 from hwsweep.analysis import Analysis, Verdict
-from hwsweep.analysis.baseline import BaselinePlan, Comparison, baseline_predictions, compare
-from hwsweep.analysis.classifier_metrics import (
+from hwsweep.analysis.texts.baseline import BaselinePlan, Comparison, baseline_predictions, compare
+from hwsweep.analysis.texts.classifier_metrics import (
     calibration_error,
     class_metrics,
     confusion,

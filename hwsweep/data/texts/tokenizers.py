@@ -9,7 +9,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, Protocol
 
-from hwsweep.data import torchtext_api
+from hwsweep.data.texts import torchtext_api
 
 LONG_WORD = re.compile(r"\S{300}(?=\S)")
 """spaCy scans the rest of a word again after each punctuation mark: 100,000 brackets take a quarter of an hour."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hwsweep.analysis.classifier_metrics import calibration_error, overconfidence, reliability
+from hwsweep.analysis.texts.classifier_metrics import calibration_error, overconfidence, reliability
 
 
 def two_classes(confidence: list[float]) -> np.ndarray:

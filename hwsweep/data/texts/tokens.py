@@ -12,9 +12,9 @@ from jaxtyping import Bool, Int32, Int64
 
 from hwsweep.argument_checks import check_count
 from hwsweep.data import UNKNOWN, DataError, Examples, Lexicon, Splits
-from hwsweep.data.token_cache import TextTokens, cached_tokens, tokenize
-from hwsweep.data.tokenizers import Tokenizer
-from hwsweep.data.torchtext_api import vocabulary
+from hwsweep.data.texts.token_cache import TextTokens, cached_tokens, tokenize
+from hwsweep.data.texts.tokenizers import Tokenizer
+from hwsweep.data.texts.torchtext_api import vocabulary
 
 Span: TypeAlias = "tuple[int, int]"
 """Characters of a text: the first one, and the one after the last."""

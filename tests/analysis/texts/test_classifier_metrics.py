@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hwsweep.analysis import classifier_metrics
+from hwsweep.analysis.texts import classifier_metrics
 from hwsweep.models import Model
 
 CLASSES = ("World", "Sports", "Sci/Tech")

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from hwsweep.data import DataError, Lexicon
-from hwsweep.data.tokenizers import Tokenizer, basic_english, nltk, spacy, whitespace
-from hwsweep.data.tokens import TextPlan, encode, encode_splits
+from hwsweep.data.texts.tokenizers import Tokenizer, basic_english, nltk, spacy, whitespace
+from hwsweep.data.texts.tokens import TextPlan, encode, encode_splits
 
 LEXICON = Lexicon(("<pad>", "<unk>", "the", "cat", "sat"), ("animal", "thing"), 4)
 TEXTS = {

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from hwsweep.analysis import baseline
-from hwsweep.analysis.baseline import BaselinePlan, baseline_predictions, compare
+from hwsweep.analysis.texts import baseline
+from hwsweep.analysis.texts.baseline import BaselinePlan, baseline_predictions, compare
 
 WORDS = BaselinePlan(ngrams=1, min_texts=1, inverse_penalty=10.0, max_iter=200)
 PAIRS = replace(WORDS, ngrams=2)

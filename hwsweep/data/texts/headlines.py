@@ -9,9 +9,9 @@ from typing import Final, NamedTuple, TypeVar
 
 from hwsweep.argument_checks import check_count, check_number, most_in_memory
 from hwsweep.data import Shapes, Splits
-from hwsweep.data.headline_grammar import PHRASES, TOPICS, WORDS
-from hwsweep.data.tokenizers import Tokenizer
-from hwsweep.data.tokens import TextPlan
+from hwsweep.data.texts.headline_grammar import PHRASES, TOPICS, WORDS
+from hwsweep.data.texts.tokenizers import Tokenizer
+from hwsweep.data.texts.tokens import TextPlan
 
 Choice = TypeVar("Choice")
 
@@ -43,7 +43,7 @@ class Headlines:
     """
 
     name: str = "headlines"
-    source: str = "hwsweep.data.headlines"
+    source: str = "hwsweep.data.texts.headlines"
 
     def __init__(
         self, n_train: int, n_valid: int, n_test: int, decoys: float, tokenizer: Tokenizer, plan: TextPlan
@@ -61,7 +61,7 @@ class Headlines:
 
     def splits(self, seed: int) -> Splits:
         """The same for the same seed. The test split depends on no other; a longer split begins with a shorter one."""
-        from hwsweep.data.tokens import encode_splits
+        from hwsweep.data.texts.tokens import encode_splits
 
         used: set[str] = set()
         drawn = {split: list(self._draw(n, f"{seed} {split}", used)) for split, n in self.sizes.items()}

@@ -1,0 +1,1 @@
+"""Measurements of a text classifier: metrics, calibration, the baseline, the verdict."""

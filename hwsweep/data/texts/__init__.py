@@ -1,0 +1,1 @@
+"""Data sets of texts: files, headlines, tokenizers, vocabularies, word vectors."""
