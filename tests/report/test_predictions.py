@@ -35,6 +35,12 @@ def test_total_collapse_is_predicted_just_above_the_largest_eigenvalue_and_not_b
     assert "total collapse predicted" in above
 
 
+def test_copies_of_trials_have_predictions_for_their_own_weights_alone() -> None:
+    of_copies = view((0.3, 1, 3), "dataset.n_train=331")._replace(points=[{"vae.lambda": 3}, {"vae.lambda": 3}])
+    (sentence,) = predictions(of_copies)
+    assert sentence.startswith("lambda=3: ")
+
+
 @pytest.mark.parametrize("weights", [(-1.0,), ("big",), None])
 def test_nothing_is_predicted_for_values_that_no_model_can_have_or_for_an_interval(weights: Values) -> None:
     assert predictions(view(weights, "dataset.n_train=331")) == []

@@ -49,7 +49,8 @@ class PosteriorCollapse:
             return []  # the prediction needs one data set, one variance, one likelihood and one number of latents
         if CONTEXT in view.axes or vae.get("context"):
             return []  # it is of a decoder that sees z alone
-        values = view.axes.get(LAMBDA, (vae["lambda"],)) or ()
+        planned = dict.fromkeys(point[LAMBDA] for point in view.points or () if LAMBDA in point)
+        values = planned or view.axes.get(LAMBDA, (vae["lambda"],)) or ()
         try:
             splits = instantiate(view.config.dataset).splits(view.config.seed)
         except DataError as error:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from hwsweep.files import masked
 from hwsweep.sweep.search.plan import SearchPlan
-from hwsweep.sweep.search.space import Space
+from hwsweep.sweep.search.space import Point, Space
 from hwsweep.sweep.study.trial_attributes import (
     NOTE,
 )
@@ -50,6 +50,8 @@ class StudyView(NamedTuple):
     """Swept keys that are sampled on a logarithmic scale."""
     note: str = ""
     """What a user has noted about the study."""
+    points: Sequence[Point] | None = None
+    """The planned points of a running study; None if a sampler proposes them, and for a study that is read."""
 
     @property
     def complete_trials(self) -> list[TrialView]:
@@ -124,6 +126,7 @@ def study_view(store: TrialStore, plan: SearchPlan, directory: Path, config: Dic
         directions=plan.directions,
         log_keys=log_keys(records, plan.space),
         note=str(store.study_attributes().get(NOTE) or ""),
+        points=plan.points,
     )
 
 
