@@ -19,9 +19,14 @@ BYTES_PER_WEIGHT = 12
 class SelfAttention(nn.Module):
     """Each token becomes a weighted mean of all tokens of its text, once per head; a linear map joins the heads.
 
+    `gate` multiplies what each head gives to that map (Michel et al. 2019, arXiv:1905.10650, section 2.3): 0 silences
+    the head; None, as in training, leaves all as they are.
+
     Raises:
         ValueError: `heads` does not divide `width`.
     """
+
+    gate: Float[Tensor, " heads"] | None
 
     def __init__(self, *, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -35,6 +40,7 @@ class SelfAttention(nn.Module):
         self.project = nn.Linear(width, 3 * width)  # queries, keys, values
         self.mix = nn.Linear(width, width)
         self.dropout = Dropout(dropout)
+        self.register_buffer("gate", None, persistent=False)
 
     def forward(
         self, x: Float[Tensor, "n t width"], real: Bool[Tensor, "n t"] | None, *, need_weights: bool
@@ -54,6 +60,8 @@ class SelfAttention(nn.Module):
         else:
             p = self.dropout.p if self.training else 0.0
             mixed = F.scaled_dot_product_attention(query, key, value, mask, p)
+        if self.gate is not None:
+            mixed = mixed * self.gate[:, None, None]
         return self.mix(mixed.transpose(1, 2).flatten(2)), weights if need_weights else None
 
 

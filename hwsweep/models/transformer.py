@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -103,6 +105,18 @@ class Transformer(Model):
         with torch.no_grad():
             _, maps, real = self._read(batch, need_weights=True)
         return torch.stack(maps, dim=1) * real[:, None, None, :, None]
+
+    @contextmanager
+    def silence(self, heads: Bool[Tensor, "layers heads"]) -> Iterator[None]:
+        """Inside the `with`, the output of each of these heads is 0."""
+        attentions = [cast(EncoderLayer, layer).attention for layer in self.layers]
+        for attention, silent in zip(attentions, heads, strict=True):
+            attention.gate = (~silent).to(attention.mix.weight)
+        try:
+            yield
+        finally:
+            for attention in attentions:
+                attention.gate = None
 
     def _read(self, batch: Batch, *, need_weights: bool) -> tuple[Tensor, list[Tensor], Tensor]:
         """Logits (n, classes), the layers' attention if `need_weights`, and which tokens are not padding (n, t)."""

@@ -225,3 +225,19 @@ def test_texts_too_long_for_the_memory_are_refused_before_they_are_read_and_only
     model.losses(texts())
     model.eval()
     model.losses(texts() | {"length": torch.full((13,), 23)})
+
+
+@pytest.mark.parametrize("need_weights", [True, False])
+def test_a_silenced_head_gives_the_logits_of_a_model_without_its_columns_of_the_output_map(need_weights: bool) -> None:
+    model, cut, batch = transformer(), transformer(), texts()
+    silent = torch.tensor([[False, True, False, False, True], [True, False, False, False, False]])
+    with torch.no_grad():
+        for layer, heads in zip(cut.layers, silent, strict=True):
+            layer.attention.mix.weight.view(10, 5, 2)[:, heads] = 0  # head h has the columns 2 h and 2 h + 1
+    before = model.outputs(batch)["logits"]
+    with model.silence(silent):
+        inside = model._read(batch, need_weights=need_weights)[0]
+        assert model.state_dict().keys() == cut.state_dict().keys()
+    torch.testing.assert_close(inside, cut.outputs(batch)["logits"])
+    assert not torch.allclose(inside, before, atol=1e-3)
+    torch.testing.assert_close(model.outputs(batch)["logits"], before)

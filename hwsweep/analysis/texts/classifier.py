@@ -1,4 +1,4 @@
-"""The analysis of a trained text classifier: metrics on the test split, calibration, and two baselines."""
+"""The analysis of a trained text classifier: test metrics, calibration, two baselines, and which heads it needs."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from hwsweep.analysis.texts.classifier_metrics import (
     probabilities,
     reliability,
 )
+from hwsweep.analysis.texts.heads import HeadPlan, analyse_heads
 from hwsweep.data import Splits
 from hwsweep.models.transformer import Transformer
 
@@ -34,6 +35,7 @@ def analyse(
     calibration_bins: int,
     unigrams: BaselinePlan,
     bigrams: BaselinePlan,
+    heads: HeadPlan,
 ) -> Analysis:
     """Metrics, calibration and verdict of a classifier in evaluation mode, with two baselines.
 
@@ -56,23 +58,31 @@ def analyse(
     metrics = class_metrics(label, predicted, classes)
     metrics |= {"test/ece": calibration_error(bins), "test/overconfidence": overconfidence(bins)}
     metrics["valid/ece"] = calibration_error(reliability(of_valid, correct, calibration_bins))
-    for prefix, labels in baselines.items():
-        metrics[f"baseline/{prefix}accuracy"] = float(np.mean(labels == label))
-        metrics[f"baseline/{prefix}macro_f1"] = macro_f1(label, labels)
-    metrics["baseline/majority_accuracy"] = _majority_share(label)
+    metrics |= _baseline_metrics(baselines, label)
     if "key" in splits.test:
         metrics["test/key_share"] = key_share(splits.test, len(model.prefix))
     best = max(baselines.values(), key=lambda labels: float(np.mean(labels == label)))
     comparison = compare(predicted == label, best == label)
     metrics |= {"test/above_baseline": comparison.difference, "test/above_baseline_error": comparison.standard_error}
     name, sentence = verdict(metrics, comparison, label)
-    arrays = {"confusion": confusion(label, predicted, len(classes))}
+    of_heads = analyse_heads(model, splits, metrics["test/accuracy"], heads)
+    arrays = of_heads.arrays | {"confusion": confusion(label, predicted, len(classes))}
     arrays |= {f"calibration_{field}": values for field, values in bins._asdict().items()}
-    return Analysis(metrics, arrays, {"verdict": name, "why": sentence}, [sentence, _calibration(metrics)])
+    sentences = [sentence, _calibration(metrics), *of_heads.sentences]
+    return Analysis(metrics | of_heads.metrics, arrays, {"verdict": name, "why": sentence}, sentences)
 
 
 def _baseline(splits: Splits, plan: BaselinePlan) -> Int[np.ndarray, " m"]:
     return baseline_predictions(splits.texts["train"], splits.train["label"].numpy(), splits.texts["test"], plan)
+
+
+def _baseline_metrics(baselines: Mapping[str, Int[np.ndarray, " m"]], label: Int[np.ndarray, " m"]) -> dict[str, float]:
+    """Accuracy and macro-F1 of each baseline by its prefix, and the accuracy of chance."""
+    metrics = {"baseline/majority_accuracy": _majority_share(label)}
+    for prefix, labels in baselines.items():
+        metrics[f"baseline/{prefix}accuracy"] = float(np.mean(labels == label))
+        metrics[f"baseline/{prefix}macro_f1"] = macro_f1(label, labels)
+    return metrics
 
 
 def _majority_share(label: Int[np.ndarray, " n"]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ import torch
 from hwsweep.analysis import Analysis
 from hwsweep.analysis.texts.baseline import BaselinePlan
 from hwsweep.analysis.texts.classifier import analyse
+from hwsweep.analysis.texts.heads import HeadPlan
 from hwsweep.data import Examples, Lexicon, Splits
 from hwsweep.models.embedding import TokenEmbedding
 from hwsweep.models.transformer import Transformer
@@ -19,6 +20,7 @@ from hwsweep.training.evaluation import evaluate
 
 LEXICON = Lexicon(("<pad>", "<unk>", "goal", "share", "today", "monday"), ("Sports", "Business/Money"), 5)
 PLAN = BaselinePlan(ngrams=1, min_texts=1, inverse_penalty=10.0, max_iter=200)
+HEADS = HeadPlan(n_texts=5, tolerance=0.01)
 
 
 def split(n: int, seed: int, key: bool) -> tuple[Examples, list[str]]:
@@ -58,8 +60,9 @@ def model() -> Transformer:
     ).eval()
 
 
+@cache
 def analysis_of_model(key: bool = True) -> Analysis:
-    return analyse(model(), splits(key), "digest", calibration_bins=15, unigrams=PLAN, bigrams=PLAN)
+    return analyse(model(), splits(key), "digest", calibration_bins=15, unigrams=PLAN, bigrams=PLAN, heads=HEADS)
 
 
 def test_accuracy_is_what_the_models_own_error_says_and_what_the_confusions_count() -> None:
@@ -74,7 +77,7 @@ def test_accuracy_is_what_the_models_own_error_says_and_what_the_confusions_coun
 def test_a_model_that_names_one_class_is_at_chance_though_the_words_tell_the_class() -> None:
     silent = model()
     torch.nn.init.zeros_(silent.classify.weight)
-    found = analyse(silent, splits(), "digest", calibration_bins=15, unigrams=PLAN, bigrams=PLAN)
+    found = analyse(silent, splits(), "digest", calibration_bins=15, unigrams=PLAN, bigrams=PLAN, heads=HEADS)
     assert found.metrics["baseline/accuracy"] == found.metrics["baseline/bigram_macro_f1"] == 1
     assert found.metrics["test/above_baseline"] == pytest.approx(found.metrics["test/accuracy"] - 1)
     assert found.tags["verdict"] == "chance"
@@ -101,7 +104,15 @@ def test_uniform_attention_is_reported_only_if_the_deciding_tokens_are_known() -
     assert "test/key_share" not in analysis_of_model(key=False).metrics
 
 
+def test_the_need_of_each_head_is_an_array_a_number_and_a_sentence() -> None:
+    found = analysis_of_model()
+    assert found.arrays["head_loss"].shape == found.arrays["head_spare"].shape == (2, 3)
+    assert found.metrics["valid/head_loss"] == found.arrays["head_loss"].max()
+    assert found.metrics["valid/spare_heads"] == found.arrays["head_spare"].sum()
+    assert any(sentence.startswith("heads: ") for sentence in found.sentences)
+
+
 def test_a_data_set_without_texts_is_refused() -> None:
     images = Splits({}, {}, {})
     with pytest.raises(ValueError, match="this data set has no texts"):
-        analyse(model(), images, "digest", calibration_bins=15, unigrams=PLAN, bigrams=PLAN)
+        analyse(model(), images, "digest", calibration_bins=15, unigrams=PLAN, bigrams=PLAN, heads=HEADS)
