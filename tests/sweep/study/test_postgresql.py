@@ -29,6 +29,7 @@ TINY = [
     *("analysis.features.n_steps=3", "epochs=3", "optimizer.lr=1e-3,1e-2", "seed=range(0,15)"),
     *("hydra.sweeper.study_name=shared", "hydra.sweeper.join=true", "hydra.sweeper.heartbeat=20"),
 ]
+EPOCHS = Path(__file__).parents[1] / "epochs_app.py"
 HOLD = """
 import sys, time
 from hwsweep.postgresql import exclusive_connection
@@ -110,6 +111,36 @@ def test_thirty_trials_of_three_processes_one_killed_are_thirty_points_in_two_bo
         history = finished[trial.number].data.metrics
         assert trial.user_attrs["test/neg_elbo"] == pytest.approx(history["test/neg_elbo"])
     assert len(list(tmp_path.glob("**/outputs/shared/report.html"))) == 1
+
+
+def test_two_machines_with_a_folder_each_promote_the_best_trials_from_their_checkpoints(tmp_path: Path) -> None:
+    places = {name: tmp_path / name for name in ("mars", "venus")}
+    points = [1, 7, 2, 6, 3, 5, 4, 8, 9]
+    with cluster() as urls:
+        command = [sys.executable, str(EPOCHS), "-m", f"x={','.join(map(str, points))}", "seconds=0.1"]
+        command += [
+            "hydra/sweeper=hwsweep",
+            "hydra/sweeper/pruner=promotion",
+            f"hydra.sweeper.storage='{urls['studies']}'",
+        ]
+        command += ["hydra.sweeper.join=true", "hydra.sweeper.study_name=shared", "hydra.sweeper.heartbeat=20"]
+        for place in places.values():
+            place.mkdir()
+        sweeps = [begin(command, place, name, machine=name) for name, place in places.items()]
+        for sweep, (name, place) in zip(sweeps, places.items(), strict=True):
+            assert sweep.wait() == 0, (place / f"{name}.err").read_text()
+        found = trials(urls)
+    complete = {trial.number for trial in found if trial.state.name == "COMPLETE"}
+    assert {points[number] for number in complete} >= {
+        1,
+        2,
+        3,
+    }  # the best third; a trial may have been among it earlier
+    assert {trial.state.name for trial in found} == {"COMPLETE", "PRUNED"}
+    logs = {int(log.parent.name): log.read_text().split("\n")[:-1] for log in tmp_path.glob("**/shared/*/output.log")}
+    assert sorted(logs) == list(range(9))  # each trial has trained on one machine
+    for number, log in logs.items():
+        assert log[0] == "from epoch 0" and log[1:] in ([["from epoch 1"], []] if number in complete else [[]])
 
 
 def test_the_two_books_are_two_databases(tmp_path: Path) -> None:
