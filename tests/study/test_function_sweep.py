@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -308,3 +309,29 @@ def test_a_task_with_a_checkpoint_trains_each_epoch_once_under_promotion(tmp_pat
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[1, 1, 3, 5]"
     assert hwsweep.load_study(tmp_path / "outputs" / "climb").best.params == {"x": 1}
+
+
+@pytest.mark.slow
+def test_a_user_steers_the_sweep_of_a_function_from_a_shell(tmp_path: Path) -> None:
+    script = """
+        import hwsweep
+
+        def task(point):
+            return 10 / point["x"]
+
+        if __name__ == "__main__":
+            hwsweep.sweep(task, space={"x": [0, 2]}, study="night")
+        """
+    assert run(tmp_path, textwrap.dedent(script)).returncode == 0
+    for words in (["widen", "x=4"], ["retry", "0"], ["note", "a half"]):
+        command = [sys.executable, "-m", "hwsweep.study", "night", *words]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    again = run(tmp_path, textwrap.dedent(script))
+    assert again.returncode == 0, again.stderr
+    trials = hwsweep.load_study(tmp_path / "outputs" / "night").trials
+    # 10 / 0 fails again; what is retried gets its number at once, a further point of the grid when it begins
+    assert [*zip(trials["x"], trials["state"], strict=True)] == [
+        *((0, "failed"), (2, "complete"), (0, "failed"), (4, "complete"))
+    ]
+    assert trials["value"][3] == 2.5
