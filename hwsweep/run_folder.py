@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from hwsweep import files
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 COPY = "copy.json"
@@ -96,7 +95,7 @@ def read_lexicon(folder: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.exists() else None
 
 
-def write_arrays(folder: Path, arrays: Mapping[str, NDArray[np.float64]]) -> None:
+def write_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Store what the figures of a study need."""
     import numpy as np
 
@@ -104,7 +103,7 @@ def write_arrays(folder: Path, arrays: Mapping[str, NDArray[np.float64]]) -> Non
         np.savez_compressed(file, allow_pickle=False, **dict(arrays))
 
 
-def read_arrays(folder: Path) -> dict[str, NDArray[np.float64]]:
+def read_arrays(folder: Path) -> dict[str, NDArray[Any]]:
     """What `write_arrays` stored.
 
     Raises:

@@ -5,9 +5,10 @@ Rates, distances between distributions and bounds are in nats per image unless a
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 IMAGES_AT_ONCE = 1000
@@ -31,12 +32,15 @@ class Analysis(NamedTuple):
 
     metrics: dict[str, float]
     """By key, `test/...` or `predicted/...`."""
-    arrays: dict[str, NDArray[np.float64]]
+    arrays: dict[str, NDArray[Any]]
     """Input of figures, of the run (`Trained.arrays`) and of its study (from the run's analysis.npz)."""
     tags: dict[str, str]
     """Texts by name, for instance `verdict`; MLflow shows them as tags `hwsweep.verdict`, ..."""
     sentences: list[str]
     """Printed when the run ends."""
+    series: Mapping[str, Sequence[float]] = MappingProxyType({})
+    """Numbers in order, such as the rate by rising lambda, by key; MLflow draws each as a line over its steps, from 1.
+    """
 
     def with_note(self, note: str) -> Analysis:
         """The same with a note beside the verdict; unchanged if the note is empty or there is no verdict."""

@@ -109,7 +109,8 @@ def compute_metrics(
         statistic = collapse.active_unit_statistic(posterior.mu)
         latents = measure_latents(model, image, posterior, plan.price_images, plan.active_threshold, _noise(plan))
         metrics["test/active_units"] = float(collapse.active_units(statistic, plan.active_threshold))
-        metrics |= _set_metrics(model, image, posterior, features, plan) | count_metrics(latents)
+        metrics |= set_metrics(model, image, posterior, plan) | count_metrics(latents)
+        metrics |= _sample_metrics(model, image, features, plan)
     if refine.when == "always" or (refine.when == "auto" and depends_on_refinement(metrics)):
         metrics |= _by_key(refinement(model, image, posterior, refine, _noise(plan))._asdict())
     return VAEMetrics(metrics, kl, statistic, verdict(metrics, len(kl)), latents, _not_measured(image, plan))
@@ -149,17 +150,16 @@ def _on_device(
     return image.to(device), posterior.to(device)
 
 
-def _set_metrics(
-    model: VAE, image: UInt8[Tensor, "n c h w"], posterior: Posterior, features: nn.Module, plan: AnalysisPlan
+def set_metrics(
+    model: VAE, image: UInt8[Tensor, "n c h w"], posterior: Posterior, plan: AnalysisPlan
 ) -> dict[str, float]:
-    """What compares images or codes with each other, of at least 2 images."""
+    """Metrics that compare images or codes with each other, by key; of at least 2 images."""
     variance = posterior.mu.double().var(0) + torch.exp(posterior.log_var.double()).mean(0)
     metrics = {
         "test/gaussian_kl": collapse.gaussian_kl(posterior),
         "test/code_variance": float(variance.mean()),
         **_by_key(collapse.information(posterior, plan.mixture_samples, _noise(plan))._asdict()),
         **_by_key(permute_codes(model, *_on_device(model, image, posterior), _noise(plan))._asdict()),
-        **_sample_metrics(model, image, features, plan),
     }
     some, few = image[: plan.set_images], image[: plan.spread_images]
     if _differ(few):

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from hwsweep.data import Examples, Lexicon
@@ -35,5 +34,5 @@ class Trained(NamedTuple):
     """The run's name in titles, for instance "lambda = 1"."""
     lexicon: Lexicon | None = None
     """Words and classes of texts; None for images."""
-    arrays: Mapping[str, NDArray[np.float64]] = MappingProxyType({})
+    arrays: Mapping[str, NDArray[Any]] = MappingProxyType({})
     """The arrays that the run's analysis stores in analysis.npz."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from hwsweep import run_folder
 from hwsweep.report.html.page import Slider, Stop
 from hwsweep.report.naming import number_text, run_directory, short_name, subset, value_text, verdict
 from hwsweep.sweep.study.trial_view import TrialView
 from hwsweep.sweep.study.view import StudyView
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import UInt8
 
 MAX_STOPS = 30
 """Values of a key on one slider: the page stays below 10 MB."""
@@ -49,20 +54,27 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _stop(trial: TrialView, key: str, facts: Mapping[str, tuple[str, int]]) -> Stop:
+def small_png(picture: UInt8[np.ndarray, "height width 3"]) -> bytes:
+    """The picture in `COLOURS` colours as the bytes of a PNG file."""
     from PIL import Image
 
+    png = BytesIO()
+    Image.fromarray(picture).quantize(COLOURS, Image.Quantize.FASTOCTREE).save(png, "PNG", optimize=True)
+    return png.getvalue()
+
+
+def stop_facts(metrics: Mapping[str, float], facts: Mapping[str, tuple[str, int]], name: str) -> list[tuple[str, str]]:
+    """Name and text of each number that stands beside the images, and the verdict if there is one."""
+    numbers = [
+        (fact, number_text(metrics[metric], decimals))
+        for fact, (metric, decimals) in facts.items()
+        if metric in metrics
+    ]
+    return [*numbers, *([("verdict", name)] if name else [])]
+
+
+def _stop(trial: TrialView, key: str, facts: Mapping[str, tuple[str, int]]) -> Stop:
     from hwsweep.figures.study import montage
 
-    numbers = [
-        (name, number_text(trial.metrics[metric], decimals))
-        for name, (metric, decimals) in facts.items()
-        if metric in trial.metrics
-    ]
-    images = []
-    for strip in montage.strips(run_directory(trial) / run_folder.FIGURES):
-        png = BytesIO()
-        Image.fromarray(strip).quantize(COLOURS, Image.Quantize.FASTOCTREE).save(png, "PNG", optimize=True)
-        images.append(png.getvalue())
-    name = verdict(trial)
-    return Stop(value_text(trial.params[key]), [*numbers, *([("verdict", name)] if name else [])], images)
+    images = [small_png(strip) for strip in montage.strips(run_directory(trial) / run_folder.FIGURES)]
+    return Stop(value_text(trial.params[key]), stop_facts(trial.metrics, facts, verdict(trial)), images)

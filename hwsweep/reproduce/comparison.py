@@ -16,6 +16,9 @@ ENVIRONMENT = ("version.", "hwsweep.git_commit", "hwsweep.threads", "hwsweep.mac
 NOT_COMPARED = ("time/",)
 """Beginnings of metrics that differ from run to run."""
 
+STOPS = ("stops/",)
+"""Beginnings of metrics whose step is no epoch, but a stop of lambda."""
+
 
 class Difference(NamedTuple):
     """A number that the second run does not repeat."""
@@ -27,7 +30,7 @@ class Difference(NamedTuple):
     """None if the second run does not have it."""
 
     def __str__(self) -> str:
-        where = f"{self.key} at epoch {self.step}"
+        where = f"{self.key} at {'stop' if self.key.startswith(STOPS) else 'epoch'} {self.step}"
         if self.after is None:
             return f"{where} was {self.before!r}, is not measured now"
         change = self.after - self.before
@@ -39,7 +42,7 @@ def report(before: LoggedRun, after: LoggedRun, store: Store) -> int:
     """Print the result; 0 if all is the same, 1 if not."""
     compared = [key for key in before.metrics if not key[1].startswith(NOT_COMPARED)]
     found = differences(before, after)
-    epochs = max(step for step, _ in compared)
+    epochs = max(step for step, key in compared if not key.startswith(STOPS))
     if found:
         print(f"different: {found[0]}\n  and {len(found) - 1} of the {len(compared) - 1} other numbers")
     elif before.status == "FINISHED" and not same_weights(before, after, store):

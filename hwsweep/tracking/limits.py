@@ -9,6 +9,8 @@ from hashlib import sha256
 
 KEY, PARAM, DIGEST, TAG = 250, 6000, 36, 5000
 """Characters of a key, of a param's value, of a data set's digest and of a tag's value."""
+METRICS = 1000
+"""Numbers in a single call."""
 
 
 def keys(names: Iterable[str]) -> dict[str, str]:

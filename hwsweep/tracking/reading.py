@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from mlflow.entities import Experiment
+from mlflow.entities import Experiment, Run
 from mlflow.exceptions import MlflowException
 
 from hwsweep.files import without_passwords
@@ -63,12 +63,7 @@ def read_run(store: runs.Store, run_id: str) -> LoggedRun:
     Raises:
         NotInStore: there is no such run.
     """
-    client = store.client()
-    try:
-        run = client.get_run(run_id)
-    except MlflowException:
-        where = without_passwords(store.uri)
-        raise NotInStore(f"there is no run {run_id!r} in {where}; another store is named with --uri") from None
+    client, run = store.client(), _find_run(store, run_id)
     measured = run.data.metrics.keys() - run.data.params.keys()
     histories = {key: client.get_metric_history(run_id, key) for key in measured}
     metrics = {(metric.step, key): metric.value for key, history in histories.items() for metric in history}
@@ -81,6 +76,23 @@ def read_run(store: runs.Store, run_id: str) -> LoggedRun:
         metrics=dict(sorted(metrics.items())),
         data=", ".join(f"{dataset.name} {dataset.digest}" for dataset in datasets),
     )
+
+
+def run_status(store: runs.Store, run_id: str) -> str:
+    """FINISHED, FAILED, KILLED, SCHEDULED or RUNNING.
+
+    Raises:
+        NotInStore: there is no such run.
+    """
+    return str(_find_run(store, run_id).info.status)
+
+
+def _find_run(store: runs.Store, run_id: str) -> Run:
+    try:
+        return store.client().get_run(run_id)
+    except MlflowException:
+        where = without_passwords(store.uri)
+        raise NotInStore(f"there is no run {run_id!r} in {where}; another store is named with --uri") from None
 
 
 def download(store: runs.Store, run_id: str, name: str, folder: Path) -> Path:

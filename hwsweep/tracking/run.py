@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,18 @@ class Run:
         """Log all values of one epoch in a single call: MLflow's cost is per call."""
         now, keys = int(time.time() * 1000), limits.keys(values)
         self._client.log_batch(self.id, [Metric(keys[name], value, now, step) for name, value in values.items()])
+
+    def log_series(self, values: Mapping[str, Sequence[float]]) -> None:
+        """Log each series with the steps 1, 2, ... in a single call; what is not finite is left out."""
+        now, keys = int(time.time() * 1000), limits.keys(values)
+        numbers = [
+            Metric(keys[name], value, now, step)
+            for name, series in values.items()
+            for step, value in enumerate(series, start=1)
+            if math.isfinite(value)
+        ]
+        for first in range(0, len(numbers), limits.METRICS):
+            self._client.log_batch(self.id, numbers[first : first + limits.METRICS])
 
     def last_step(self, name: str) -> int:
         """The largest step at which this metric was logged, 0 if never."""
@@ -87,13 +100,16 @@ class Run:
         """Tag the run with the message of its error."""
         self.set_result(f"failed: {message}", "failed", {"hwsweep.failure": message})
 
-    def log_model(self, files: Mapping[str, Path], example: Any, prediction: Any) -> None:
+    def log_model(
+        self, files: Mapping[str, Path], example: Any, prediction: Any, params: Mapping[str, float] | None = None
+    ) -> None:
         """Log the trained model in MLflow's format, so that `mlflow.pyfunc.load_model` works anywhere.
 
         Args:
             files: the files that served_model.py rebuilds it from, by the name of the artifact.
             example: NumPy batch or list of texts that the model takes, of any length.
             prediction: the model's output for `example`.
+            params: what `predict` takes beside a batch, with its default; None: nothing.
         """
         import mlflow
         from mlflow.models import infer_signature
@@ -105,7 +121,7 @@ class Run:
                 name="model",
                 python_model=str(Path(__file__).with_name("served_model.py")),
                 artifacts={name: path.absolute().as_uri() for name, path in files.items()},
-                signature=infer_signature(example, prediction),
+                signature=infer_signature(example, prediction, None if params is None else dict(params)),
                 input_example=example,
                 pip_requirements=[f"{name}=={installed_version(name)}" for name in ("hwsweep", "torch", "mlflow")],
             )

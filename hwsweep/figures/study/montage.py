@@ -73,20 +73,35 @@ def info(columns: Sequence[Column]) -> MontageInfo:
     """
     if not columns:
         raise ValueError("a montage needs a run, but got none")
-    stored = [_load_images(column.folder) for column in columns]
+    return arrange(
+        titles=[column.title for column in columns],
+        notes=[column.note for column in columns],
+        colours=[column.colour for column in columns],
+        stored=[_load_images(column.folder) for column in columns],
+    )
+
+
+def arrange(
+    titles: Sequence[str], notes: Sequence[str], colours: Sequence[str], stored: Sequence[Images]
+) -> MontageInfo:
+    """The montage of these images, in this order; the texts are those of `Column`.
+
+    Raises:
+        ValueError: images of different shapes.
+    """
     shapes = {images.shape[-3:] for run in stored for images in run}
     if len(shapes) > 1:
         raise ValueError(
             f"the runs of a montage must have images of one shape, but these have {sorted(shapes)}; "
             "make one montage per data set"
         )
-    n_columns = math.ceil(len(columns) / math.ceil(len(columns) / _MAX_COLUMNS))
+    n_columns = math.ceil(len(stored) / math.ceil(len(stored) / _MAX_COLUMNS))
     across = min([max(_MIN_ACROSS, math.ceil(_ACROSS / n_columns)), *map(_most_across, stored)])
     cells = np.array([[tile(images, across) for images in _rows(run, across)] for run in stored])
     return MontageInfo(
-        titles=np.array([_in_lines(column.title, _TITLE // n_columns) for column in columns]),
-        notes=np.array([_in_lines(column.note, _NOTE // n_columns) for column in columns]),
-        colours=np.array([column.colour for column in columns]),
+        titles=np.array([_in_lines(title, _TITLE // n_columns) for title in titles]),
+        notes=np.array([_in_lines(note, _NOTE // n_columns) for note in notes]),
+        colours=np.array(colours),
         cells=cells.swapaxes(0, 1),
         gap=6 * gap_of(shapes.pop()[0]),
         columns=n_columns,
@@ -95,7 +110,11 @@ def info(columns: Sequence[Column]) -> MontageInfo:
 
 def strips(folder: Path) -> list[UInt8[np.ndarray, "height width 3"]]:
     """One picture of small images for each of `ROWS`, from the figures of one run."""
-    run = _load_images(folder)
+    return strips_of(_load_images(folder))
+
+
+def strips_of(run: Images) -> list[UInt8[np.ndarray, "height width 3"]]:
+    """One picture of small images for each of `ROWS`."""
     across = min(_ACROSS, _most_across(run))
     return [tile(images, across) for images in _rows(run, across)]
 

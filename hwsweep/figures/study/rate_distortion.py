@@ -150,12 +150,14 @@ def _ticks(bend: float, most: float) -> list[float]:
 
 
 def _name_points(axis: Axes, info: RateDistortionInfo) -> None:
-    """Write each run's title beside its point, up or down if it would cover something, or not where all is full."""
+    """Write each title beside its point, up or down if it would cover something, or not where all is full."""
     to_share = axis.transData - axis.transAxes  # in shares of the axes, whatever their final size
     points = to_share.transform(info.measured)
     taken = [Bbox.from_extents(x - 0.01, y - 0.015, x + 0.01, y + 0.015) for x, y in points]
     for run in np.lexsort((points[:, 0], -points[:, 1])):
         x, y = points[run]
+        if not info.titles[run]:
+            continue
         box = _free_box(x, y, _LETTER * len(info.titles[run]), taken)
         if box is None:
             continue

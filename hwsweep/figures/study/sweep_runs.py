@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
+from numpy.typing import NDArray
 
 from hwsweep import run_folder
 from hwsweep.figures.drawing import colour_of
@@ -59,6 +60,55 @@ def read(folder: Path, title: str, kl_weight: float, likelihood: str, sigma2: fl
         statistic,
         eigenvalues,
     )
+
+
+def read_stops(
+    arrays: Mapping[str, NDArray[Any]], likelihood: str, sigma2: float | None, study: str
+) -> list[RunNumbers]:
+    """Each stop of a model for every lambda as a run of its own, lambda rising; empty for any other model.
+
+    Args:
+        arrays: what the run's analysis stored.
+        study: as in `RunNumbers`.
+    """
+    metrics = {  # stop_test_active_units holds test/active_units of each stop
+        name.removeprefix("stop_").replace("_", "/", 1): values
+        for name, values in arrays.items()
+        if name.startswith(("stop_test_", "stop_predicted_"))
+    }
+    return [
+        RunNumbers(
+            title=f"lambda = {kl_weight:.3g}",
+            kl_weight=float(kl_weight),
+            likelihood=likelihood,
+            sigma2=sigma2,
+            metrics={key: float(values[stop]) for key, values in metrics.items() if np.isfinite(values[stop])},
+            verdict=str(arrays["stop_verdict"][stop]),
+            kl_per_latent=arrays["stop_kl_per_latent"][stop],
+            active_unit_statistic=arrays["stop_active_unit_statistic"][stop],
+            eigenvalues=arrays["eigenvalues"],
+            study=study,
+        )
+        for stop, kl_weight in enumerate(arrays.get("stop_lambda", ()))
+    ]
+
+
+def name_some(stops: Sequence[RunNumbers], n_named: int) -> list[RunNumbers]:
+    """The same; all but `n_named` at even distances have no title and no predicted point, which would be too many."""
+    named = set(evenly_spaced(len(stops), n_named).tolist())
+    return [
+        stop
+        if number in named
+        else stop._replace(
+            title="", metrics={key: value for key, value in stop.metrics.items() if not key.startswith("predicted/")}
+        )
+        for number, stop in enumerate(stops)
+    ]
+
+
+def evenly_spaced(n_stops: int, n_shown: int) -> Int64[np.ndarray, " shown"]:
+    """The indices of at most `n_shown` stops at even distances, the first and the last included."""
+    return np.unique(np.linspace(0, n_stops - 1, min(n_shown, n_stops)).round().astype(np.int64))
 
 
 def sort_by_lambda(runs: Sequence[RunNumbers]) -> list[RunNumbers]:

@@ -19,7 +19,7 @@ from hwsweep.report.posterior_collapse.trials import (
     analysed_trials,
     has_several_data,
     kl_weight,
-    numbers,
+    points,
     series,
 )
 from hwsweep.report.study_figures import save_figure, title_of
@@ -95,9 +95,10 @@ class PosteriorCollapse:
         from hwsweep.figures.study import rate_distortion
 
         runs = [
-            numbers(trial, view, trial_title(trial, view))._replace(study=view.name)
+            point._replace(study=view.name)
             for view in views
             for trial in analysed_trials(view)
+            for point in points(trial, view, trial_title(trial, view))
         ]
         # distortions compare under one likelihood only
         for likelihood in dict.fromkeys(run.likelihood for run in runs):
@@ -107,6 +108,7 @@ class PosteriorCollapse:
                 summary = "; ".join(
                     f"{study}, {name}: rate {rate:.2f}, distortion {distortion:.1f} nats"
                     for study, name, (rate, distortion) in zip(info.studies, info.titles, info.measured, strict=True)
+                    if name
                 )
                 path = folder / f"rate_distortion_{likelihood}.png"
                 caption = f"{title_of(rate_distortion)} {likelihood.capitalize()} likelihood."

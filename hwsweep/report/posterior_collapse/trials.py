@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hwsweep import run_folder
-from hwsweep.report.naming import run_directory, verdict
+from hwsweep.report.naming import run_directory, trial_title, verdict
 from hwsweep.sweep.study.trial_view import TrialView
 from hwsweep.sweep.study.view import StudyView
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 LAMBDA = "vae.lambda"
 CONTEXT = "vae.context"
+MAX_NAMED_STOPS = 6
+"""Points of one curve with their lambda beside them."""
 
 
 def has_several_data(view: StudyView) -> bool:
@@ -41,16 +43,31 @@ def kl_weight(trial: TrialView, view: StudyView) -> float:
     return float(trial.params.get(LAMBDA, view.config.vae["lambda"]))
 
 
+def points(trial: TrialView, view: StudyView, title: str) -> list[RunNumbers]:
+    """The points of the trial's run on the rate-distortion plane: one, or a curve of a model for every lambda."""
+    from hwsweep.figures.study import sweep_runs
+
+    return sweep_runs.name_some(stops(trial, view), MAX_NAMED_STOPS) or [numbers(trial, view, title)]
+
+
+def stops(trial: TrialView, view: StudyView) -> list[RunNumbers]:
+    """Each stop of the trial's run, if its model is one for every lambda; else empty."""
+    from hwsweep.figures.study import sweep_runs
+
+    arrays = run_folder.read_arrays(run_directory(trial))
+    return sweep_runs.read_stops(arrays, *_likelihood(trial, view), trial_title(trial, view))
+
+
+def _likelihood(trial: TrialView, view: StudyView) -> tuple[str, float | None]:
+    """Its name and the variance of a pixel, None if that is learned."""
+    vae = view.config.vae
+    sigma2 = trial.params.get("vae.sigma2", vae.sigma2)
+    return str(trial.params.get("vae.likelihood", vae.likelihood)), None if sigma2 == "learned" else float(sigma2)
+
+
 def numbers(trial: TrialView, view: StudyView, title: str) -> RunNumbers:
     """The numbers of the trial's run that the figures of a sweep over lambda show."""
     from hwsweep.figures.study import sweep_runs
 
-    vae = view.config.vae
-    sigma2 = trial.params.get("vae.sigma2", vae.sigma2)
-    return sweep_runs.read(
-        folder=run_directory(trial),
-        title=title,
-        kl_weight=kl_weight(trial, view),
-        likelihood=str(trial.params.get("vae.likelihood", vae.likelihood)),
-        sigma2=None if sigma2 == "learned" else float(sigma2),
-    )
+    likelihood, sigma2 = _likelihood(trial, view)
+    return sweep_runs.read(run_directory(trial), title, kl_weight(trial, view), likelihood, sigma2)
