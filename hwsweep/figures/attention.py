@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 from matplotlib import colormaps
 
 from hwsweep.figures.drawing import BLACK, RED, word_label
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from hwsweep.data import Examples, Lexicon
     from hwsweep.figures import Trained
-    from hwsweep.models import Batch
     from hwsweep.models.transformer import Transformer
 
 PANELS = 1
@@ -35,50 +34,43 @@ class AttentionInfo(NamedTuple):
     captions: np.ndarray
     """Per text its class, and the class predicted from the whole text with its probability."""
     words: np.ndarray
-    """(texts, longest): the tokens that the model puts before a text, then the words of the text."""
+    """(texts, longest): the tokens that the model puts before a text, then words of the text; … where it goes on."""
     n_words: Int64[np.ndarray, " texts"]
     key: Bool[np.ndarray, "texts longest"]
     """Words that decide the class, if the data set knows them."""
     weights: Float32[np.ndarray, "texts layers heads longest longest"]
-    """Share of attention, 0 to 1: a row is the word that attends and sums to 1, a column the word attended to."""
+    """Share of attention, 0 to 1: a row is the word that attends, a column the word attended to.
+
+    A row sums to 1 over the whole text, and to less where only a part of the text is shown.
+    """
+    head_loss: Float64[np.ndarray, "layers heads"]
+    """Accuracy that the run loses without a head, -1 to 1; NaN where its analysis has not measured it."""
 
 
 def info(trained: Trained, n_texts: int, max_tokens: int) -> AttentionInfo:
     """Attention in at most `n_texts` test texts, the same texts in every run with the same tokens.
 
     Args:
-        max_tokens: a map shows the attention in the beginning of a longer text; shorter texts are preferred.
+        max_tokens: words of a longer text that a map shows, of attention within the whole text; shorter texts are
+            preferred.
 
     Raises:
         ValueError: the run has no lexicon, because it did not read texts.
     """
-    import torch
-
     if trained.lexicon is None:
         raise ValueError("attention maps need words, but this run has no texts; leave out its attention figures")
     model = cast("Transformer", trained.model)
     rows = select_texts(trained.test, n_texts, max_tokens)
-    whole = {name: values[rows] for name, values in trained.test.items()}
-    few = {name: values[:, :max_tokens] if values.ndim > 1 else values for name, values in whole.items()}
-    few["length"] = few["length"].clamp(max=max_tokens)
-    with torch.inference_mode():
-        weights = model.attention(to_device_of(model, few)).float().cpu()
-        probability = model.outputs(to_device_of(model, whole))["probability"].cpu()
-    captions = _captions(whole["label"].tolist(), probability.numpy(), trained.lexicon)
-    longest, n_prefix = weights.shape[-1], len(model.prefix)
-    key = few["key"].numpy() if "key" in few else np.zeros((len(rows), longest), dtype=bool)
+    excerpts = [_excerpt(model, trained.test, row, max_tokens, trained.lexicon) for row in rows.tolist()]
+    longest = max(len(excerpt.words) for excerpt in excerpts)
     return AttentionInfo(
         title=trained.title,
-        captions=np.array(
-            [
-                f"{caption}; first {max_tokens} of {length} words" if length > max_tokens else caption
-                for caption, length in zip(captions, whole["length"].tolist(), strict=True)
-            ]
-        ),
-        words=_words(few, model.prefix, trained.lexicon, longest),
-        n_words=few["length"].numpy().astype(np.int64) + n_prefix,
-        key=np.pad(key, ((0, 0), (n_prefix, 0)))[:, :longest],
-        weights=weights.numpy(),
+        captions=np.array([excerpt.caption for excerpt in excerpts]),
+        words=np.array([excerpt.words + [""] * (longest - len(excerpt.words)) for excerpt in excerpts]),
+        n_words=np.array([len(excerpt.words) for excerpt in excerpts]),
+        key=np.array([np.pad(excerpt.key, (0, longest - len(excerpt.key))) for excerpt in excerpts]),
+        weights=np.stack([_pad_maps(excerpt.weights, longest) for excerpt in excerpts]),
+        head_loss=trained.arrays.get("head_loss", np.full(excerpts[0].weights.shape[:2], np.nan)),
     )
 
 
@@ -100,10 +92,11 @@ def draw(info: AttentionInfo, axes: Sequence[Axes]) -> None:
 def select_texts(test: Examples, n_texts: int, max_tokens: int) -> Int64[np.ndarray, " chosen"]:
     """Rows of one text of each class, then another of each class, and so on.
 
-    Texts longer than half of `max_tokens` come first, then shorter ones, then those longer than `max_tokens`.
+    Texts longer than half of `max_tokens` come first, then shorter ones, then those longer than `max_tokens`, of which
+    the shortest comes first: a map of attention has the square of a text's length.
     """
     length = test["length"].numpy()
-    rank = np.select([length > max_tokens, 2 * length <= max_tokens], [2, 1], 0)
+    rank = np.select([length > max_tokens, 2 * length <= max_tokens], [length, 1], 0)
     return rows_by_turn(test["label"].numpy(), rank)[:n_texts]
 
 
@@ -133,20 +126,51 @@ def explain(info: AttentionInfo, quantity: str, beside: Axes) -> None:
     rows = "row: the word that attends, column: the word attended to"
     beside.figure.suptitle(f"{info.title}: {quantity}\n{rows}{red}", fontsize=9)
     bar = beside.inset_axes((1.02, 0, 0.02, 1))
-    beside.figure.colorbar(beside.images[0], cax=bar, label="share of attention (rows sum to 1)")
+    beside.figure.colorbar(beside.images[0], cax=bar, label="share of attention (rows of a whole text sum to 1)")
 
 
-def _words(few: Batch, prefix: tuple[str, ...], lexicon: Lexicon, longest: int) -> np.ndarray:
-    rows = []
-    for tokens, length in zip(few["token"].tolist(), few["length"].tolist(), strict=True):
-        own = [*prefix, *(word_label(lexicon.words[token]) for token in tokens[:length])]
-        rows.append(own + [""] * (longest - len(own)))
-    return np.array(rows)
+class _Excerpt(NamedTuple):
+    """The part of a text that is shown; the fields are those of `AttentionInfo`."""
+
+    caption: str
+    words: list[str]
+    key: Bool[np.ndarray, " t"]
+    weights: Float32[np.ndarray, "layers heads t t"]
 
 
-def _captions(labels: list[int], probability: Float32[np.ndarray, "n classes"], lexicon: Lexicon) -> list[str]:
+def _excerpt(model: Transformer, test: Examples, row: int, max_tokens: int, lexicon: Lexicon) -> _Excerpt:
+    """The model reads the whole text; `max_tokens` of its words are shown, around the one that is attended to most."""
+    import torch
+
+    text = to_device_of(model, {name: values[row : row + 1] for name, values in test.items()})
+    n_prefix, length = len(model.prefix), int(text["length"])
+    with torch.inference_mode():
+        weights = model.attention(text)[0].float().cpu().numpy()
+        probability = model.outputs(text)["probability"][0].cpu().numpy()
+    start = _window(weights.mean((0, 1, 2))[n_prefix:], max_tokens)
+    stop = min(length, start + max_tokens)
+    words = [word_label(lexicon.words[token]) for token in text["token"][0, start:stop].tolist()]
     classes = [word_label(name) for name in lexicon.classes]
-    return [
-        f"{classes[label]}, predicted {classes[of_text.argmax()]} (probability {of_text.max():.0%})"
-        for label, of_text in zip(labels, probability, strict=True)
-    ]
+    caption = f"{classes[int(text['label'])]}, predicted {classes[probability.argmax()]} "
+    caption += f"(probability {probability.max():.0%})"
+    if length > max_tokens:
+        words = ["… " * (start > 0) + words[0], *words[1:]]
+        words = [*words[:-1], words[-1] + " …" * (stop < length)]
+        caption += f"\nwords {start + 1:,} to {stop:,} of {length:,}, around the one that is attended to most"
+    shown = np.r_[:n_prefix, n_prefix + start : n_prefix + stop]
+    key = np.zeros(n_prefix + length, dtype=bool)
+    if "key" in text:
+        key[n_prefix:] = text["key"][0, :length].cpu().numpy()
+    return _Excerpt(caption, [*model.prefix, *words], key[shown], weights[:, :, shown[:, None], shown])
+
+
+def _window(attended: Float32[np.ndarray, " t"], n_words: int) -> int:
+    """The first of `n_words` consecutive words, or of all, with the most attended word as near the middle as can be."""
+    return int(np.clip(attended.argmax() - n_words // 2, 0, max(0, len(attended) - n_words)))
+
+
+def _pad_maps(
+    weights: Float32[np.ndarray, "layers heads t t"], longest: int
+) -> Float32[np.ndarray, "layers heads n n"]:
+    beyond = (0, longest - weights.shape[-1])
+    return np.pad(weights, ((0, 0), (0, 0), beyond, beyond))

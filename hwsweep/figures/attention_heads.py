@@ -1,4 +1,4 @@
-"""Attention in a few test texts, in every head of every layer."""
+"""Attention in a few test texts, in every head of every layer, and the accuracy that is lost without the head."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Float64, Int64
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
@@ -40,8 +40,9 @@ def draw(info: AttentionInfo, axes: Sequence[Axes]) -> None:
         columns, rows = _positions(across, n_words), _positions(down, n_words)
         name_cells(axis, columns, rows, words[:n_words], key[:n_words], size)
         axis.tick_params(length=0, pad=4)
-        _name_maps(axis, layers, heads, n_words, size)
-    explain(info, "attention of every head", page[0])
+        _name_maps(axis, info.head_loss, n_words, size)
+    silenced = "" if np.isnan(info.head_loss).all() else "; in points: the change of accuracy without the head alone"
+    explain(info, f"attention of every head{silenced}", page[0])
 
 
 def tile_maps(weights: Float32[np.ndarray, "layers heads t t"], across: int) -> Float32[np.ndarray, "height width"]:
@@ -66,9 +67,13 @@ def _positions(n_maps: int, n_words: int) -> Int64[np.ndarray, " words"]:
     return (np.arange(n_maps)[:, None] * (n_words + GAP) + np.arange(n_words)).ravel()
 
 
-def _name_maps(axis: Axes, layers: int, heads: int, n_words: int, size: float) -> None:
+def _name_maps(axis: Axes, head_loss: Float64[np.ndarray, "layers heads"], n_words: int, size: float) -> None:
     """Draw a name above each map and a frame around it, because white cells have no visible edge."""
+    layers, heads = head_loss.shape
     for layer, head, top, left in _corners(layers, heads, min(heads, ACROSS), n_words):
-        corner = (left - 0.7, top - 0.7)
+        corner, lost = (left - 0.7, top - 0.7), head_loss[layer, head]
         axis.add_patch(Rectangle(corner, n_words + 0.4, n_words + 0.4, fill=False, color="#BBBBBB", clip_on=False))
-        axis.text(left - 0.5, top - 0.9, f"layer {layer + 1}, head {head + 1}", fontsize=size, va="bottom")
+        name = f"layer {layer + 1}, head {head + 1}"
+        if not np.isnan(lost):
+            name += f": {round(-100 * lost, 1) + 0.0:+.1f}"
+        axis.text(left - 0.5, top - 0.9, name, fontsize=size, va="bottom")

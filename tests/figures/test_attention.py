@@ -49,22 +49,52 @@ def test_a_text_is_described_by_its_class_and_what_it_is_taken_for():
     assert not info.key.any()
 
 
-def test_of_a_text_that_is_too_long_the_model_reads_the_beginning():
-    info = attention.info(trained(texts([30], [0], key=True)), n_texts=1, max_tokens=5)
-    assert info.words.tolist() == [["w2", "w3", "w4", "w5", "w6"]]
-    assert info.weights.shape[-2:] == (5, 5)
-    assert info.key.tolist() == [[False, True, False, False, False]]
+class LooksAt(Planted):
+    """Every head looks at one word of the text, counted from 0; the class comes from the last word, as in `Planted`."""
+
+    def __init__(self, at: int, prefix: tuple[str, ...] = ()) -> None:
+        super().__init__(prefix)
+        self.at = at
+
+    def attention(self, batch):
+        n_words = batch["length"].long() + len(self.prefix)
+        maps = torch.zeros(len(n_words), LAYERS, HEADS, int(n_words.max()), int(n_words.max()))
+        for text, own in enumerate(n_words.tolist()):
+            maps[text, :, :, :own, len(self.prefix) + self.at] = 0.75
+            maps[text, :, :, :own, own - 1] += 0.25  # seen only by a model that reads the whole text
+        return maps
+
+    def outputs(self, batch):
+        return super().outputs({"token": batch["token"].gather(1, batch["length"].long()[:, None] - 1)})
 
 
-def test_the_prediction_is_that_of_the_whole_text_where_the_map_shows_its_beginning():
-    class ClassByLastWord(Planted):
-        def outputs(self, batch):
-            last = batch["token"].gather(1, batch["length"].long()[:, None] - 1)
-            return super().outputs({"token": last})
+@pytest.mark.parametrize(
+    ("at", "first", "shown"),
+    [
+        (0, 1, ["w2", "w3", "w4", "w5", "w6 …"]),
+        (11, 10, ["… w11", "w12", "w13", "w14", "w15 …"]),
+        (28, 26, ["… w27", "w28", "w29", "w30", "w31"]),
+    ],
+)
+@pytest.mark.parametrize("prefix", [(), ("<cls>",)])
+def test_the_model_reads_a_long_text_as_in_the_run_and_the_map_shows_it_around_what_is_attended_to_most(
+    at, first, shown, prefix
+):
+    run = trained(texts([30], [0], key=True), prefix)._replace(model=LooksAt(at, prefix).eval())  # the last id is 31
+    info = attention.info(run, n_texts=1, max_tokens=5)
+    caption = f"World, predicted Sports (probability 80%)\nwords {first} to {first + 4} of 30, around the one that is"
+    assert info.captions.tolist() == [f"{caption} attended to most"]
+    assert info.words.tolist() == [[*prefix, *shown]]
+    expected = np.zeros(5)
+    expected[at + 1 - first] = 0.75
+    expected[-1] += 0.25 * (first == 26)
+    own = info.weights[0, :, :, :, len(prefix) :]
+    np.testing.assert_array_equal(own, np.broadcast_to(expected, own.shape))
+    assert info.key[0, len(prefix) :].tolist() == [False, first == 1, False, False, False]  # the second word
 
-    run = trained(texts([30], [0]))._replace(model=ClassByLastWord().eval())  # the last id is 31, the fifth is 6
-    (caption,) = attention.info(run, n_texts=1, max_tokens=5).captions
-    assert caption == "World, predicted Sports (probability 80%); first 5 of 30 words"
+
+def test_of_texts_that_are_all_too_long_the_shortest_is_shown():
+    assert select_texts(texts([30, 9, 20, 11], [0, 0, 1, 1]), 2, max_tokens=8).tolist() == [1, 3]
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])

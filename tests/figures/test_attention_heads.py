@@ -51,7 +51,9 @@ def test_every_map_stands_under_its_name_beside_its_words(across, monkeypatch):
 @pytest.mark.parametrize(("heads", "n_words"), [(1, 6), (1, 16), (3, 16), (10, 16)])
 def test_what_a_text_is_about_stands_clear_of_the_names_of_its_maps(heads, n_words):
     info = attention_heads.info(trained(texts([n_words], [0])), n_texts=1, max_tokens=16)
-    info = info._replace(weights=np.full((1, 2, heads, n_words, n_words), 1 / n_words, np.float32))
+    info = info._replace(
+        weights=np.full((1, 2, heads, n_words, n_words), 1 / n_words, np.float32), head_loss=np.zeros((2, heads))
+    )
     with drawing.style():
         figure = Figure(figsize=(8, 24), layout="compressed")
         attention_heads.draw(info, [figure.subplots()])
@@ -59,6 +61,19 @@ def test_what_a_text_is_about_stands_clear_of_the_names_of_its_maps(heads, n_wor
     (axis,) = (axis for axis in figure.axes if axis.texts)
     top = max(text.get_window_extent().y1 for text in axis.texts)
     assert top <= axis._left_title.get_window_extent().y0 < top + 30
+
+
+def test_the_accuracy_that_a_run_loses_without_a_head_stands_beside_its_name():
+    loss = np.array([[0.1239, 0, -0.004], [-0.0004, 1, 0.5]])
+    run = trained(texts([4], [0]))._replace(arrays={"head_loss": loss})
+    (axis,) = drawn(attention_heads.info(run, n_texts=1, max_tokens=8))
+    assert [text.get_text() for text in axis.texts] == [
+        *("layer 1, head 1: -12.4", "layer 1, head 2: +0.0", "layer 1, head 3: +0.4"),
+        *("layer 2, head 1: +0.0", "layer 2, head 2: -100.0", "layer 2, head 3: -50.0"),
+    ]
+    assert "in points: the change of accuracy without the head alone" in axis.figure.get_suptitle()
+    (axis,) = drawn(attention_heads.info(trained(texts([4], [0])), n_texts=1, max_tokens=8))
+    assert axis.texts[0].get_text() == "layer 1, head 1" and "accuracy" not in axis.figure.get_suptitle()
 
 
 def test_words_that_decide_are_marked_in_every_map():
@@ -70,7 +85,8 @@ def test_words_that_decide_are_marked_in_every_map():
 def test_a_png_keeps_the_shades_of_many_heads(tmp_path):
     info = attention_heads.info(trained(texts([7, 5], [0, 1])), n_texts=2, max_tokens=8)
     noise = np.random.default_rng(0).random((2, 1, 7, *info.weights.shape[3:]), dtype=np.float32)
-    drawing.save(attention_heads, info._replace(weights=noise), tmp_path / "heads.png")
+    info = info._replace(weights=noise, head_loss=np.full(noise.shape[1:3], -0.123))
+    drawing.save(attention_heads, info, tmp_path / "heads.png")
     from PIL import Image
 
     with Image.open(tmp_path / "heads.png") as picture:
