@@ -258,4 +258,5 @@ def _log_model(model: Model, splits: Splits, folder: Path, tracked: Run) -> None
     classes = splits.lexicon.classes
     labels = [classes[label] for label in outputs["probability"].argmax(1)]
     columns = dict(zip(classes, outputs["probability"].T, strict=True))
-    tracked.log_model(files, list(splits.texts["test"][:4]), {"label": np.array(labels), **columns})
+    predicted = {"label": np.array(labels), **columns}
+    tracked.log_model(files, list(splits.texts["test"][:4]), predicted, {"attributions": "none"})
