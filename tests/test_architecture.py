@@ -49,7 +49,7 @@ ALLOWED = {  # folder, or a file that differs from its folder -> the parts that 
     "sweep.search": {"sweep"},
     "sweep.study": {"sweep", "sweep.search"},
     "tracking": set(),
-    "tracking.served_model": {"hydra_versions", "components", "data", "tracking"},
+    "tracking.served_model": {"hydra_versions", "analysis", "components", "data", "models", "tracking"},
     "training": {"data", "models", "training.precision"},
     "training.precision": set(),
     "trial_preload": {"run", "tracking"},
