@@ -101,7 +101,7 @@ class Run:
         self.set_result(f"failed: {message}", "failed", {"hwsweep.failure": message})
 
     def log_model(
-        self, files: Mapping[str, Path], example: Any, prediction: Any, params: Mapping[str, float] | None = None
+        self, files: Mapping[str, Path], example: Any, prediction: Any, params: Mapping[str, float | str] | None = None
     ) -> None:
         """Log the trained model in MLflow's format, so that `mlflow.pyfunc.load_model` works anywhere.
 

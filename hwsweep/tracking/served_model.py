@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 import numpy as np
@@ -13,9 +13,20 @@ from mlflow.pyfunc.model import PythonModelContext
 
 from hwsweep.tracking.mlflow_internals import UntypedPythonModel
 
+if TYPE_CHECKING:
+    from hwsweep.analysis.attributions import Attribution
+    from hwsweep.models import Batch
+
+STEPS = 32
+"""Points of the line of integrated gradients."""
+
 
 class ServedModel(UntypedPythonModel):
-    """Images (n, c, h, w), uint8 -> latent codes and reconstructions; raw texts -> labels and probabilities."""
+    """Images (n, c, h, w), uint8 -> latent codes and reconstructions; raw texts -> labels and probabilities.
+
+    `params={"attributions": "gradient_x_input"}`, or the name of another method, adds to each text its tokens and how
+    much each counts for the label.
+    """
 
     def load_context(self, context: PythonModelContext) -> None:
         """Rebuild the model from the artifacts `config`, `weights` and, of texts, `lexicon`."""
@@ -35,23 +46,52 @@ class ServedModel(UntypedPythonModel):
 
     @torch.no_grad()
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        """`mu`, `log_var` and `reconstruction` of images; `label` and one column a class [probability] of texts."""
+        """`mu`, `log_var` and `reconstruction` of images; `label` and one column a class [probability] of texts.
+
+        With attributions also `tokens` and `attributions`: two lists per text, of the same length.
+
+        Raises:
+            ValueError: there is no such method.
+        """
         if self.lexicon is None:
             outputs = self.model.outputs({"image": torch.from_numpy(np.asarray(model_input))})
             return {name: values.numpy() for name, values in outputs.items()}
-        return self._classify([str(text) for text in np.asarray(model_input).ravel()])
+        texts = [str(text) for text in np.asarray(model_input).ravel()]
+        return self._classify(texts, (params or {}).get("attributions", "none"))
 
-    def _classify(self, texts: Sequence[str]) -> Any:
+    def _classify(self, texts: Sequence[str], method: str) -> Any:
         import pandas as pd
 
+        from hwsweep.analysis.attributions.methods import methods
+        from hwsweep.argument_checks import check_choice
         from hwsweep.data.texts.tokens import encode
 
         assert self.lexicon is not None
-        probability = self.model.outputs(encode(texts, self.tokenize, self.lexicon))["probability"]
+        attributions = methods(STEPS)
+        check_choice("attributions", method, ("none", *attributions))
+        batch = encode(texts, self.tokenize, self.lexicon)
+        probability = self.model.outputs(batch)["probability"]
         classes = list(self.lexicon.classes)
         table = pd.DataFrame(probability.numpy(), columns=classes)
         table.insert(0, "label", [classes[label] for label in probability.argmax(1)])
+        if method != "none":
+            attributed = self._attribute(texts, batch, probability.argmax(1), attributions[method])
+            table["tokens"], table["attributions"] = attributed
         return table
+
+    def _attribute(
+        self, texts: Sequence[str], batch: Batch, label: torch.Tensor, attribution: Attribution
+    ) -> tuple[list[list[str]], list[list[float]]]:
+        """Per text the tokens that the model reads, in the text's spelling, and how much each counts for the label."""
+        from hwsweep.models.transformer import Transformer
+
+        assert self.lexicon is not None and isinstance(self.model, Transformer)
+        tokens, scores = [], []
+        for row, text in enumerate(texts):  # one by one: a gradient needs the memory of all layers
+            one = {name: values[row : row + 1] for name, values in batch.items()}
+            tokens.append(self.tokenize(text)[: self.lexicon.max_length] or ["<unk>"])
+            scores.append(attribution(self.model, one, label[row : row + 1])[0, : len(tokens[row])].tolist())
+        return tokens, scores
 
 
 mlflow.models.set_model(ServedModel())

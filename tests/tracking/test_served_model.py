@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
@@ -12,9 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 from omegaconf import OmegaConf
+from torch import nn
 
 from hwsweep.components import build_model
 from hwsweep.data import Lexicon
+from hwsweep.models.transformer import Transformer
 from hwsweep.training import checkpoint
 
 TINY = ["model=transformer", "dataset=headlines", "dataset.n_train=157", "dataset.n_valid=31", "dataset.n_test=37"]
@@ -27,12 +30,20 @@ model = mlflow.pyfunc.load_model("runs:/" + sys.argv[1] + "/model")
 texts = json.load(open("texts.json"))
 together, alone = model.predict(texts), model.predict(texts[:1])
 assert list(together.iloc[0]) == list(alone.iloc[0]) or abs(together.iloc[0, 1:] - alone.iloc[0, 1:]).max() < 1e-5
+explained = {name: model.predict(texts, params={"attributions": name}) for name in sys.argv[2:]}
+assert all(table[list(together)].equals(together) for table in explained.values()) and "tokens" not in together
+lists = {name: [list(table.tokens), list(table.attributions)] for name, table in explained.items()}
+json.dump(lists, open("attributions.json", "w"))
+try:
+    model.predict(texts, params={"attributions": "gradients"})
+except ValueError as error:
+    print(error)
 together.to_json("predicted.json", orient="split")
 """
 
 
 @pytest.mark.slow
-def test_the_logged_classifier_takes_raw_texts_in_a_fresh_process_without_data(
+def test_the_logged_classifier_takes_raw_texts_in_a_fresh_process_without_data_and_explains_its_labels(
     hwsweep: Callable[..., subprocess.CompletedProcess[str]], workplace: Path
 ) -> None:
     done = hwsweep(*TINY, *SMALL, "hydra.run.dir=run")
@@ -44,7 +55,7 @@ def test_the_logged_classifier_takes_raw_texts_in_a_fresh_process_without_data(
     (workplace / "texts.json").write_text(json.dumps(texts))
     environment = {**os.environ, "HWSWEEP_DATA": str(workplace / "nowhere")}
     run_id = json.loads((folder / "result.json").read_text())["run_id"]
-    command = [sys.executable, "-W", "ignore", "-c", LOAD_AND_PREDICT, run_id]
+    command = [sys.executable, "-W", "ignore", "-c", LOAD_AND_PREDICT, run_id, "gradient_x_input", "leave_one_out"]
     loaded = subprocess.run(command, cwd=workplace, env=environment, capture_output=True, text=True)
     assert loaded.returncode == 0, loaded.stderr
     table = json.loads((workplace / "predicted.json").read_text())
@@ -62,3 +73,36 @@ def test_the_logged_classifier_takes_raw_texts_in_a_fresh_process_without_data(
         assert row[0] == lexicon.classes[int(probability.argmax())]
         assert row[1:] == pytest.approx(probability.tolist(), abs=1e-5)
         assert sum(row[1:]) == pytest.approx(1, abs=1e-5)
+    attributed = json.loads((workplace / "attributions.json").read_text())
+    assert "`attributions` must be none, attention, rollout, gradient_x_input, " in loaded.stdout
+    assert "but got 'gradients'" in loaded.stdout
+    tokens = [known[:7], [known[8].lower()], ["<unk>"], [known[9], "zzzunknownzzz"]]
+    assert attributed["gradient_x_input"][0] == attributed["leave_one_out"][0] == tokens
+    for row, values in enumerate(attributed["leave_one_out"][1]):
+        one = {name: value[row : row + 1] for name, value in batch.items()}
+        label = int(expected[row].argmax())
+        for at, value in enumerate(values):  # by hand: ln p(label) lost where the word is <pad>
+            masked = {**one, "token": one["token"].clone()}
+            masked["token"][0, at] = 0
+            with torch.no_grad():
+                lost = (expected[row, label] / model.outputs(masked)["probability"][0, label]).log()
+            assert value == pytest.approx(float(lost), abs=1e-5)
+    for row, values in enumerate(attributed["gradient_x_input"][1]):  # the derivative along each word's vector, by hand
+        one = {name: value[row : row + 1] for name, value in batch.items()}
+        for at, value in enumerate(values):
+            logs = [ln_probability(model, one, at, 1 + step, int(expected[row].argmax())) for step in (-0.01, 0.01)]
+            assert value == pytest.approx((logs[1] - logs[0]) / 0.02, abs=1e-3)
+
+
+def ln_probability(model: Transformer, one: dict[str, torch.Tensor], at: int, scale: float, label: int) -> float:
+    """ln p(label) where the vector of one token is multiplied by `scale`."""
+
+    def scaled(module: nn.Module, given: object, vectors: torch.Tensor) -> torch.Tensor:
+        vectors = vectors.clone()
+        vectors[:, at] *= scale
+        return vectors
+
+    model = copy.deepcopy(model)
+    model.embedding.register_forward_hook(scaled)
+    with torch.no_grad():
+        return float(model.outputs(one)["logits"].log_softmax(1)[0, label])
