@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hwsweep import conf_path
@@ -17,12 +19,18 @@ from hwsweep.files import cache_folder
 from hwsweep.signals import exit_on_signals
 
 if TYPE_CHECKING:
+    from hwsweep.data.texts.tokenizers import Tokenizer
     from hwsweep.data.texts.vectors import WordVectors
 
 GROUPS = ("dataset", "vectors")
 """Folders of conf with data that this command lists and fetches."""
 
-CACHES = {"decoded": "decoded images", "tokens": "tokens of texts", "vectors": "word vectors of vocabularies"}
+CACHES = {
+    "decoded": "decoded images",
+    "tokens": "tokens of texts",
+    "vectors": "word vectors of vocabularies",
+    "jieba": "dictionaries of Chinese words",
+}
 """Content of the folders in the user's cache."""
 
 EXAMPLES = """\
@@ -32,6 +40,7 @@ examples:
   python -m hwsweep.data fetch mnist kmnist                several data sets
   python -m hwsweep.data fetch ag_news glove               texts, and word vectors for them
   python -m hwsweep.data tokenizers "SpaceX' s mission"    tokens of a text by each tokenizer
+  python -m hwsweep.data tokenizers "我愛台灣的天氣"          the same, also by spaCy's rules for Chinese
   HWSWEEP_DATA=/disk/data python -m hwsweep.data           use another folder (default: the user's cache folder)
 
 If a data set is present already, for instance because you copied it there, fetch only checks it.
@@ -143,25 +152,45 @@ def _contents(data: DatasetInFiles | WordVectors) -> str:
 
 
 def _print_tokens(text: str) -> int:
-    """Print the tokens of the text by each tokenizer of conf, side by side, and their numbers."""
+    """Print the tokens of the text by each tokenizer of conf, side by side, and their numbers; then what is missing."""
     from itertools import zip_longest
 
-    from omegaconf import OmegaConf
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from hwsweep.hydra_versions import instantiate
-
-    files = sorted((conf_path() / "tokenizer").glob("*.yaml"))
-    tokens = [instantiate(OmegaConf.load(file))(text) for file in files]
+    tokens: dict[str, list[str]] = {}
+    missing = list[str]()
+    for title, tokenizer in _tokenizers(text):
+        try:
+            tokens[title] = tokenizer()(text)
+        except Exception as error:
+            if not isinstance(error.__cause__, ValueError):  # what Hydra wraps: a library is not installed
+                raise
+            missing.append(str(error.__cause__))
     table = Table("", show_footer=True, highlight=False)
-    for file, column in zip(files, tokens, strict=True):
-        table.add_column(file.stem, footer=f"{len(column)} tokens", overflow="fold")
-    for number, row in enumerate(zip_longest(*tokens, fillvalue=""), start=1):
+    for title, column in tokens.items():
+        count = f"{len(column)} token{'s' * (len(column) != 1)}"
+        table.add_column(title, footer=count, overflow="fold")
+    for number, row in enumerate(zip_longest(*tokens.values(), fillvalue=""), start=1):
         table.add_row(str(number), *map(Text, row))  # Text, because [b] in a token is not markup
     Console(markup=False, emoji=False).print(table)
+    print(*(f"not installed: {line}" for line in missing), sep="\n", end="\n" * bool(missing))
     return 0
+
+
+def _tokenizers(text: str) -> Iterator[tuple[str, Callable[[], Tokenizer]]]:
+    """Title and maker of each tokenizer of conf; spaCy's also in the language that the script of the text points to."""
+    from omegaconf import OmegaConf
+
+    from hwsweep.data.texts.scripts import LANGUAGES, writing_without_spaces
+    from hwsweep.hydra_versions import instantiate
+
+    for file in sorted((conf_path() / "tokenizer").glob("*.yaml")):
+        yield file.stem, partial(instantiate, OmegaConf.load(file))
+        language = LANGUAGES.get(writing_without_spaces([text]) or "")
+        if file.stem == "spacy" and language is not None:
+            yield f"spacy {language}", partial(instantiate, OmegaConf.load(file), language=language)
 
 
 def _load(name: str) -> DatasetInFiles | WordVectors | str | None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import re
+from functools import partial
 
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -10,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from hwsweep.data import Splits
 from hwsweep.data.texts.headline_grammar import PHRASES, TOPICS, WORDS
 from hwsweep.data.texts.headlines import CLASSES, RULES, Headline, Headlines, write_headline
-from hwsweep.data.texts.tokenizers import basic_english, nltk, spacy, whitespace
+from hwsweep.data.texts.tokenizers import basic_english, character, nltk, spacy, whitespace
 from hwsweep.data.texts.tokens import TextPlan
 
 TOPIC_OF = {word: topic for topic, kinds in TOPICS.items() for words in kinds.values() for word in words.split()}
@@ -103,7 +104,7 @@ def test_a_headline_that_another_split_has_is_not_written_again(monkeypatch: pyt
     assert len(set(texts)) == len(texts) == 3 * 28
 
 
-@pytest.mark.parametrize("tokenizer", [whitespace, basic_english, spacy, nltk])
+@pytest.mark.parametrize("tokenizer", [whitespace, basic_english, partial(spacy, "en"), nltk, character])
 def test_key_tokens_are_the_key_words_whatever_the_tokenizer(tokenizer) -> None:
     splits = headlines(tokenizer=tokenizer)
     assert splits.lexicon is not None

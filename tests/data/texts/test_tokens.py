@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 import torch
 
 from hwsweep.data import DataError, Lexicon
-from hwsweep.data.texts.tokenizers import Tokenizer, basic_english, nltk, spacy, whitespace
+from hwsweep.data.texts.tokenizers import Tokenizer, basic_english, character, nltk, spacy, whitespace
 from hwsweep.data.texts.tokens import TextPlan, encode, encode_splits
 
 LEXICON = Lexicon(("<pad>", "<unk>", "the", "cat", "sat"), ("animal", "thing"), 4)
@@ -85,7 +86,7 @@ def test_nothing_is_learned_from_validation_and_test_texts() -> None:
     assert torch.equal(one.train["token"], two.train["token"])
 
 
-@pytest.mark.parametrize("tokenizer", [whitespace, basic_english, spacy, nltk])
+@pytest.mark.parametrize("tokenizer", [whitespace, basic_english, partial(spacy, "en"), nltk, character])
 def test_a_text_is_encoded_alone_as_it_is_among_all(tokenizer: Callable[[], Tokenizer]) -> None:
     splits = encode_splits(TEXTS, LABELS, CLASSES, tokenizer(), ALL, None)
     assert splits.lexicon is not None
@@ -129,7 +130,7 @@ KEYED = "The shares of \"Mars\" fell. A bank's boss isn't glad"
     [
         (whitespace, ["shares", "bank's", "boss"]),
         (basic_english, ["shares", "bank", "boss"]),
-        (spacy, ["shares", "bank", "boss"]),
+        (partial(spacy, "en"), ["shares", "bank", "boss"]),
         (nltk, ["shares", "bank", "boss"]),
     ],
 )
