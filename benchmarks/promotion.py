@@ -33,20 +33,21 @@ from typing import NamedTuple
 
 from hwsweep.tracking import runs
 
-PROMOTION = ["hydra/sweeper/pruner=promotion", "hydra.sweeper.pruner.min=2", "hydra.sweeper.pruner.eta=4"]
+TWENTY = "hydra.sweeper.n_trials=20"
 WAYS = {
-    "unpruned": ["hydra.sweeper.pruner=null"],
-    "promotion": [*PROMOTION, "hydra.sweeper.n_trials=30"],
-    "median": [],
-    "first_epoch": ["hydra/sweeper/pruner=first_epoch"],
+    "unpruned": ["hydra.sweeper.pruner=null", TWENTY],
+    "promotion": [],
+    "median": ["hydra/sweeper/pruner=median", TWENTY],
+    "first_epoch": ["hydra/sweeper/pruner=first_epoch", TWENTY],
     "first two epochs": [
         "hydra/sweeper/pruner=first_epoch",
         "hydra.sweeper.pruner.epochs=2",
         "hydra.sweeper.pruner.keep=5",
+        TWENTY,
     ],
-    "promotion from epoch 1": ["hydra/sweeper/pruner=promotion"],
+    "promotion from epoch 1": ["hydra/sweeper/pruner=promotion", TWENTY],
 }
-"""What each way adds to the command; the experiment has MedianPruner and 20 trials.
+"""What each way adds to the command; the experiment has promotion and 30 trials.
 
 After one epoch, in which the learning rate rises, most trials are at chance (error 0.75); after two their order is
 nearly that of the end. So promotion begins at epoch 2; it has 30 trials, since 20 need a third of the time only.

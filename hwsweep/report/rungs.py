@@ -1,6 +1,8 @@
-"""The rungs of a study whose trials pause: how many went on from each, and with which values."""
+"""The rungs of a study whose trials pause: how many went on from each, with which values, and ties."""
 
 from __future__ import annotations
+
+from collections import Counter
 
 from hwsweep.report.naming import count
 from hwsweep.sweep.study.trial_view import TrialView
@@ -13,7 +15,7 @@ def sentences(view: StudyView) -> list[str]:
     if not rungs:
         return []
     name = str((view.config.hydra.sweeper.pruner or {}).get("_target_", "")).rpartition(".")[2]
-    lines = [_sentence(rung, view.trials) for rung in rungs]
+    lines = [sentence for rung in rungs for sentence in (_sentence(rung, view.trials), *_tie(rung, view.trials))]
     n_paused = sum(trial.state == "paused" for trial in view.trials)
     if n_paused:
         lines.append(f"{count(n_paused, 'trial')} may still be promoted when the sweep goes on.")
@@ -31,10 +33,24 @@ def _sentence(rung: int, trials: list[TrialView]) -> str:
     return f"Step {rung}: {count(len(trials), 'trial')} reached it, {', '.join(parts)}."
 
 
+def _tie(rung: int, trials: list[TrialView]) -> list[str]:
+    """That most trials have one value at the rung; nothing if they differ."""
+    values = Counter(_value(trial, rung) for trial in trials if max(trial.reported, default=0) >= rung)
+    ((value, n_equal),) = values.most_common(1) or [(0.0, 0)]
+    if n_equal < 2 or 2 * n_equal <= values.total():
+        return []
+    return [f"{n_equal} of them have the same value there ({value:.5g}), which does not tell which of them is better."]
+
+
 def _range(trials: list[TrialView], rung: int) -> str:
     """The values of the trials at the rung, from the lowest to the highest, in brackets; empty without a trial."""
-    values = [trial.reported[min(step for step in trial.reported if step >= rung)] for trial in trials]
+    values = [_value(trial, rung) for trial in trials]
     if not values:
         return ""
     low, high = f"{min(values):.5g}", f"{max(values):.5g}"
     return f" ({low})" if low == high else f" ({low} to {high})"
+
+
+def _value(trial: TrialView, rung: int) -> float:
+    """What the trial reported at the rung, or at its next step."""
+    return trial.reported[min(step for step in trial.reported if step >= rung)]

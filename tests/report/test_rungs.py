@@ -58,6 +58,21 @@ def test_the_page_says_how_many_trials_went_on_from_each_rung_and_with_which_val
     ]
 
 
+def at_step_1(folder: Path, *values: float) -> list[str]:
+    """What is said of a study whose trials paused at step 1 with these values."""
+    view = paused_study(folder, "pruned")
+    first = view.trials[0]
+    return sentences(view._replace(trials=[first._replace(reported={1: value}) for value in values]))
+
+
+def test_the_page_says_that_most_trials_have_one_value_at_a_rung(tmp_path: Path) -> None:
+    tied = at_step_1(tmp_path / "tied", 0.75, 0.5, 0.75, 0.75)
+    assert tied[1].startswith("Step 1: 4 trials reached it,")
+    assert tied[2] == "3 of them have the same value there (0.75), which does not tell which of them is better."
+    for number, values in enumerate([(0.75, 0.5, 0.75, 0.25), (0.75,)]):  # no more than half; no other trial
+        assert not any("same value" in line for line in at_step_1(tmp_path / str(number), *values))
+
+
 def test_a_study_without_rungs_has_no_such_section(tmp_path: Path) -> None:
     view = study(tmp_path, trial(tmp_path, 0, 1))
     assert sentences(view) == [] and "paused at step" not in results(view)[0]
