@@ -1,4 +1,4 @@
-"""The analysis of a trained text classifier: test metrics, calibration, two baselines, and which heads it needs."""
+"""The analysis of a trained text classifier: test metrics, calibration, two baselines, heads and attributions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from hwsweep.analysis import Analysis, Verdict
+from hwsweep.analysis.attributions.measure import AttributionPlan, analyse_attributions
 from hwsweep.analysis.texts.baseline import BaselinePlan, Comparison, baseline_predictions, compare
 from hwsweep.analysis.texts.classifier_metrics import (
     calibration_error,
@@ -36,6 +37,7 @@ def analyse(
     unigrams: BaselinePlan,
     bigrams: BaselinePlan,
     heads: HeadPlan,
+    attributions: AttributionPlan,
 ) -> Analysis:
     """Metrics, calibration and verdict of a classifier in evaluation mode, with two baselines.
 
@@ -66,10 +68,12 @@ def analyse(
     metrics |= {"test/above_baseline": comparison.difference, "test/above_baseline_error": comparison.standard_error}
     name, sentence = verdict(metrics, comparison, label)
     of_heads = analyse_heads(model, splits, metrics["test/accuracy"], heads)
+    of_tokens = analyse_attributions(model, splits.test, attributions)
     arrays = of_heads.arrays | {"confusion": confusion(label, predicted, len(classes))}
     arrays |= {f"calibration_{field}": values for field, values in bins._asdict().items()}
-    sentences = [sentence, _calibration(metrics), *of_heads.sentences]
-    return Analysis(metrics | of_heads.metrics, arrays, {"verdict": name, "why": sentence}, sentences)
+    sentences = [sentence, _calibration(metrics), *of_heads.sentences, *of_tokens.sentences]
+    metrics |= of_heads.metrics | of_tokens.metrics
+    return Analysis(metrics, arrays, {"verdict": name, "why": sentence}, sentences)
 
 
 def _baseline(splits: Splits, plan: BaselinePlan) -> Int[np.ndarray, " m"]:

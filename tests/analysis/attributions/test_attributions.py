@@ -84,7 +84,7 @@ def test_gradient_x_input_is_the_derivative_of_scaling_a_words_vector() -> None:
             hook.remove()
             return float(value)
 
-        assert float(scores[place]) == pytest.approx((at(1.05) - at(0.95)) / 0.1, abs=1e-3)
+        assert float(scores[place]) == pytest.approx((at(1.01) - at(0.99)) / 0.02, abs=1e-3)
 
 
 @POOLINGS

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from hwsweep.analysis import Analysis
+from hwsweep.analysis.attributions.measure import AttributionPlan
 from hwsweep.analysis.texts.baseline import BaselinePlan
 from hwsweep.analysis.texts.classifier import analyse
 from hwsweep.analysis.texts.heads import HeadPlan
@@ -20,6 +21,9 @@ from hwsweep.training.evaluation import evaluate
 
 LEXICON = Lexicon(("<pad>", "<unk>", "goal", "share", "today", "monday"), ("Sports", "Business/Money"), 5)
 PLAN = BaselinePlan(ngrams=1, min_texts=1, inverse_penalty=10.0, max_iter=200)
+TOKENS = AttributionPlan(
+    n_texts=7, max_tokens=5, aopc_texts=3, exact_words=3, beam=2, steps=2, shares=(0.2, 0.5), seed=0
+)
 HEADS = HeadPlan(n_texts=5, tolerance=0.01)
 
 
@@ -62,7 +66,16 @@ def model() -> Transformer:
 
 @cache
 def analysis_of_model(key: bool = True) -> Analysis:
-    return analyse(model(), splits(key), "digest", calibration_bins=15, unigrams=PLAN, bigrams=PLAN, heads=HEADS)
+    return analyse(
+        model(),
+        splits(key),
+        "digest",
+        calibration_bins=15,
+        unigrams=PLAN,
+        bigrams=PLAN,
+        heads=HEADS,
+        attributions=TOKENS,
+    )
 
 
 def test_accuracy_is_what_the_models_own_error_says_and_what_the_confusions_count() -> None:
@@ -77,7 +90,9 @@ def test_accuracy_is_what_the_models_own_error_says_and_what_the_confusions_coun
 def test_a_model_that_names_one_class_is_at_chance_though_the_words_tell_the_class() -> None:
     silent = model()
     torch.nn.init.zeros_(silent.classify.weight)
-    found = analyse(silent, splits(), "digest", calibration_bins=15, unigrams=PLAN, bigrams=PLAN, heads=HEADS)
+    found = analyse(
+        silent, splits(), "digest", calibration_bins=15, unigrams=PLAN, bigrams=PLAN, heads=HEADS, attributions=TOKENS
+    )
     assert found.metrics["baseline/accuracy"] == found.metrics["baseline/bigram_macro_f1"] == 1
     assert found.metrics["test/above_baseline"] == pytest.approx(found.metrics["test/accuracy"] - 1)
     assert found.tags["verdict"] == "chance"
@@ -115,4 +130,13 @@ def test_the_need_of_each_head_is_an_array_a_number_and_a_sentence() -> None:
 def test_a_data_set_without_texts_is_refused() -> None:
     images = Splits({}, {}, {})
     with pytest.raises(ValueError, match="this data set has no texts"):
-        analyse(model(), images, "digest", calibration_bins=15, unigrams=PLAN, bigrams=PLAN, heads=HEADS)
+        analyse(
+            model(),
+            images,
+            "digest",
+            calibration_bins=15,
+            unigrams=PLAN,
+            bigrams=PLAN,
+            heads=HEADS,
+            attributions=TOKENS,
+        )
