@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,7 +17,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from hwsweep import run_folder
-from hwsweep.figures.fonts import families
+from hwsweep.figures.fonts import Fonts, fonts_for, has_remedy, text_of
 from hwsweep.figures.png import DOTS_PER_INCH, write
 from hwsweep.files import whole
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
+
+log = logging.getLogger(__name__)
 
 Info = TypeVar("Info", bound=NamedTuple)
 
@@ -37,6 +40,8 @@ RED = "#C00000"
 _ANCHORS = {-2: ORANGE, 0: GREEN, 2: BLUE, 4: PURPLE}  # log10(lambda) -> colour
 _WIDTH_INCHES = 8.0
 _ASPECT = 0.6  # height by width
+_MOST_BOXES = 6
+"""Characters that a message names."""
 LONGEST_WORD = 16
 """Largest number of characters of a word in a figure."""
 _STYLE: dict[Any, Any] = {
@@ -64,13 +69,14 @@ class Drawable(Protocol):
 
 
 @contextmanager
-def style() -> Iterator[None]:
-    """Matplotlib's defaults with the common style, inside the `with` only."""
+def style(text: str = "") -> Iterator[Fonts]:
+    """Matplotlib's defaults with the common style and fonts for this text, inside the `with` only."""
+    fonts = fonts_for(text)
     with matplotlib.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # Matplotlib draws a box instead
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # `save` says so
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE | {"font.family": list(families())})
-        yield
+        matplotlib.rcParams.update(_STYLE | {"font.family": list(fonts.families)})
+        yield fonts
 
 
 def colour_of(kl_weight: float) -> str:
@@ -143,7 +149,7 @@ def save(module: Drawable, info: Any, path: Path) -> None:
 
     Axes for which `draw` sets no shape (`set_box_aspect`, or the aspect of images) are wider than high.
     """
-    with style():
+    with style(text_of(info)) as fonts:
         # A long page: `write` cuts off the empty part.
         figure = Figure(figsize=(_WIDTH_INCHES, 3 * _WIDTH_INCHES), dpi=DOTS_PER_INCH, layout="compressed")
         axes = list(figure.subplots(1, module.PANELS, squeeze=False)[0])
@@ -151,7 +157,24 @@ def save(module: Drawable, info: Any, path: Path) -> None:
         for axis in axes:
             if axis.axison and axis.get_box_aspect() is None and axis.get_aspect() == "auto":
                 axis.set_box_aspect(_ASPECT)
+        if fonts.missing:
+            _report_boxes(figure, fonts.missing, path)
         write(figure, path)
+
+
+def _report_boxes(figure: Figure, missing: str, path: Path) -> None:
+    """Say above the figure and in the log which characters are boxes."""
+    shown = " ".join(f"U+{ord(character):04X}" for character in missing[:_MOST_BOXES])
+    shown += f" and {len(missing) - _MOST_BOXES} more" * (len(missing) > _MOST_BOXES)
+    note = f"boxes: characters that no font of this machine has: {shown}"
+    figure.suptitle("\n".join(filter(None, (figure.get_suptitle(), note))), fontsize=9)
+    remedy = "pip install 'hwsweep[fonts]', or install" if has_remedy(missing) else "install"
+    log.warning(
+        "%s has boxes for characters that no font of this machine has: %s; %s a font that has them",
+        path.name,
+        " ".join(missing[:_MOST_BOXES]) + " …" * (len(missing) > _MOST_BOXES),
+        remedy,
+    )
 
 
 def store(info: NamedTuple, path: Path) -> None:
