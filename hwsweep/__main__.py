@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsweep import conf_path
@@ -46,7 +47,10 @@ def train(cfg: DictConfig) -> float | tuple[float, ...]:
     restore_gc_threshold()
     try:
         with exit_on_signals() if current_trial() is None else nullcontext():
-            return run(cfg)
+            objective = run(cfg)
+            if current_trial() is None and cfg.get("page"):
+                _write_page()
+            return objective
     except (InvalidConfig, DataError, UnusableStore, IncompatibleCheckpoint, Diverged) as error:
         if current_trial() is not None:
             raise
@@ -63,6 +67,15 @@ def train(cfg: DictConfig) -> float | tuple[float, ...]:
             raise
         print(f"hwsweep: {line}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _write_page() -> None:
+    """Write the page of the single run that has just ended, and print its path."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from hwsweep.report.single_run import write_run_page
+
+    print(f"page: {write_run_page(Path(HydraConfig.get().runtime.output_dir))}")
 
 
 def program() -> None:

@@ -17,7 +17,7 @@ FOUNDATION = {"argument_checks", "conf_path", "files", "postgresql", "processes"
 SWEEP = {"sweep", "sweep.execution", "sweep.search", "sweep.study"}
 ALLOWED = {  # folder, or a file that differs from its folder -> the parts that it may import
     "__init__": {"study", "sweep", "sweep.search"},
-    "__main__": {"hydra_versions", "components", "data", "run", "sweep", "tracking", "training"},
+    "__main__": {"hydra_versions", "components", "data", "report", "run", "sweep", "tracking", "training"},
     "analysis": {"data", "models", "training"},
     "components": {"hydra_versions", "analysis", "data", "models", "sweep", "training"},
     "data": set(),
@@ -26,6 +26,7 @@ ALLOWED = {  # folder, or a file that differs from its folder -> the parts that 
     "hydra_plugins": {"sweep", "sweep.execution"},
     "hydra_versions": set(),
     "models": {"data", "training.precision"},
+    "rate": {"hydra_versions", "analysis", "components", "data", "models", "tracking"},
     "report": {"hydra_versions", "figures", "report.trust", "sweep", "sweep.execution", "sweep.study", "tracking"},
     "report.__main__": {"load_study", "report", "study", "sweep"},
     "report.trust": {"figures", "report", "sweep.study"},
@@ -70,7 +71,7 @@ ONLY_IN = {  # a library -> the parts that may import it
         "report.posterior_collapse",
     }
     | {"report.trust"}
-    | {"reproduce", "run", "study", "tracking", "tracking.served_model", *SWEEP},
+    | {"rate", "reproduce", "run", "study", "tracking", "tracking.served_model", *SWEEP},
     "torch": {
         "analysis",
         "components",

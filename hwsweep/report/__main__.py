@@ -1,4 +1,4 @@
-"""`python -m hwsweep.report STUDY`: the page of a stored study; of several, one that compares them."""
+"""`python -m hwsweep.report STUDY`: the page of a stored study or run; of several studies, one that compares them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsweep import load_study
+from hwsweep.report.single_run import is_run, write_run_page
 from hwsweep.signals import exit_on_signals
 from hwsweep.sweep import SweepError
 
@@ -16,14 +17,17 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Write the page and print its path; exit code 2 and one message if there is no such study."""
+    """Write the page and print its path; exit code 2 and one message if there is no such study or run."""
     parser = argparse.ArgumentParser(
         prog="python -m hwsweep.report",
-        description="Write the page of a stored study, or one page that compares several.",
+        description="Write the page of a stored study or of a single run, or one page that compares several studies.",
     )
-    parser.add_argument("study", nargs="+", help="a study's folder, or its name under outputs/")
+    parser.add_argument("study", nargs="+", help="a study's folder, or its name under outputs/; or a run's folder")
     names: list[str] = parser.parse_args().study
     try:
+        if len(names) == 1 and is_run(Path(names[0])):
+            print(write_run_page(Path(names[0])))
+            return
         for path in write([load_study(name) for name in names]):
             print(path)
     except SweepError as error:

@@ -24,7 +24,7 @@ def reproduce_section(view: StudyView) -> Section:
         "The command continues the study if it was interrupted, and begins a new one otherwise. "
         "The folder conf/ beside this page holds the configuration as it was at launch."
     ]
-    tables, rows = [], _environment(view)
+    tables, rows = [], environment_rows(view)
     try:
         if changed := changes(view):
             cells = [[Cell(key), Cell(old), Cell(new)] for key, old, new in changed]
@@ -40,7 +40,7 @@ def reproduce_section(view: StudyView) -> Section:
     return Section("How to reproduce", sentences, command_line(view.command), tables)
 
 
-def _environment(view: StudyView) -> list[list[Cell]]:
+def environment_rows(view: StudyView) -> list[list[Cell]]:
     """A row per property that the runs stored; where runs differ, each value with its trials."""
     properties: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for trial in view.trials:

@@ -23,6 +23,7 @@ NEEDS = {"reconstructions", "samples", "interpolation"}
 ROWS = ("real", "reconstruction", "prior samples", "interpolation")
 _DOWN = 2  # small images below each other in every cell
 _ACROSS = 12  # small images side by side over the whole width, with few runs
+_STRIP_PIXELS = 480  # width of the small images in a strip, so that a page with 30 stops stays below 10 MB
 _MIN_ACROSS = 3  # in each column, with many runs
 _MAX_COLUMNS = 8  # runs side by side, readable beside a table on one screen; more runs form a second band
 _TITLE, _NOTE = 84, 102  # characters in a line over the whole width
@@ -115,8 +116,13 @@ def strips(folder: Path) -> list[UInt8[np.ndarray, "height width 3"]]:
 
 def strips_of(run: Images) -> list[UInt8[np.ndarray, "height width 3"]]:
     """One picture of small images for each of `ROWS`."""
-    across = min(_ACROSS, _most_across(run))
+    across = min(across_strip(run.real.shape[2]), _most_across(run))
     return [tile(images, across) for images in _rows(run, across)]
+
+
+def across_strip(width: int) -> int:
+    """The largest number of images of this width side by side in a strip; there are two lines of them."""
+    return max(_MIN_ACROSS, min(_ACROSS, _STRIP_PIXELS // width))
 
 
 def draw(info: MontageInfo, axes: Sequence[Axes]) -> None:
