@@ -100,6 +100,17 @@ def select_texts(test: Examples, n_texts: int, max_tokens: int) -> Int64[np.ndar
     return rows_by_turn(test["label"].numpy(), rank)[:n_texts]
 
 
+def window(scores: Float32[np.ndarray, " t"], n_words: int) -> int:
+    """The first of `n_words` consecutive words, or of all, with the highest score as near the middle as can be."""
+    return int(np.clip(scores.argmax() - n_words // 2, 0, max(0, len(scores) - n_words)))
+
+
+def describe_prediction(lexicon: Lexicon, label: int, probability: Float32[np.ndarray, " classes"]) -> str:
+    """ "World, predicted Sports (probability 80%)"."""
+    classes = [word_label(name) for name in lexicon.classes]
+    return f"{classes[label]}, predicted {classes[probability.argmax()]} (probability {probability.max():.0%})"
+
+
 def split_panel(panel: Axes, n_parts: int, columns: int) -> list[Axes]:
     """`n_parts` axes in a grid that replaces one panel: only the data tells how many there are."""
     spec = panel.get_subplotspec()
@@ -147,12 +158,10 @@ def _excerpt(model: Transformer, test: Examples, row: int, max_tokens: int, lexi
     with torch.inference_mode():
         weights = model.attention(text)[0].float().cpu().numpy()
         probability = model.outputs(text)["probability"][0].cpu().numpy()
-    start = _window(weights.mean((0, 1, 2))[n_prefix:], max_tokens)
+    start = window(weights.mean((0, 1, 2))[n_prefix:], max_tokens)
     stop = min(length, start + max_tokens)
     words = [word_label(lexicon.words[token]) for token in text["token"][0, start:stop].tolist()]
-    classes = [word_label(name) for name in lexicon.classes]
-    caption = f"{classes[int(text['label'])]}, predicted {classes[probability.argmax()]} "
-    caption += f"(probability {probability.max():.0%})"
+    caption = describe_prediction(lexicon, int(text["label"]), probability)
     if length > max_tokens:
         words = ["… " * (start > 0) + words[0], *words[1:]]
         words = [*words[:-1], words[-1] + " …" * (stop < length)]
@@ -162,11 +171,6 @@ def _excerpt(model: Transformer, test: Examples, row: int, max_tokens: int, lexi
     if "key" in text:
         key[n_prefix:] = text["key"][0, :length].cpu().numpy()
     return _Excerpt(caption, [*model.prefix, *words], key[shown], weights[:, :, shown[:, None], shown])
-
-
-def _window(attended: Float32[np.ndarray, " t"], n_words: int) -> int:
-    """The first of `n_words` consecutive words, or of all, with the most attended word as near the middle as can be."""
-    return int(np.clip(attended.argmax() - n_words // 2, 0, max(0, len(attended) - n_words)))
 
 
 def _pad_maps(
