@@ -16,6 +16,8 @@ from hwsweep.models.transformer import Transformer
 
 Scores = Sequence[Float64[np.ndarray, " _"]]
 """Per text a score for each of its words."""
+ROUNDING = 1e-6
+"""Bounds that are closer than this are equal: probabilities have 32 bits."""
 
 
 def faithfulness(
@@ -67,7 +69,7 @@ def normalised_aopc(
         own = [float(values[row]) for values in plain.values()]
         bounds.append((min(found.lower, *own), max(found.upper, *own)))
     lower, upper = np.array(bounds).T
-    width = np.where(upper > lower, upper - lower, np.nan)
+    width = np.where(upper - lower > ROUNDING, upper - lower, np.nan)
     return {method: (values - lower) / width for method, values in plain.items()}
 
 

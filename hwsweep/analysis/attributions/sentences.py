@@ -31,8 +31,8 @@ def sentences(means: Means, accuracy: float, n_texts: int, n_aopc: int) -> list[
 def _attention(means: Means, accuracy: float, n_texts: int) -> str:
     masked = means["masked_accuracy"]
     sentence = (
-        f"attention: {accuracy:.1%} of {_texts(n_texts)} are classified correctly, "
-        f"{masked['attention'][0]:.1%} without the most attended word, {masked['random'][0]:.1%} without a random one"
+        f"attention: the accuracy on {_texts(n_texts)} is {accuracy:.1%}, {masked['attention'][0]:.1%} with the most "
+        f"attended word masked, {masked['random'][0]:.1%} with a random word masked"
     )
     correlation, error = means["rank_correlation"]["attention"]
     if np.isnan(correlation):
