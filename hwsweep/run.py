@@ -21,6 +21,7 @@ from hwsweep.data import Dataset, Splits
 from hwsweep.figures import Trained, drawing
 from hwsweep.hydra_versions import instantiate
 from hwsweep.models import Model
+from hwsweep.models.every_lambda import EveryLambda
 from hwsweep.sweep.config_snapshot import mask_run_config
 from hwsweep.sweep.trial import TrialPruned, current_trial
 from hwsweep.tracking import runs
@@ -223,6 +224,7 @@ def _analyse(
     analysis = analyse(model, splits, digest).with_note(note)
     losses["time/analysis_seconds"] = time.perf_counter() - started
     run_folder.write_arrays(folder, analysis.arrays)
+    tracked.log_series(analysis.series)
     tracked.set_result(
         "\n".join(f"* {sentence}" for sentence in analysis.sentences),
         analysis.tags.get("verdict", "").partition(" (")[0],
@@ -252,7 +254,8 @@ def _log_model(model: Model, splits: Splits, folder: Path, tracked: Run) -> None
     with torch.no_grad():
         outputs = {name: values.numpy() for name, values in model.cpu().outputs(few).items()}
     if splits.lexicon is None:
-        tracked.log_model(files, few["image"].numpy(), outputs)
+        params = {"lambda": float(model.kl_weight)} if isinstance(model, EveryLambda) else None
+        tracked.log_model(files, few["image"].numpy(), outputs, params)
         return
     files["lexicon"] = folder / run_folder.LEXICON
     classes = splits.lexicon.classes

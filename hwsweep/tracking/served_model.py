@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from mlflow.pyfunc.model import PythonModelContext
 
+from hwsweep.models.every_lambda import EveryLambda
 from hwsweep.tracking.mlflow_internals import UntypedPythonModel
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class ServedModel(UntypedPythonModel):
     """Images (n, c, h, w), uint8 -> latent codes and reconstructions; raw texts -> labels and probabilities.
 
     `params={"attributions": "gradient_x_input"}`, or the name of another method, adds to each text its tokens and how
-    much each counts for the label.
+    much each counts for the label. `params={"lambda": 3}` chooses the lambda of a model for every lambda.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -51,10 +52,13 @@ class ServedModel(UntypedPythonModel):
         With attributions also `tokens` and `attributions`: two lists per text, of the same length.
 
         Raises:
-            ValueError: there is no such method.
+            ValueError: there is no such method, or the model was not trained for this lambda.
         """
         if self.lexicon is None:
-            outputs = self.model.outputs({"image": torch.from_numpy(np.asarray(model_input))})
+            model = self.model
+            if isinstance(model, EveryLambda):
+                model = model.at(float((params or {}).get("lambda", model.kl_weight)))
+            outputs = model.outputs({"image": torch.from_numpy(np.asarray(model_input))})
             return {name: values.numpy() for name, values in outputs.items()}
         texts = [str(text) for text in np.asarray(model_input).ravel()]
         return self._classify(texts, (params or {}).get("attributions", "none"))
