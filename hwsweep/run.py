@@ -31,7 +31,7 @@ from hwsweep.training import checkpoint
 from hwsweep.training.batches import n_examples
 from hwsweep.training.checkpoint import EpochMetrics
 from hwsweep.training.evaluation import evaluate
-from hwsweep.training.loop import fit
+from hwsweep.training.loop import LAST, fit
 from hwsweep.training.precision import flush_denormals
 from hwsweep.training.progress import show_progress, under_training
 
@@ -146,7 +146,7 @@ def _check_metric_names(cfg: DictConfig, model: Model, splits: Splits) -> None:
         ) from error
     for key, names in (("objective", objectives(cfg)), ("select", [cfg.select])):
         for name in names:
-            if name not in measured:
+            if name not in measured and (key, name) != ("select", LAST):
                 raise InvalidConfig(f"`{key}` must be one of {', '.join(measured)}, but got {name}")
 
 

@@ -13,6 +13,7 @@ total collapse is predicted at the lambda where the collapsed state becomes stab
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -25,6 +26,10 @@ from hwsweep.models.likelihoods import MIN_SIGMA2
 
 PREDICTED = ("active_units", "rate", "distortion", "objective", "collapse_lambda", "test_rate", "test_distortion")
 """Fields of a prediction that are metrics, `predicted/...`."""
+
+
+LOWEST_LOG_SHARE = -200.0
+"""ln of the smallest lambda that is tried for a rate, as a share of the lambda of total collapse."""
 
 
 class Prediction(NamedTuple):
@@ -120,6 +125,23 @@ def predict_learned_variance(spectrum: Spectrum, kl_weight: float, latent: int, 
         collapse_lambda=n_pixels * float(spectrum.leading[0]) / total if total > 0 else 0.0,
         log_term=log_term,
     )
+
+
+def kl_weight_of_rate(rate: float, prediction_at: Callable[[float], Prediction]) -> float:
+    """The lambda, > 0, at which the optimal linear VAE has this rate on the training images; NaN if none has it.
+
+    Args:
+        rate: nats per image, > 0.
+        prediction_at: the prediction at a lambda.
+    """
+    highest = prediction_at(1.0).collapse_lambda  # there the rate is 0
+
+    def excess(log_share: float) -> float:
+        return prediction_at(highest * math.exp(log_share)).rate - rate
+
+    if highest <= 0 or excess(LOWEST_LOG_SHARE) < 0:
+        return math.nan
+    return highest * math.exp(brentq(excess, LOWEST_LOG_SHARE, 0.0, xtol=1e-12))
 
 
 def _first(values: Float[Tensor, " k"], latent: int) -> Float[Tensor, " latent"]:

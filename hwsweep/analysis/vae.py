@@ -14,6 +14,7 @@ from hwsweep.analysis.bounds import bound_sentence
 from hwsweep.analysis.features import FeaturePlan, feature_network
 from hwsweep.analysis.linear_vae import (
     Prediction,
+    kl_weight_of_rate,
     predict,
     predict_learned_variance,
     prediction_metrics,
@@ -26,7 +27,11 @@ from hwsweep.analysis.vae_metrics import AnalysisPlan, compute_metrics
 from hwsweep.data import Splits
 from hwsweep.models.kl_terms import Constant, CyclicalAnnealing, LinearAnnealing
 from hwsweep.models.likelihoods import Gaussian, OptimalGaussian
+from hwsweep.models.target_rate import TargetRate
 from hwsweep.models.vae import VAE
+
+SETTLED = 0.02
+"""Share of the target within which a rate has settled, and share of lambda below which lambda has."""
 
 
 class Likelihood(NamedTuple):
@@ -64,6 +69,8 @@ def analyse(
         "effective_beta": effective_beta(model.kl_weight, n_pixels, likelihood),
         "iw_bound": bound_sentence(metrics, plan.importance_samples),
     }
+    if isinstance(model.kl_term, TargetRate):
+        tags["target_rate"] = target_sentence(model.kl_term, model.kl_weight)
     arrays = {
         "kl_per_latent": computed.kl_per_latent.double().numpy(),
         "active_unit_statistic": computed.active_unit_statistic.double().numpy(),
@@ -76,6 +83,8 @@ def analyse(
         arrays["eigenvalues"] = spectrum.leading.double().numpy()
         tags |= _distance_tags(model, metrics, prediction, n_pixels, tolerance)
         metrics = metrics | prediction_metrics(prediction)
+        if isinstance(model.kl_term, TargetRate):
+            metrics |= _predicted_weight(model, model.kl_term.rate, spectrum, n_pixels)
     sentences = [sentence for name, sentence in tags.items() if name != "verdict"]
     return Analysis(metrics, arrays, tags, sentences)
 
@@ -84,7 +93,9 @@ def _distance_tags(
     model: VAE, metrics: Mapping[str, float], prediction: Prediction, n_pixels: int, tolerance: float
 ) -> dict[str, str]:
     """How far the trained model is from the linear optimum, in sentences by name; none where it need not be near."""
-    minimises_elbo = isinstance(model.kl_term, Constant | LinearAnnealing | CyclicalAnnealing)  # others lie above it
+    minimises_elbo = isinstance(
+        model.kl_term, Constant | LinearAnnealing | CyclicalAnnealing | TargetRate
+    )  # others lie above it
     if not (prediction.exact and minimises_elbo):
         return {}
     tags = {}
@@ -106,11 +117,35 @@ def _schedule_note(model: VAE) -> str:
     return f"the schedule of the KL term had not ended: {clause}" if clause else ""
 
 
-def prediction_of(model: VAE, spectrum: Spectrum, n_pixels: int) -> Prediction:
-    """The optimum of a linear VAE with the settings of this model."""
+def target_sentence(term: TargetRate, kl_weight: float) -> str:
+    """Whether the rate has settled at its target, and with which lambda, in one sentence."""
+    end = term.settled()
+    direction = "rises" if end.change > 0 else "falls"
+    moving = f"lambda still {direction}, by {abs(end.change):.0%} in {end.n_steps} steps"
+    last = f"it was {end.rate:.3g} nats in the last {end.n_steps} steps of training"
+    if abs(end.rate / term.rate - 1) <= SETTLED:
+        sentence = f"the rate settled at {end.rate:.4g} nats with lambda = {kl_weight:.3g}"
+        return f"{sentence}; {moving}: train longer" if abs(end.change) > SETTLED else sentence
+    if end.at_limit:
+        limit = "smallest" if end.rate < term.rate else "largest"
+        return (
+            f"the rate did not reach {term.rate:g} nats: {last}, at the {limit} lambda, {kl_weight:.3g} (`kl.factor`)"
+        )
+    return f"the rate did not settle at {term.rate:g} nats: {last}, with lambda = {kl_weight:.3g}; {moving}"
+
+
+def _predicted_weight(model: VAE, rate: float, spectrum: Spectrum, n_pixels: int) -> dict[str, float]:
+    """The lambda at which a linear VAE has this rate, by metric key; empty if there is none."""
+    kl_weight = kl_weight_of_rate(rate, lambda each: prediction_of(model, spectrum, n_pixels, each))
+    return {"predicted/kl_weight": kl_weight} if math.isfinite(kl_weight) else {}
+
+
+def prediction_of(model: VAE, spectrum: Spectrum, n_pixels: int, kl_weight: float | None = None) -> Prediction:
+    """The optimum of a linear VAE with the settings of this model, or with this lambda."""
+    kl_weight = model.kl_weight if kl_weight is None else kl_weight
     if isinstance(model.likelihood, OptimalGaussian):
-        return predict_learned_variance(spectrum, model.kl_weight, model.latent, n_pixels)
-    return predict(spectrum, model.kl_weight, likelihood_of(model).sigma2, model.latent)
+        return predict_learned_variance(spectrum, kl_weight, model.latent, n_pixels)
+    return predict(spectrum, kl_weight, likelihood_of(model).sigma2, model.latent)
 
 
 def is_linear(model: VAE) -> bool:

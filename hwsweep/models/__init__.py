@@ -25,11 +25,15 @@ class Model(nn.Module):
         """Tensors that the analysis and the figures need, by name; first axis = example."""
 
 
-class Progress(nn.Module):
-    """How much of the training is done, for a part of a model that changes meanwhile.
+class Schedule(nn.Module):
+    """Tensors that tell how far a training is, for a part of a model that changes meanwhile. Abstract.
 
-    The training loop sets it before each step and at the end of each epoch. It is part of every checkpoint.
+    They are part of every checkpoint. `init`, which takes the weights of another run, does not take them.
     """
+
+
+class Progress(Schedule):
+    """How much of the training is done. The training loop sets it before each step and at the end of each epoch."""
 
     share: Float[Tensor, ""]
     """From 0 to 1."""

@@ -7,10 +7,10 @@ import math
 import torch
 
 from hwsweep.argument_checks import check_number
-from hwsweep.models.kl_terms import KLTerm, Latents, PerImage
+from hwsweep.models.kl_terms import GivenWeight, Latents, PerImage
 
 
-class Delta(KLTerm):
+class Delta(GivenWeight):
     """The rate of posteriors with at least `delta` nats per latent (Razavi et al. 2019, arXiv:1901.03416).
 
     This is the paper's independent delta-VAE, whose prior stays N(0, 1), not the one with an autoregressive prior:

@@ -25,9 +25,16 @@ PerImage = Float[Tensor, " n"]
 class KLTerm(nn.Module):
     """The penalty of a loss and the posteriors that it allows. Abstract."""
 
+    LAMBDAS = "[0, inf)"
+    """What conf may give as lambda."""
+
     @abstractmethod
     def penalty(self, kl: Latents) -> PerImage:
         """The factor of lambda, in nats per image, from the KL of each latent."""
+
+    @abstractmethod
+    def weight(self, kl_weight: float) -> Float[Tensor, ""] | float:
+        """Lambda now, from the one that conf gives: the same number, or a tensor that changes during the training."""
 
     @abstractmethod
     def posterior(self, mu: Latents, log_var: Latents) -> tuple[Latents, Latents]:
@@ -38,7 +45,14 @@ class KLTerm(nn.Module):
         """What the schedule had reached when these weights were trained, as a clause; empty if it was at its end."""
 
 
-class FreePosterior(KLTerm):
+class GivenWeight(KLTerm):
+    """A penalty with the lambda that conf gives. Abstract."""
+
+    def weight(self, kl_weight: float) -> float:
+        return kl_weight
+
+
+class FreePosterior(GivenWeight):
     """A penalty with the posterior as the encoder gives it. Abstract."""
 
     def posterior(self, mu: Latents, log_var: Latents) -> tuple[Latents, Latents]:

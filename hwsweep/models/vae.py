@@ -52,11 +52,11 @@ class VAE(Model):
         super().__init__()
         check_number("vae.log_var_limit", log_var_limit, "(0, 50]")
         check_count("vae.latent", latent)
-        check_number("vae.lambda", kl_weight, "[0, inf)")
+        check_number("vae.lambda", kl_weight, kl_term.LAMBDAS)
         if "image" not in shapes:
             raise ValueError(f"a VAE needs a data set of images, but this one has {sorted(shapes)}")
         self.latent = latent
-        self.kl_weight = kl_weight
+        self.given_kl_weight = kl_weight
         self.kl_term = kl_term
         self.log_var_limit = log_var_limit
         self.likelihood = _likelihood(likelihood, sigma2)
@@ -64,11 +64,17 @@ class VAE(Model):
         self.encoder, self.decoder = networks((channels, height, width), latent)
         self.pixel_context = None if pixel_context is None else pixel_context(channels)
 
+    @property
+    def kl_weight(self) -> float:
+        """Lambda: the one that conf gives, or that the KL term has reached."""
+        return float(self.kl_term.weight(self.given_kl_weight))
+
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Nats per image, shape (n,), from one sample of the posterior each (noise of the global generator).
 
         `loss` = `distortion` + kl_weight * penalty, where the penalty is the rate unless a remedy changes it;
-        `neg_elbo` = `distortion` + `rate`, the same scale at every weight. `sigma2`, if it is learned.
+        `neg_elbo` = `distortion` + `rate`, the same scale at every weight. `sigma2`, if it is learned;
+        `kl_weight`, if it changes.
         """
         image = pixels(batch["image"])
         mu, log_var = self.encode(image)
@@ -76,14 +82,17 @@ class VAE(Model):
         distortion = self.distortion(z, image)
         kl = kl_to_standard_normal(mu, log_var)
         rate = kl.sum(1)
+        kl_weight = self.kl_term.weight(self.given_kl_weight)
         losses = {
-            "loss": distortion + self.kl_weight * self.kl_term.penalty(kl),
+            "loss": distortion + kl_weight * self.kl_term.penalty(kl),
             "distortion": distortion,
             "rate": rate,
             "neg_elbo": distortion + rate,
         }
         if isinstance(self.likelihood, OptimalGaussian):
             losses["sigma2"] = self.likelihood.sigma2.repeat(len(image))
+        if isinstance(kl_weight, Tensor):
+            losses["kl_weight"] = kl_weight.repeat(len(image))
         return losses
 
     def outputs(self, batch: Batch) -> dict[str, Tensor]:

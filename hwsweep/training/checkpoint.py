@@ -11,7 +11,7 @@ import torch
 
 from hwsweep import run_folder
 from hwsweep.files import whole
-from hwsweep.models import Model, Progress
+from hwsweep.models import Model, Schedule
 
 EpochMetrics = dict[str, float]
 """By metric key: `epoch` (from 1), `train/loss` and `valid/loss` [nats per example], `time/train_seconds`..."""
@@ -92,7 +92,7 @@ def load_weights(model: Model, path: Path) -> None:
     Raises:
         IncompatibleCheckpoint: it belongs to another model.
     """
-    schedules = {name for name, module in model.named_modules() if isinstance(module, Progress)}
+    schedules = {name for name, module in model.named_modules() if isinstance(module, Schedule)}
     own = {key: value for key, value in model.state_dict().items() if key.rpartition(".")[0] in schedules}
     try:
         model.load_state_dict({**load(path)["model"], **own})

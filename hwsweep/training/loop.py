@@ -24,6 +24,9 @@ from hwsweep.training.schedules import Schedule
 
 log = logging.getLogger("hwsweep")
 
+LAST = "last"
+"""The `select` of a model whose losses do not compare over epochs, because their weights move until the end."""
+
 DIVERGED_FACTOR = 1e6
 """A validation loss so many times as large as the largest loss of the untrained model, or as 1, is no result.
 
@@ -50,7 +53,7 @@ class TrainingPlan:
     """One of `PRECISIONS`: of the network's products in training; evaluation is float32."""
     seed: int
     select: str
-    """The `valid/...` metric whose lowest epoch is stored as best.pt; what training minimises, as a rule."""
+    """The `valid/...` metric whose lowest epoch is stored as best.pt; what training minimises, as a rule. Or `LAST`."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -58,10 +61,15 @@ class TrainingPlan:
         check_count("seed", self.seed, least=0, most=2**63 - 1)
         check_number("clip_norm", self.clip_norm, "(0, inf)", or_null=True)
         check_choice("precision", self.precision, PRECISIONS)
-        if not str(self.select).startswith("valid/"):
+        if self.select != LAST and not str(self.select).startswith("valid/"):
             raise ValueError(
-                f"`select` must be measured on the validation split, as `valid/loss` is, but got {self.select!r}"
+                f"`select` must be measured on the validation split, as `valid/loss` is, or {LAST}, but got "
+                f"{self.select!r}"
             )
+
+    def value(self, metrics: EpochMetrics) -> float:
+        """What `select` names, of this epoch; lower is better. Of `LAST` each epoch has a lower one."""
+        return -metrics["epoch"] if self.select == LAST else metrics[self.select]
 
 
 def fit(
@@ -96,13 +104,13 @@ def fit(
         some = {name: values[:EVALUATION_BATCH] for name, values in train.items()}
         state.untrained_loss = max(1.0, *map(abs, evaluate(model, some).values()))
     yield from state.history
-    best = min((metrics[plan.select] for metrics in state.history), default=math.inf)
+    best = min(map(plan.value, state.history), default=math.inf)
     for epoch in range(len(state.history) + 1, plan.epochs + 1):
         metrics = _epoch_metrics(state, train, valid, schedule, peak_rates, plan)
         _require_bounded(metrics, state.untrained_loss)
         state.history.append(metrics)
-        if metrics[plan.select] < best:
-            best = metrics[plan.select]
+        if plan.value(metrics) < best:
+            best = plan.value(metrics)
             checkpoint.save(folder / "best.pt", {"model": model.state_dict(), "epoch": epoch})
         state.save(folder / "last.pt")
         yield metrics

@@ -33,8 +33,11 @@ def show_progress(epochs: Iterable[EpochMetrics], n_epochs: int, objective: str)
 
 
 def under_training(history: Sequence[EpochMetrics], select: str) -> str:
-    """That the last epoch is the best and gained more than `STILL_FALLING` of all; empty if not, or after one epoch."""
-    values = [metrics[select] for metrics in history]
+    """That the last epoch is the best and gained more than `STILL_FALLING` of all; empty if not, or after one epoch.
+
+    Empty as well if `select` is no metric: then losses of different epochs do not compare.
+    """
+    values = [metrics[select] for metrics in history if select in metrics]
     if len(values) < 2 or min(values[:-1]) <= values[-1]:
         return ""
     gain = min(values[:-1]) - values[-1]

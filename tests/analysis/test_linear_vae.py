@@ -15,6 +15,7 @@ from sklearn.decomposition import PCA
 
 from hwsweep.analysis.linear_vae import (
     Prediction,
+    kl_weight_of_rate,
     predict,
     predict_learned_variance,
     prediction_metrics,
@@ -112,11 +113,29 @@ def test_a_learned_variance_is_the_one_with_the_lowest_objective(kl_weight: floa
     assert prediction_metrics(found)["predicted/sigma2"] == found.sigma2
 
 
+@pytest.mark.parametrize("rate", [0.01, 1.0, 5.0, 40.0])
+@pytest.mark.parametrize("sigma2", [1.0, 0.3])
+def test_the_lambda_of_a_rate_is_where_the_eigenvalues_give_that_rate(rate: float, sigma2: float) -> None:
+    found = kl_weight_of_rate(rate, lambda kl_weight: closed(kl_weight, sigma2, 3))
+    ratios = SPECTRUM.leading[:3].numpy() / (found * sigma2)
+    assert 0.5 * np.log(np.maximum(ratios, 1)).sum() == pytest.approx(rate, rel=1e-9)
+    one = kl_weight_of_rate(rate, lambda kl_weight: closed(kl_weight, sigma2, 1))
+    assert one == pytest.approx(float(SPECTRUM.leading[0]) / sigma2 * math.exp(-2 * rate), rel=1e-9)
+
+
+def test_with_a_learned_variance_the_lambda_of_a_rate_is_that_of_its_own_variance() -> None:
+    found = kl_weight_of_rate(2.0, lambda kl_weight: predict_learned_variance(SPECTRUM, kl_weight, 3, 11))
+    noise = found * predict_learned_variance(SPECTRUM, found, 3, 11).sigma2
+    assert 0.5 * np.log(np.maximum(SPECTRUM.leading[:3].numpy() / noise, 1)).sum() == pytest.approx(2.0)
+
+
 def test_images_that_are_all_alike_have_a_prediction() -> None:
     none = torch.zeros(3, dtype=torch.float64)
     found = predict_learned_variance(Spectrum(none, 0.0, True, none, 0.0), 1.0, 3, 11)
     assert (found.active_units, found.rate, found.test_rate, found.collapse_lambda) == (0, 0, 0, 0)
     assert "all images are alike" in training_gap(0.0, 0.0, found)
+    alike = Spectrum(none, 0.0, True, none, 0.0)
+    assert math.isnan(kl_weight_of_rate(1.0, lambda kl_weight: predict(alike, kl_weight, 1.0, 3)))
 
 
 def test_with_a_learned_variance_total_collapse_comes_at_its_own_lambda() -> None:

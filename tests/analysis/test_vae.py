@@ -12,12 +12,13 @@ import torch
 from hwsweep.analysis import Analysis
 from hwsweep.analysis.features import FeaturePlan
 from hwsweep.analysis.refinement import RefinementPlan
-from hwsweep.analysis.vae import Likelihood, analyse, effective_beta
+from hwsweep.analysis.vae import Likelihood, analyse, effective_beta, target_sentence
 from hwsweep.analysis.vae_metrics import AnalysisPlan
 from hwsweep.data import Splits
 from hwsweep.models.kl_terms import Constant, FreeBits
 from hwsweep.models.networks import fully_connected
 from hwsweep.models.pixel_context import PixelContext
+from hwsweep.models.target_rate import TargetRate
 from hwsweep.models.vae import VAE
 
 
@@ -114,3 +115,57 @@ def test_a_decoder_that_sees_pixels_has_no_prediction_and_its_spreads_are_those_
 def test_the_effective_beta_of_a_summed_loss_is_lambda(likelihood: Likelihood, end: str) -> None:
     expected = "lambda = 2 on a loss summed over 784 pixels, in nats: effective beta 2"
     assert effective_beta(2.0, 784, likelihood) == expected + end
+
+
+def planted_end(rate: float, log_change: float, n_steps: int = 500, log_factor: float = 1.0) -> TargetRate:
+    """A target of 10 nats at the end of a training with these last steps."""
+    term = TargetRate(rate=10.0, gain=0.05, factor=100.0)
+    state = term.multiplier
+    values = {"mean_rate": rate, "mean_log_factor": log_factor - log_change, "log_factor": log_factor, "steps": n_steps}
+    state.load_state_dict({name: torch.tensor(float(value)) for name, value in values.items()})
+    return term
+
+
+@pytest.mark.parametrize(
+    ("term", "kl_weight", "sentence"),
+    [
+        (planted_end(10.02, 0.001), 7.4, "the rate settled at 10.02 nats with lambda = 7.4"),
+        (
+            planted_end(9.83, math.log(1.04)),
+            7.412,
+            "the rate settled at 9.83 nats with lambda = 7.41; lambda still rises, by 4% in 100 steps: train longer",
+        ),
+        (
+            planted_end(12.0, math.log(0.93), n_steps=8),
+            1.0,
+            "the rate did not settle at 10 nats: it was 12 nats in the last 8 steps of training, with lambda = 1; "
+            "lambda still falls, by 7% in 8 steps",
+        ),
+        (
+            planted_end(8.3, 0.0, log_factor=math.log(0.01)),
+            0.01,
+            "the rate did not reach 10 nats: it was 8.3 nats in the last 100 steps of training, at the smallest "
+            "lambda, 0.01 (`kl.factor`)",
+        ),
+        (
+            planted_end(11.5, 0.0, log_factor=math.log(100)),
+            100.0,
+            "the rate did not reach 10 nats: it was 11.5 nats in the last 100 steps of training, at the largest "
+            "lambda, 100 (`kl.factor`)",
+        ),
+    ],
+)
+def test_the_end_of_a_target_rate_is_said_with_its_numbers(term: TargetRate, kl_weight: float, sentence: str) -> None:
+    assert target_sentence(term, kl_weight) == sentence
+
+
+def test_a_target_rate_is_analysed_with_the_lambda_that_it_has_reached() -> None:
+    term = planted_end(10.0, 0.0, log_factor=math.log(4))
+    found, given = analysis_of(kl_weight=2.0, kl_term=term), analysis_of(kl_weight=8.0)
+    assert "lambda = 8 on a loss" in found.tags["effective_beta"]
+    assert found.tags["target_rate"] == "the rate settled at 10 nats with lambda = 8"
+    assert found.tags["training_gap"] == given.tags["training_gap"]
+    lambda_of_10_nats = found.metrics.pop("predicted/kl_weight")
+    assert found.metrics == pytest.approx(given.metrics, nan_ok=True)
+    eigenvalues = found.arrays["eigenvalues"]  # of the linear VAE with 3 latents and sigma2 = 0.05
+    assert 0.5 * math.log(math.prod(eigenvalues / (lambda_of_10_nats * 0.05))) == pytest.approx(10)
