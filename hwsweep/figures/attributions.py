@@ -107,7 +107,8 @@ def _draw_text(
         axis.broken_barh(cells, (row - 0.45, 0.9), facecolors=COLOURS((1 + of_method) / 2))
         for word, middle, is_key, score in zip(words, ends - widths / 2, key, of_method, strict=True):
             colour = RED if row == 0 and is_key else "white" if score > 0.6 else BLACK
-            axis.text(middle, row, word, ha="center", va="center", fontsize=size, color=colour)
+            text = axis.text(middle, row, word, ha="center", va="center", fontsize=size, color=colour)
+            text.set_in_layout(False)  # within its cell; a layout of so many texts takes a second
     axis.set(xlim=(0, ends[-1]), ylim=(len(scores) + 0.5, -0.5), xticks=[])
     axis.set_box_aspect(ROW_HEIGHT * (len(scores) + 1))
     axis.tick_params(length=0)

@@ -6,17 +6,27 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from hwsweep.report.html.page import Section
+from hwsweep.report.html.page import Cell, Section, Table
 from hwsweep.report.model_study import ANSWER, DrawFigures, StudyFigure
-from hwsweep.report.naming import count, verdict, verdict_sentence
+from hwsweep.report.naming import count, trial_title, verdict, verdict_sentence
 from hwsweep.report.study_figures import save_figure, title_of
-from hwsweep.report.tables import pairs_table
+from hwsweep.report.tables import number_cells, pairs_table
 from hwsweep.sweep.study.view import StudyView
 
 BASELINES = ("baseline/accuracy", "baseline/bigram_accuracy")
 """Accuracies of TF-IDF on words, and on words and pairs; a run is compared with the better one."""
 CHANCE = "baseline/majority_accuracy"
 """The accuracy of always predicting the most frequent class."""
+
+ATTRIBUTIONS = {
+    "normalised_aopc": "Normalised AOPC: 0 for the worst order of masking words, 1 for the best",
+    "comprehensiveness": "Comprehensiveness: fall of the probability with the highest words masked; higher is better",
+    "sufficiency": "Sufficiency: fall of the probability with all other words masked; lower is better",
+    "masked_accuracy": "Accuracy with the highest word of each text masked",
+    "rank_correlation": "Rank correlation with the leave-one-out effect over the words of a text",
+    "average_precision": "Area under precision-recall of finding the words that decide the class",
+}
+"""Captions of tables by quantity; each is a mean over test texts (docs/news.md)."""
 
 
 class ClassifierStudy:
@@ -32,7 +42,10 @@ class ClassifierStudy:
 
     def sections(self, view: StudyView) -> list[Section]:
         caption = "The baseline and the model on the test split"
-        return [Section("Against the baseline", tables=pairs_table(view, "baseline", caption))]
+        return [
+            Section("Against the baseline", tables=pairs_table(view, "baseline", caption)),
+            Section("Attributions", tables=attribution_tables(view)),
+        ]
 
     def figures(self) -> list[DrawFigures]:
         return [draw_accuracy]
@@ -47,6 +60,20 @@ class ClassifierStudy:
         best = "; ".join(f"{name}: at most {max(found)[0]:.1%}" for name, found in points.items())
         path, caption = folder / "accuracy.png", title_of(accuracy)
         yield save_figure(accuracy, accuracy.info(points), path, "", caption, f"{best}.")
+
+
+def attribution_tables(view: StudyView) -> list[Table]:
+    """Per quantity a table of all methods (columns) in each trial (row); none where nothing was measured."""
+    trials = view.complete_trials
+    tables = []
+    for quantity, caption in ATTRIBUTIONS.items():
+        prefix = f"test/{quantity}/"
+        keys = dict.fromkeys(key for trial in trials for key in trial.metrics if key.startswith(prefix))
+        numbers = [number_cells([trial.metrics.get(key) for trial in trials]) for key in keys]
+        rows = [[Cell(trial_title(trial, view)), *cells] for trial, *cells in zip(trials, *numbers, strict=True)]
+        names = [key.removeprefix(prefix).replace("_", " ") for key in keys]
+        tables += [Table(caption, ["trial", *names], rows)] if keys else []
+    return tables
 
 
 def draw_accuracy(view: StudyView) -> Iterator[StudyFigure]:

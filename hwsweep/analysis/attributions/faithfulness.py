@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int, Int64
+from jaxtyping import Float64, Int
 from torch import Tensor
 
 from hwsweep.analysis.attributions.aopc_bounds import Bounds, Search, aopc, aopc_bounds
@@ -20,35 +20,41 @@ ROUNDING = 1e-6
 """Bounds that are closer than this are equal: probabilities have 32 bits."""
 
 
-def faithfulness(
+def erasure(
     model: Transformer,
     batch: Batch,
     label: Int[Tensor, " n"],
     scores: Mapping[str, Scores],
     shares: Sequence[float],
 ) -> dict[str, dict[str, Float64[np.ndarray, " n"]]]:
-    """`comprehensiveness`, `sufficiency` and `aopc` of each method, per text, from -1 to 1.
+    """`comprehensiveness` and `sufficiency` of each method, per text, from -1 to 1.
 
-    Comprehensiveness is the fall of p(label) with the highest words masked, sufficiency that with all others masked:
-    means over `shares` of the words, rounded up to whole words (DeYoung et al. 2020, arXiv:1911.03429, section 4.1).
+    The fall of p(label) with the highest words masked, and with all others masked: means over `shares` of the words,
+    rounded up to whole words (DeYoung et al. 2020, arXiv:1911.03429, section 4.1).
     """
-    measured: dict[str, dict[str, Float64[np.ndarray, " n"]]] = {}
+    measured: dict[str, dict[str, Float64[np.ndarray, " n"]]] = {"comprehensiveness": {}, "sufficiency": {}}
     for method, of_texts in scores.items():
-        orders = [order_of(of_text) for of_text in of_texts]
-        counts = [np.ceil(np.round(np.array(shares) * len(order), 9)).astype(np.int64) for order in orders]
-        masks = [masks_of_order(order) for order in orders]
-        kept = [~of_text[count] for of_text, count in zip(masks, counts, strict=True)]
-        both = [np.concatenate(pair) for pair in zip(masks, kept, strict=True)]
-        values = masked_probabilities(model, batch, label, both)
-        rows = [_of_text(value, count) for value, count in zip(values, counts, strict=True)]
-        for quantity, column in zip(("comprehensiveness", "sufficiency", "aopc"), np.array(rows).T, strict=True):
-            measured.setdefault(quantity, {})[method] = column
+        masks, places = [], []
+        for of_text in of_texts:
+            counts = np.ceil(np.round(np.array(shares) * len(of_text), 9)).astype(np.int64)
+            distinct, place = np.unique(counts, return_inverse=True)
+            highest = masks_of_order(order_of(of_text))[distinct]
+            masks.append(np.concatenate([np.zeros((1, len(of_text)), dtype=bool), highest, ~highest]))
+            places.append(place)
+        values = masked_probabilities(model, batch, label, masks)
+        for row, quantity in enumerate(measured):
+            falls = [of_text[0] - np.split(of_text[1:], 2)[row] for of_text in values]
+            measured[quantity][method] = np.array([fall[at].mean() for fall, at in zip(falls, places, strict=True)])
     return measured
 
 
-def _of_text(probability: Float64[np.ndarray, " n"], counts: Int64[np.ndarray, " shares"]) -> tuple[float, ...]:
-    first, kept = np.split(probability, [len(probability) - len(counts)])
-    return float(np.mean(first[0] - first[counts])), float(np.mean(first[0] - kept)), aopc(first)
+def aopcs(
+    model: Transformer, batch: Batch, label: Int[Tensor, " n"], scores: Mapping[str, Scores]
+) -> dict[str, Float64[np.ndarray, " n"]]:
+    """The AOPC of each method's order, from the highest word to the lowest, per text, from -1 to 1."""
+    masks = {method: [masks_of_order(order_of(of_text)) for of_text in rows] for method, rows in scores.items()}
+    values = {method: masked_probabilities(model, batch, label, rows) for method, rows in masks.items()}
+    return {method: np.array([aopc(of_text) for of_text in rows]) for method, rows in values.items()}
 
 
 def normalised_aopc(

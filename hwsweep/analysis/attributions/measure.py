@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hwsweep.analysis import Analysis
 from hwsweep.analysis.attributions import mask_tokens, predict
-from hwsweep.analysis.attributions.faithfulness import Scores, faithfulness, normalised_aopc
+from hwsweep.analysis.attributions.faithfulness import Scores, aopcs, erasure, normalised_aopc
 from hwsweep.analysis.attributions.key_words import average_precision, chance_precision
 from hwsweep.analysis.attributions.masking import order_of
 from hwsweep.analysis.attributions.methods import methods
@@ -36,7 +36,7 @@ class AttributionPlan:
     max_tokens: int
     """Longer texts are not drawn: each token costs forward passes of its text."""
     aopc_texts: int
-    """Of the texts, so many have bounds of their AOPC."""
+    """Of the texts, so many have an AOPC, and bounds of it."""
     exact_words: int
     """The bounds are exact up to so many words: 2^words forward passes of a text."""
     beam: int
@@ -84,13 +84,12 @@ def _per_text(model: Transformer, batch: Batch, plan: AttributionPlan) -> dict[s
     measured = {
         "masked_accuracy": {name: _right_without_highest(model, batch, of_texts) for name, of_texts in scores.items()},
         "rank_correlation": _rank_correlations(scores, "leave_one_out"),
-        **faithfulness(model, batch, label, scores, plan.shares),
+        **erasure(model, batch, label, scores, plan.shares),
     }
-    few = {name: values[: plan.aopc_texts] for name, values in batch.items()}
-    plain = {name: values[: plan.aopc_texts] for name, values in measured["aopc"].items()}
-    measured["normalised_aopc"] = normalised_aopc(
-        model, few, label[: plan.aopc_texts], plain, plan.exact_words, plan.beam
-    )
+    n = plan.aopc_texts
+    few, of_few = {name: values[:n] for name, values in batch.items()}, label[:n]
+    measured["aopc"] = aopcs(model, few, of_few, {name: of_texts[:n] for name, of_texts in scores.items()})
+    measured["normalised_aopc"] = normalised_aopc(model, few, of_few, measured["aopc"], plan.exact_words, plan.beam)
     if "key" in batch:
         key = [of_text.astype(bool) for of_text in split_texts(batch["key"], batch)]
         measured["average_precision"] = {name: average_precision(values, key) for name, values in scores.items()}

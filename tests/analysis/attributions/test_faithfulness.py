@@ -12,7 +12,7 @@ from small_texts import batch, model
 
 from hwsweep.analysis.attributions import predict
 from hwsweep.analysis.attributions.aopc_bounds import Bounds, aopc, aopc_bounds
-from hwsweep.analysis.attributions.faithfulness import faithfulness, normalised_aopc
+from hwsweep.analysis.attributions.faithfulness import aopcs, erasure, normalised_aopc
 from hwsweep.analysis.attributions.key_words import average_precision, chance_precision
 from hwsweep.analysis.attributions.masking import masked_probabilities, masks_of_order, order_of
 
@@ -83,7 +83,7 @@ def test_each_measure_is_that_of_texts_with_pad_in_place_of_words() -> None:
         logits = transformer.outputs({"token": token, "length": texts["length"][row : row + 1]})["logits"]
         return float(logits.detach().softmax(1)[0, label[row]])
 
-    found = faithfulness(transformer, texts, label, scores, (0.2, 0.5))  # 1 and 2 of 4 words, 1 and 1 of 2
+    found = erasure(transformer, texts, label, scores, (0.2, 0.5))  # 1 and 2 of 4 words, 1 and 1 of 2
     whole = [p(0), p(1)]
     expected = {
         "comprehensiveness": [whole[0] - (p(0, 1) + p(0, 1, 3)) / 2, whole[1] - p(1, 0)],
@@ -93,6 +93,7 @@ def test_each_measure_is_that_of_texts_with_pad_in_place_of_words() -> None:
             whole[1] - (p(1, 0) + p(1, 0, 1)) / 2,
         ],
     }
+    found["aopc"] = aopcs(transformer, texts, label, scores)
     for quantity, values in expected.items():
         np.testing.assert_allclose(found[quantity]["planted"], values, atol=1e-6)
 
