@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,8 +14,11 @@ from jaxtyping import Bool, Int32, Int64
 from hwsweep.argument_checks import check_count
 from hwsweep.data import UNKNOWN, DataError, Examples, Lexicon, Splits
 from hwsweep.data.texts.token_cache import TextTokens, cached_tokens, tokenize
+from hwsweep.data.texts.tokenizer_advice import advice
 from hwsweep.data.texts.tokenizers import Tokenizer
 from hwsweep.data.texts.torchtext_api import vocabulary
+
+log = logging.getLogger(__name__)
 
 Span: TypeAlias = "tuple[int, int]"
 """Characters of a text: the first one, and the one after the last."""
@@ -91,7 +95,8 @@ def encode_splits(
     """Splits of texts, their lexicon, and their statistics. The lexicon is learned from the training texts alone.
 
     Statistics: `data/words` in the vocabulary with `<pad>` and `<unk>`; `data/longest` training text, in tokens;
-    `data/truncated`, texts of all splits that are cut; `data/unknown_share` of the test tokens, 0 to 1.
+    `data/truncated`, texts of all splits that are cut; `data/unknown_share` of the test tokens, 0 to 1. A warning
+    says where the tokenizer hardly splits the validation texts.
 
     Args:
         texts: by split: "train", "valid", "test".
@@ -114,6 +119,9 @@ def encode_splits(
         if key_spans is not None:
             mask = _key_mask(texts[split], selection, key_spans[split], lexicon.max_length)
             splits[split]["key"] = torch.from_numpy(mask)
+    unknown = _unknown_share(splits["valid"])
+    if sentence := advice(texts["valid"], selections["valid"].lengths, unknown, tokenizer.name):
+        log.warning(sentence)
     texts = {split: tuple(texts[split]) for split in SPLITS}
     return Splits(**splits, lexicon=lexicon, texts=texts, statistics=_statistics(selections, lexicon, splits["test"]))
 
@@ -124,9 +132,14 @@ def _statistics(selections: Mapping[str, TextSelection], lexicon: Lexicon, test:
         "data/words": len(lexicon.words),
         "data/longest": max(1, selections["train"].lengths.max()),
         "data/truncated": sum((selection.lengths > lexicon.max_length).sum() for selection in selections.values()),
-        "data/unknown_share": int((test["token"] == UNKNOWN).sum()) / max(1, int(test["length"].sum())),
+        "data/unknown_share": _unknown_share(test),
     }
     return {name: float(value) for name, value in statistics.items()}
+
+
+def _unknown_share(examples: Examples) -> float:
+    """Share of the tokens that are `<unk>`, 0 to 1."""
+    return int((examples["token"] == UNKNOWN).sum()) / max(1, int(examples["length"].sum()))
 
 
 def _selections(texts: Mapping[str, Sequence[str]], tokenizer: Tokenizer) -> dict[str, TextSelection]:

@@ -1,0 +1,60 @@
+"""A sentence on texts that their tokenizer hardly splits, before a model is trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Int64
+
+from hwsweep.data.texts.scripts import writing_without_spaces
+
+MOST_UNKNOWN = 0.2
+"""Share of the tokens of the validation texts; a warning above it."""
+
+MOST_UNSPLIT = 0.5
+"""Share of the validation texts that are a single token, in writing without spaces; a warning above it."""
+
+N_READ = 1000
+"""Validation texts whose script is looked at."""
+
+TOKENIZERS = {
+    "Chinese": ("tokenizer=jieba", "tokenizer=character"),
+    "Japanese": ("tokenizer=spacy tokenizer.language=ja", "tokenizer=character"),
+    "Thai": ("tokenizer=spacy tokenizer.language=th", "tokenizer=character"),
+}
+"""What splits a writing without spaces; the others have tokenizer=character."""
+
+
+def advice(texts: Sequence[str], n_tokens: Int64[np.ndarray, " texts"], unknown: float, tokenizer: str) -> str | None:
+    """What is wrong with the tokens of the validation texts, and what would help; None if nothing is.
+
+    Args:
+        n_tokens: of each text.
+        unknown: share of the tokens that are `<unk>`, 0 to 1.
+        tokenizer: its name.
+    """
+    unsplit = float(np.mean(n_tokens <= 1))
+    if unknown <= MOST_UNKNOWN and unsplit <= MOST_UNSPLIT:
+        return None
+    writing = writing_without_spaces(texts[:N_READ])
+    facts = []
+    if unknown > MOST_UNKNOWN:
+        facts.append(f"{unknown:.0%} of the tokens of the validation texts are not in the vocabulary (<unk>)")
+    if unsplit > MOST_UNSPLIT and writing is not None:
+        facts.append(f"{unsplit:.0%} of {'these' if facts else 'the validation'} texts are one token")
+    if not facts:
+        return None
+    return f"{' and '.join(facts)}, by the tokenizer {tokenizer}{_remedy(writing, tokenizer)}"
+
+
+def _remedy(writing: str | None, tokenizer: str) -> str:
+    """What would help, after a semicolon; nothing where a tokenizer is not the cause, as for too few texts."""
+    name, *release = tokenizer.split(" ")
+    if writing is not None:
+        used = f"tokenizer={name}" + (f" tokenizer.language={release[1]}" if name == "spacy" else "")
+        others = [setting for setting in TOKENIZERS.get(writing, ("tokenizer=character",)) if setting != used]
+        return f"; for {writing}, which has no spaces between words, try {' or '.join(others)}" if others else ""
+    if name == "whitespace":
+        return "; tokenizer=basic_english separates punctuation from words and makes them lower-case"
+    return ""
