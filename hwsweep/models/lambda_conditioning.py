@@ -1,0 +1,127 @@
+"""Scales and shifts of a VAE's layers as functions of ln lambda; for one lambda they become part of the weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+AFFINE = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+MIN_GATE = 1e-3
+"""Softens the square root of a gate where it closes: there its slope is infinite."""
+
+TAU_SPEED = 10.0
+"""Adam moves every parameter by about its learning rate; ln tau must cross several units."""
+
+
+class Affine(NamedTuple):
+    """What a layer's output is multiplied by, and what is added to it; one row per lambda."""
+
+    scale: Float[Tensor, "n channels"]
+    shift: Float[Tensor, "n channels"]
+
+
+class Conditions(NamedTuple):
+    """All that a VAE's layers take from lambda; one row per lambda."""
+
+    encoder: list[Affine]
+    """Of each affine layer, in order."""
+    gate: Float[Tensor, "n latent"]
+    """Factor on the latents where the decoder takes them in; 0 to 1."""
+    decoder: list[Affine]
+    """Of each affine layer but the last."""
+
+
+class LambdaConditioning(nn.Module):
+    """Conditions from ln lambda: a gate per latent, as in the linear optimum, and a network for all that differs.
+
+    The optimal linear VAE (Lucas et al. 2019, arXiv:1911.02469) has for each latent a lambda tau of its collapse. With
+    g^2 = 1 - lambda / tau, or 0 beyond tau, its posterior has the variance 1 - g^2, and its mean and the decoder's
+    column are those of lambda = 0 times g (the decoder's gate of Bae et al. 2023, arXiv:2212.03905). So each latent
+    has a learned tau, and g scales posterior and decoder: beyond tau the posterior is the prior.
+    Scale and shift of each layer before its activation (FiLM: Perez et al. 2018, arXiv:1709.07871) come from a network
+    with one hidden layer; at the start they are 1 and 0.
+
+    Args:
+        range_: lambdas from which training draws.
+        width: of the network's hidden layer.
+        log_var_limit: of the VAE.
+    """
+
+    log_tau_start: Float[Tensor, " latent"]
+
+    def __init__(
+        self,
+        encoder: nn.Sequential,
+        decoder: nn.Sequential,
+        latent: int,
+        range_: tuple[float, float],
+        width: int,
+        log_var_limit: float,
+    ) -> None:
+        super().__init__()
+        low, high = (math.log(end) for end in range_)
+        self.middle, self.half_width = (low + high) / 2, (high - low) / 2
+        self.log_var_limit, self.latent = log_var_limit, latent
+        channels = [_n_outputs(layer) for layer in encoder if isinstance(layer, AFFINE)]
+        self.n_encoder = len(channels)
+        channels += [_n_outputs(layer) for layer in decoder if isinstance(layer, AFFINE)][:-1]
+        self.sizes = [size for count in channels for size in (count, count)]
+        last = nn.Linear(width, sum(self.sizes))
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.network = nn.Sequential(nn.Linear(1, width), nn.SiLU(), last)
+        self.register_buffer("log_tau_start", torch.linspace(high, self.middle, latent + 1)[:-1])
+        self.tau_change = nn.Parameter(torch.zeros(latent))
+
+    def forward(self, log_weight: Float[Tensor, " n"]) -> Conditions:
+        """The conditions of each ln lambda."""
+        offset = (log_weight[:, None] - self.middle) / self.half_width
+        films = self.network(offset).split(self.sizes, dim=1)
+        affine = [Affine(1 + films[i], films[i + 1]) for i in range(0, len(films), 2)]
+        log_tau = self.log_tau_start + TAU_SPEED * self.tau_change
+        log_share = (log_weight[:, None] - log_tau).clamp(max=0)  # ln(lambda / tau), 0 beyond tau
+        square = 1 - torch.exp(log_share)
+        gate = square / torch.sqrt(square + MIN_GATE)  # about sqrt(square)
+        head = affine[self.n_encoder - 1]
+        both = torch.cat([gate, gate], dim=1)
+        limit = self.log_var_limit
+        log_var = limit * torch.atanh((log_share / limit).clamp(min=-0.99))
+        shift = both * head.shift + torch.cat([torch.zeros_like(log_var), log_var], dim=1)
+        affine[self.n_encoder - 1] = Affine(both * head.scale, shift)
+        return Conditions(affine[: self.n_encoder], gate, affine[self.n_encoder :])
+
+
+def conditioned(network: nn.Sequential, values: Tensor, affine: Sequence[Affine]) -> Tensor:
+    """The network's output, with these scales and shifts after its first affine layers; one row per example."""
+    remaining = iter(affine)
+    for layer in network:
+        values = layer(values)
+        if isinstance(layer, AFFINE) and (condition := next(remaining, None)) is not None:
+            shape = condition.scale.shape + (1,) * (values.dim() - 2)
+            values = torch.addcmul(condition.shift.view(shape), values, condition.scale.view(shape))
+    return values
+
+
+@torch.no_grad()
+def fold(encoder: nn.Sequential, decoder: nn.Sequential, conditions: Conditions) -> None:
+    """Change the weights so that the networks alone do what they did with the first row of these conditions."""
+    for network, affine in ((encoder, conditions.encoder), (decoder, conditions.decoder)):
+        layers = [layer for layer in network if isinstance(layer, AFFINE)]
+        if network is decoder:
+            layers[0].weight.mul_(conditions.gate[0])
+        for layer, condition in zip(layers, affine, strict=False):
+            axis = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
+            shape = [-1 if i == axis else 1 for i in range(layer.weight.dim())]
+            layer.weight.mul_(condition.scale[0].view(shape))
+            assert layer.bias is not None
+            layer.bias.mul_(condition.scale[0]).add_(condition.shift[0])
+
+
+def _n_outputs(layer: nn.Module) -> int:
+    assert isinstance(layer, AFFINE)
+    return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
