@@ -89,10 +89,9 @@ def draw(info: AttributionsInfo, axes: Sequence[Axes]) -> None:
         _draw_text(axis, words[:n_words], key[:n_words], scores[:, :n_words])
         axis.set_yticks(range(len(info.methods) + 1), ["", *info.methods], fontsize=7)
     red = "; red words decide the class" if info.key.any() else ""
-    colours = (
-        "blue: the word counts for the predicted class, orange: against it; each row relative to its largest score"
-    )
-    panels[0].figure.suptitle(f"{info.title}: attributions\n{colours}{red}", fontsize=9)
+    colours = "blue: the word counts for the predicted class, orange: against it"
+    scale = f"each row relative to its largest score{red}"  # a title wider than the page is drawn three times
+    panels[0].figure.suptitle(f"{info.title}: attributions\n{colours}\n{scale}", fontsize=9)
 
 
 def _draw_text(
