@@ -1,10 +1,8 @@
-"""The baseline of a text classifier: logistic regression on TF-IDF, on the same splits, and the comparison with it."""
+"""The baseline of a text classifier: logistic regression on TF-IDF of the same tokens, and the comparison with it."""
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,10 +13,11 @@ from torch import Tensor
 
 from hwsweep.analysis.cache import cached
 from hwsweep.argument_checks import check_count, check_number
+from hwsweep.data import Examples
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Part of the cache key: raise it when the same settings give other predictions."""
 
 SIGNIFICANT = 3.84
@@ -59,19 +58,23 @@ class Comparison(NamedTuple):
 
 
 def baseline_predictions(
-    train: Sequence[str], label: Int[np.ndarray, " n"], test: Sequence[str], plan: BaselinePlan
+    train: Examples, test: Examples, data_digest: str, plan: BaselinePlan
 ) -> Int[np.ndarray, " m"]:
     """The predicted class of each test text, after fitting to the training texts and their labels.
 
-    Cached under texts, labels and plan: all runs of a study have the same baseline.
+    Its features are the tokens that a model reads: of the same tokenizer, with `<unk>` for the same words, and cut
+    after as many tokens. Cached under the digest and the plan: all runs with the same data have the same baseline.
+
+    Args:
+        data_digest: equal for equal splits (`Splits.digest`).
     """
 
     def fit() -> dict[str, Tensor]:
-        log.info("baseline: fitting TF-IDF with up to %d-grams to %d texts, once", plan.ngrams, len(train))
-        return {"predicted": torch.from_numpy(_fit_and_predict(train, label, test, plan))}
+        n_texts = len(train["label"])
+        log.info("baseline: fitting TF-IDF with up to %d-grams to %d texts, once", plan.ngrams, n_texts)
+        return {"predicted": torch.from_numpy(_fit_and_predict(train, test, plan))}
 
-    texts = json.dumps([list(train), list(test)])
-    return np.asarray(cached("baselines", f"{FORMAT} {plan!r} {label.tolist()} {texts}", fit)["predicted"])
+    return np.asarray(cached("baselines", f"{FORMAT} {plan!r} {data_digest}", fit)["predicted"])
 
 
 def compare(first: Bool[np.ndarray, " n"], second: Bool[np.ndarray, " n"]) -> Comparison:
@@ -84,20 +87,32 @@ def compare(first: Bool[np.ndarray, " n"], second: Bool[np.ndarray, " n"]) -> Co
     return Comparison(difference, error, only_first, only_second, beyond_chance > SIGNIFICANT * differ)
 
 
-def _fit_and_predict(
-    train: Sequence[str], label: Int[np.ndarray, " n"], test: Sequence[str], plan: BaselinePlan
-) -> Int[np.ndarray, " m"]:
-    """The class of each test text; the most frequent class if the training texts have no words or one class only."""
+def _fit_and_predict(train: Examples, test: Examples, plan: BaselinePlan) -> Int[np.ndarray, " m"]:
+    """The class of each test text; the most frequent class if there are no features, or one class only."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
-    most_frequent = np.full(len(test), np.bincount(label).argmax())
+    label = train["label"].numpy()
+    most_frequent = np.full(len(test["label"]), np.bincount(label).argmax())
     if len(np.unique(label)) == 1:
         return most_frequent
-    words = TfidfVectorizer(ngram_range=(1, plan.ngrams), min_df=plan.min_texts)
+    features = TfidfVectorizer(
+        tokenizer=str.split, token_pattern=None, lowercase=False, ngram_range=(1, plan.ngrams), min_df=plan.min_texts
+    )
     try:
-        weights = words.fit_transform(train)
-    except ValueError:  # no word is in `min_texts` texts
+        weights = features.fit_transform(_numbers(train))
+    except ValueError:  # no token is in `min_texts` texts
+        log.warning(
+            "the baseline has no features, because no token is in min_texts=%d training texts or more: it predicts "
+            "the most frequent class",
+            plan.min_texts,
+        )
         return most_frequent
     fitted = LogisticRegression(C=plan.inverse_penalty, max_iter=plan.max_iter).fit(weights, label)
-    return np.asarray(fitted.predict(words.transform(test)))
+    return np.asarray(fitted.predict(features.transform(_numbers(test))))
+
+
+def _numbers(examples: Examples) -> list[str]:
+    """The token ids of each text, between spaces: unlike words, they have no spaces inside."""
+    rows = zip(examples["token"].tolist(), examples["length"].tolist(), strict=True)
+    return [" ".join(map(str, row[:length])) for row, length in rows]

@@ -42,7 +42,7 @@ def analyse(
     """Metrics, calibration and verdict of a classifier in evaluation mode, with two baselines.
 
     Args:
-        data_digest: not used: the baselines read texts, which do not depend on the tokenizer.
+        data_digest: of the splits: under it the baselines are cached.
         calibration_bins: number of bins of equal width for the expected calibration error.
 
     Raises:
@@ -56,7 +56,10 @@ def analyse(
     bins = reliability(probability, predicted == label, calibration_bins)
     of_valid = probabilities(model, splits.valid).numpy()  # what a search may bound: the test split chooses nothing
     correct = of_valid.argmax(1) == splits.valid["label"].numpy()
-    baselines = {"": _baseline(splits, unigrams), "bigram_": _baseline(splits, bigrams)}
+    baselines = {
+        prefix: baseline_predictions(splits.train, splits.test, data_digest, plan)
+        for prefix, plan in (("", unigrams), ("bigram_", bigrams))
+    }
     metrics = class_metrics(label, predicted, classes)
     metrics |= {"test/ece": calibration_error(bins), "test/overconfidence": overconfidence(bins)}
     metrics["valid/ece"] = calibration_error(reliability(of_valid, correct, calibration_bins))
@@ -71,13 +74,23 @@ def analyse(
     of_tokens = analyse_attributions(model, splits.test, attributions)
     arrays = of_heads.arrays | {"confusion": confusion(label, predicted, len(classes))}
     arrays |= {f"calibration_{field}": values for field, values in bins._asdict().items()}
-    sentences = [sentence, _calibration(metrics), *of_heads.sentences, *of_tokens.sentences]
+    sentences = [sentence, *_cut_texts(splits), _calibration(metrics), *of_heads.sentences, *of_tokens.sentences]
     metrics |= of_heads.metrics | of_tokens.metrics
     return Analysis(metrics, arrays, {"verdict": name, "why": sentence}, sentences)
 
 
-def _baseline(splits: Splits, plan: BaselinePlan) -> Int[np.ndarray, " m"]:
-    return baseline_predictions(splits.texts["train"], splits.train["label"].numpy(), splits.texts["test"], plan)
+def _cut_texts(splits: Splits) -> list[str]:
+    """A sentence on texts that are longer than what is read of them, if there are any."""
+    n_cut = int(splits.statistics.get("data/truncated", 0))
+    if not n_cut or splits.lexicon is None:
+        return []
+    n_texts = sum(len(split["label"]) for split in (splits.train, splits.valid, splits.test))
+    of_them = "it" if n_cut == 1 else "each of them"
+    length = splits.lexicon.max_length
+    return [
+        f"lengths: {n_cut:,} of {n_texts:,} texts ({n_cut / n_texts:.1%}) {'is' if n_cut == 1 else 'are'} cut: the "
+        f"model and the baseline read the first {length:,} token{'s' * (length != 1)} of {of_them}"
+    ]
 
 
 def _baseline_metrics(baselines: Mapping[str, Int[np.ndarray, " m"]], label: Int[np.ndarray, " m"]) -> dict[str, float]:

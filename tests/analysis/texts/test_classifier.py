@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import cache, partial
 
 import numpy as np
@@ -125,6 +126,16 @@ def test_the_need_of_each_head_is_an_array_a_number_and_a_sentence() -> None:
     assert found.metrics["valid/head_loss"] == found.arrays["head_loss"].max()
     assert found.metrics["valid/spare_heads"] == found.arrays["head_spare"].sum()
     assert any(sentence.startswith("heads: ") for sentence in found.sentences)
+
+
+def test_texts_that_are_cut_are_counted_in_a_sentence() -> None:
+    cut = replace(splits(), statistics={"data/truncated": 38.0})
+    found = analyse(
+        model(), cut, "digest", calibration_bins=15, unigrams=PLAN, bigrams=PLAN, heads=HEADS, attributions=TOKENS
+    )
+    sentence = "lengths: 38 of 151 texts (25.2%) are cut: the model and the baseline read the first 5 tokens of each"
+    assert any(text.startswith(sentence) for text in found.sentences)
+    assert not any(text.startswith("lengths") for text in analysis_of_model().sentences)
 
 
 def test_a_data_set_without_texts_is_refused() -> None:
