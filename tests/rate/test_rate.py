@@ -15,7 +15,6 @@ import torch
 import yaml
 from planted_all_lambda import LATENT, PlantedModel, eigen, planted_splits
 
-from hwsweep import conf_path
 from hwsweep.analysis.vae_metrics import AnalysisPlan
 from hwsweep.rate.__main__ import main
 from hwsweep.rate.search import Found, OutOfRange, find_lambda
@@ -102,7 +101,6 @@ np.savez("served.npz", image=image, default=default, other=other)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (conf_path() / "model" / "vae_all_lambda.yaml").exists(), reason="there is no such model yet")
 def test_a_run_ends_with_a_page_a_served_model_of_any_lambda_and_the_lambda_of_a_rate(
     hwsweep: Callable[..., subprocess.CompletedProcess[str]], workplace: Path
 ) -> None:
