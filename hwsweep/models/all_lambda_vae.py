@@ -37,6 +37,7 @@ class AllLambdaVAE(Model):
         lambda_range: the smallest and the largest lambda of `at`.
         lambda_margin: training draws lambda from range[0] / margin to range[1] * margin, >= 1.
         conditioning_width: of the hidden layer of the network of ln lambda.
+        conditioning_knots: lambdas, log-spaced, at which the layers beside the code have weights of their own.
 
     Raises:
         ValueError: a value is out of range.
@@ -57,6 +58,7 @@ class AllLambdaVAE(Model):
         lambda_range: Sequence[float],
         lambda_margin: float,
         conditioning_width: int,
+        conditioning_knots: int,
     ) -> None:
         super().__init__()
         check_numbers("vae.lambda_range", lambda_range, 2, "(0, inf)")
@@ -65,6 +67,7 @@ class AllLambdaVAE(Model):
             raise ValueError(f"`vae.lambda_range` must be [low, high] with low < high, but got {list(lambda_range)}")
         check_number("vae.lambda_margin", lambda_margin, "[1, inf)")
         check_count("vae.conditioning_width", conditioning_width)
+        check_count("vae.conditioning_knots", conditioning_knots, least=2)
         _check_single_settings(kl_term, sigma2, pixel_context)
         check_number("vae.lambda", kl_weight, f"[{low:g}, {high:g}]", unit="in vae.lambda_range")
         self.kl_weight = kl_weight
@@ -82,7 +85,7 @@ class AllLambdaVAE(Model):
         self.vae = self._single(kl_weight=kl_weight)
         self.drawn_range = (low / lambda_margin, high * lambda_margin)
         self.conditioning = LambdaConditioning(
-            *_networks(self.vae), latent, self.drawn_range, conditioning_width, log_var_limit
+            *_networks(self.vae), latent, self.drawn_range, conditioning_width, conditioning_knots, log_var_limit
         )
 
     @property

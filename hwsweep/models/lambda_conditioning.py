@@ -18,11 +18,24 @@ TAU_SPEED = 10.0
 """Adam moves every parameter by about its learning rate; ln tau must cross several units."""
 
 
+class Change(NamedTuple):
+    """A matrix that is added to a layer's weight: a mixture of some, with shares that depend on lambda."""
+
+    shares: Float[Tensor, "n knots"]
+    matrices: Float[Tensor, "knots outputs inputs"]
+
+    def __call__(self, values: Float[Tensor, "n inputs"]) -> Float[Tensor, "n outputs"]:
+        """The product of each example's matrix with its values."""
+        products = nn.functional.linear(values, self.matrices.flatten(0, 1)).unflatten(1, self.matrices.shape[:2])
+        return torch.bmm(self.shares[:, None], products)[:, 0]
+
+
 class Affine(NamedTuple):
-    """What a layer's output is multiplied by, and what is added to it; one row per lambda."""
+    """What a layer's weight and output change by; one row per lambda."""
 
     scale: Float[Tensor, "n channels"]
     shift: Float[Tensor, "n channels"]
+    change: Change | None = None
 
 
 class Conditions(NamedTuple):
@@ -49,6 +62,7 @@ class LambdaConditioning(nn.Module):
     Args:
         range_: lambdas from which training draws.
         width: of the network's hidden layer.
+        knots: number of lambdas that have matrices of their own.
         log_var_limit: of the VAE.
     """
 
@@ -61,12 +75,15 @@ class LambdaConditioning(nn.Module):
         latent: int,
         range_: tuple[float, float],
         width: int,
+        knots: int,
         log_var_limit: float,
     ) -> None:
         super().__init__()
         low, high = (math.log(end) for end in range_)
         self.middle, self.half_width = (low + high) / 2, (high - low) / 2
         self.log_var_limit, self.latent = log_var_limit, latent
+        self.knots = knots
+        self.head_change, self.input_change = (_changes(knots, layers) for layers in (encoder, decoder[::-1]))
         channels = [_n_outputs(layer) for layer in encoder if isinstance(layer, AFFINE)]
         self.n_encoder = len(channels)
         channels += [_n_outputs(layer) for layer in decoder if isinstance(layer, AFFINE)][:-1]
@@ -87,21 +104,32 @@ class LambdaConditioning(nn.Module):
         log_share = (log_weight[:, None] - log_tau).clamp(max=0)  # ln(lambda / tau), 0 beyond tau
         square = 1 - torch.exp(log_share)
         gate = square / torch.sqrt(square + MIN_GATE)  # about sqrt(square)
+        shares = self._shares(offset)
         head = affine[self.n_encoder - 1]
         both = torch.cat([gate, gate], dim=1)
         limit = self.log_var_limit
         log_var = limit * torch.atanh((log_share / limit).clamp(min=-0.99))
         shift = both * head.shift + torch.cat([torch.zeros_like(log_var), log_var], dim=1)
-        affine[self.n_encoder - 1] = Affine(both * head.scale, shift)
+        change = None if self.head_change is None else Change(shares, self.head_change)
+        affine[self.n_encoder - 1] = Affine(both * head.scale, shift, change)
+        if self.input_change is not None:
+            affine[self.n_encoder] = affine[self.n_encoder]._replace(change=Change(shares, self.input_change))
         return Conditions(affine[: self.n_encoder], gate, affine[self.n_encoder :])
+
+    def _shares(self, offset: Float[Tensor, "n 1"]) -> Float[Tensor, "n knots"]:
+        """Of each knot: falls linearly from 1 at the knot to 0 at its neighbours; they sum to 1."""
+        place = (offset + 1) / 2 * (self.knots - 1)
+        return (1 - (place - torch.arange(self.knots, device=offset.device)).abs()).clamp(min=0)
 
 
 def conditioned(network: nn.Sequential, values: Tensor, affine: Sequence[Affine]) -> Tensor:
     """The network's output, with these scales and shifts after its first affine layers; one row per example."""
     remaining = iter(affine)
     for layer in network:
-        values = layer(values)
+        inputs, values = values, layer(values)
         if isinstance(layer, AFFINE) and (condition := next(remaining, None)) is not None:
+            if condition.change is not None:
+                values = values + condition.change(inputs)
             shape = condition.scale.shape + (1,) * (values.dim() - 2)
             values = torch.addcmul(condition.shift.view(shape), values, condition.scale.view(shape))
     return values
@@ -112,6 +140,9 @@ def fold(encoder: nn.Sequential, decoder: nn.Sequential, conditions: Conditions)
     """Change the weights so that the networks alone do what they did with the first row of these conditions."""
     for network, affine in ((encoder, conditions.encoder), (decoder, conditions.decoder)):
         layers = [layer for layer in network if isinstance(layer, AFFINE)]
+        for layer, condition in zip(layers, affine, strict=False):
+            if condition.change is not None:
+                layer.weight.add_(torch.tensordot(condition.change.shares[0], condition.change.matrices, 1))
         if network is decoder:
             layers[0].weight.mul_(conditions.gate[0])
         for layer, condition in zip(layers, affine, strict=False):
@@ -125,3 +156,11 @@ def fold(encoder: nn.Sequential, decoder: nn.Sequential, conditions: Conditions)
 def _n_outputs(layer: nn.Module) -> int:
     assert isinstance(layer, AFFINE)
     return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
+
+
+def _changes(knots: int, layers: nn.Sequential) -> nn.Parameter | None:
+    """One matrix of zeros per knot for the last linear layer; None if it is the only affine one, and so linear."""
+    affine = [layer for layer in layers if isinstance(layer, AFFINE)]
+    last = affine[-1]
+    assert isinstance(last, nn.Linear)
+    return None if len(affine) == 1 else nn.Parameter(torch.zeros(knots, last.out_features, last.in_features))

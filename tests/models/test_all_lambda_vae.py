@@ -36,6 +36,7 @@ def all_lambda_vae(
         "lambda_range": [0.1, 100],
         "lambda_margin": 2.0,
         "conditioning_width": 5,
+        "conditioning_knots": 4,
     }
     model = AllLambdaVAE({"image": shape}, **(values | changes))
     with torch.no_grad():
