@@ -10,10 +10,12 @@ import pytest
 from planted_studies import failed, study, trial, with_verdict
 
 from hwsweep.report.answer import answer, question
-from hwsweep.report.classifier import ClassifierStudy, draw_accuracy
+from hwsweep.report.classifier import ClassifierStudy, attribution_tables, draw_accuracy
 from hwsweep.report.model_study import ANSWER
 from hwsweep.report.posterior_collapse import PosteriorCollapse
+from hwsweep.report.posterior_collapse.trials import kl_weight
 from hwsweep.sweep.study.optuna_study import optuna_study, pareto_front
+from hwsweep.sweep.study.trial_view import TrialView
 from hwsweep.sweep.study.view import StudyView
 
 
@@ -32,6 +34,26 @@ def test_a_lambda_sweep_is_answered_by_where_the_posterior_collapsed(tmp_path: P
         "units from 20 to 0; lambda = 0 is unregularised; lambda = 1 is healthy.",
         "The best of 3 finished trials is lambda = 1 (trial 2): valid/neg_elbo = 145.",
     ]
+
+
+def held(folder: Path, number: int, rate: float, reached: float, kl_weight: float, name: str) -> TrialView:
+    """A run that holds a rate, with the rate and the lambda that it has reached."""
+    one = trial(folder, number, 1.0, params={"kl.rate": rate})
+    return with_verdict(one, name, rate=reached, kl_weight=kl_weight)
+
+
+def test_a_sweep_over_the_rate_is_answered_by_the_lambda_that_each_rate_led_to(tmp_path: Path) -> None:
+    trials = [held(tmp_path, 0, 10, 9.96, 6.0713, "healthy"), held(tmp_path, 1, 0.5, 0.494, 35.2, "nearly collapsed")]
+    view = study(tmp_path, *trials, axes={"kl.rate": (10, 0.5)})
+    assert answer_about_collapse(view)[0] == (
+        "Asked for rates of 0.5 and 10 nats, the models have, on the test images, 0.49 nats with lambda = 35.2 (nearly "
+        "collapsed) and 9.96 nats with lambda = 6.07 (healthy)."
+    )
+
+
+def test_a_run_is_ordered_and_coloured_by_the_lambda_that_it_has_reached(tmp_path: Path) -> None:
+    view = study(tmp_path, trial(tmp_path, 0, 3.0), held(tmp_path, 1, 10, 9.96, 6.07, "healthy"))
+    assert [kl_weight(each, view) for each in view.trials] == [3.0, 6.07]
 
 
 def test_a_sweep_without_collapse_is_answered_by_the_largest_lambda(tmp_path: Path) -> None:
@@ -235,3 +257,17 @@ def test_the_accuracies_of_a_search_are_shown_beside_their_baseline(tmp_path: Pa
     assert figure.section == ANSWER and figure.path.exists()
     assert figure.alt.endswith("3 trials from 30.0% to 50.0%.")
     assert list(draw_accuracy(study(tmp_path, trials[0]))) == []
+
+
+def test_the_attributions_of_all_trials_are_tables_with_a_column_per_method(tmp_path: Path) -> None:
+    measured = {"test/sufficiency/leave_one_out": 0.25, "test/sufficiency/attention": 0.5}
+    measured |= {"test/sufficiency_error/attention": 0.125, "test/normalised_aopc/attention": 0.75}
+    trials = [
+        trial(tmp_path, 0, 0)._replace(metrics=measured),
+        trial(tmp_path, 1, 1)._replace(metrics={"test/accuracy": 0.5}),
+    ]
+    normalised, sufficiency = attribution_tables(study(tmp_path, *trials))
+    assert normalised.columns == ["trial", "attention"]
+    assert sufficiency.columns == ["trial", "leave one out", "attention"]
+    assert [[cell.text for cell in row[1:]] for row in sufficiency.rows] == [["0.2500", "0.5000"], ["–", "–"]]
+    assert attribution_tables(study(tmp_path, trials[1])) == []

@@ -41,6 +41,21 @@ def test_copies_of_trials_have_predictions_for_their_own_weights_alone() -> None
     assert sentence.startswith("lambda=3: ")
 
 
+def test_a_target_rate_is_predicted_with_the_lambda_that_gives_it() -> None:
+    held = view(None, "kl=target", "dataset.n_train=331")
+    train = build(held.config).dataset.splits(0).train["image"].flatten(1).numpy() / 255
+    eigenvalues = np.linalg.eigvalsh(np.cov(train.T, bias=True))[::-1][:20]
+    five, seven = predictions(held._replace(axes={"kl.rate": (5, 7.5)}))
+    for sentence, rate in ((five, 5), (seven, 7.5)):
+        weight = float(sentence.partition("lambda=")[2].partition(":")[0])
+        assert sentence.startswith(f"rate={rate:g}: lambda=") and f"rate {rate:.2f} and distortion" in sentence
+        # six digits of lambda are printed
+        assert 0.5 * np.log(np.maximum(eigenvalues / weight, 1)).sum() == pytest.approx(rate, abs=1e-4)
+    (default,) = predictions(held._replace(axes={"optimizer.lr": (1e-3, 1e-2)}))
+    assert default.startswith("rate=10: lambda=")
+    assert predictions(held._replace(axes={"kl.rate": (-1, "big")})) == []
+
+
 @pytest.mark.parametrize("weights", [(-1.0,), ("big",), None])
 def test_nothing_is_predicted_for_values_that_no_model_can_have_or_for_an_interval(weights: Values) -> None:
     assert predictions(view(weights, "dataset.n_train=331")) == []

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hwsweep.report.html.page import Section
 from hwsweep.report.image_slider import image_sliders
 from hwsweep.report.model_study import ANSWER, DrawFigures, StudyFigure
 from hwsweep.report.naming import point_title, trial_title, verdict
 from hwsweep.report.posterior_collapse.figures import COLLAPSE, CURVES, draw_collapse, draw_curves, draw_montages
-from hwsweep.report.posterior_collapse.sentences import collapse_sentence, context_sentence
+from hwsweep.report.posterior_collapse.sentences import collapse_sentence, context_sentence, rate_sentence
 from hwsweep.report.posterior_collapse.trials import (
     CONTEXT,
     LAMBDA,
+    RATE,
     analysed_trials,
     has_several_data,
     kl_weight,
@@ -25,6 +27,9 @@ from hwsweep.report.posterior_collapse.trials import (
 from hwsweep.report.study_figures import save_figure, title_of
 from hwsweep.report.tables import pairs_table
 from hwsweep.sweep.study.view import StudyView
+
+if TYPE_CHECKING:
+    from hwsweep.analysis.linear_vae import Prediction
 
 FACTS = {
     "distortion [nats]": ("test/distortion", 1),
@@ -39,43 +44,36 @@ class PosteriorCollapse:
     """The report of VAEs; trials of other models in the same study are skipped."""
 
     def predictions(self, view: StudyView) -> list[str]:
-        from hwsweep.analysis.linear_vae import predict, predict_learned_variance, sentence
-        from hwsweep.analysis.spectrum import cached_spectrum
-        from hwsweep.data import DataError
-        from hwsweep.hydra_versions import instantiate
+        from hwsweep.analysis.linear_vae import kl_weight_of_rate, sentence
 
         vae = view.config.vae
         if has_several_data(view) or {"vae.sigma2", "vae.likelihood", "vae.latent"} & set(view.axes):
             return []  # the prediction needs one data set, one variance, one likelihood and one number of latents
         if CONTEXT in view.axes or vae.get("context"):
             return []  # it is of a decoder that sees z alone
-        planned = dict.fromkeys(point[LAMBDA] for point in view.points or () if LAMBDA in point)
-        values = planned or view.axes.get(LAMBDA, (vae["lambda"],)) or ()
-        try:
-            splits = instantiate(view.config.dataset).splits(view.config.seed)
-        except DataError as error:
-            raise SystemExit(f"hwsweep: {error}") from None
-        spectrum = cached_spectrum(splits, splits.digest(), vae.latent, vae.likelihood)
-        n_pixels = splits.train["image"][0].numel()
+        key, given = (RATE, rate) if (rate := view.config.get("kl", {}).get("rate")) else (LAMBDA, vae["lambda"])
+        planned = dict.fromkeys(point[key] for point in view.points or () if key in point)
+        values = planned or view.axes.get(key, (given,)) or ()
+        prediction_at = _linear_vae(view)
         sentences = []
         for value in values:
             if isinstance(value, int | float):
                 with suppress(ValueError):  # out of range: the trial itself refuses it, with the name of the key
-                    if vae.sigma2 == "learned":
-                        prediction = predict_learned_variance(spectrum, value, vae.latent, n_pixels)
-                    else:
-                        prediction = predict(spectrum, value, vae.sigma2, vae.latent)
-                    sentences.append(sentence(prediction, value))
+                    weight = kl_weight_of_rate(value, prediction_at) if key == RATE else value
+                    start = f"rate={value:g}: " * (key == RATE)
+                    sentences.append(start + sentence(prediction_at(weight), weight))
         return sentences
 
     def answer(self, view: StudyView, general: list[str]) -> list[str]:
-        key = LAMBDA if LAMBDA in view.axes else CONTEXT
+        key = next((key for key in (LAMBDA, RATE) if key in view.axes), CONTEXT)
         trials = series(view, key)
         if not trials:
             return general
         point = point_title(trials[0], [other for other in view.axes if other != key])
         if key == LAMBDA:
             sentence = collapse_sentence([(name, list(group)) for name, group in groupby(trials, key=verdict)])
+        elif key == RATE:
+            sentence = rate_sentence(trials)
         else:
             sentence = context_sentence(trials, kl_weight(trials[0], view))
         return [f"With {point}, {sentence[0].lower()}{sentence[1:]}" if point else sentence, general[0]]
@@ -113,3 +111,22 @@ class PosteriorCollapse:
                 path = folder / f"rate_distortion_{likelihood}.png"
                 caption = f"{title_of(rate_distortion)} {likelihood.capitalize()} likelihood."
                 yield save_figure(rate_distortion, info, path, COLLAPSE, caption, summary)
+
+
+def _linear_vae(view: StudyView) -> Callable[[float], Prediction]:
+    """The optimal linear VAE at a lambda, for the study's data, likelihood and number of latents."""
+    from hwsweep.analysis.linear_vae import predict, predict_learned_variance
+    from hwsweep.analysis.spectrum import cached_spectrum
+    from hwsweep.data import DataError
+    from hwsweep.hydra_versions import instantiate
+
+    vae = view.config.vae
+    try:
+        splits = instantiate(view.config.dataset).splits(view.config.seed)
+    except DataError as error:
+        raise SystemExit(f"hwsweep: {error}") from None
+    spectrum = cached_spectrum(splits, splits.digest(), vae.latent, vae.likelihood)
+    if vae.sigma2 == "learned":
+        n_pixels = splits.train["image"][0].numel()
+        return lambda weight: predict_learned_variance(spectrum, weight, vae.latent, n_pixels)
+    return lambda weight: predict(spectrum, weight, vae.sigma2, vae.latent)

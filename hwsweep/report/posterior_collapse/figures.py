@@ -12,9 +12,9 @@ from hwsweep.report.model_study import ANSWER, StudyFigure
 from hwsweep.report.naming import point_title, run_directory, short_name, subset, trial_title
 from hwsweep.report.posterior_collapse.trials import (
     CONTEXT,
-    LAMBDA,
     analysed_trials,
     has_several_data,
+    has_several_lambdas,
     kl_weight,
     numbers,
 )
@@ -47,16 +47,16 @@ def draw_collapse(view: StudyView) -> Iterator[StudyFigure]:
     from hwsweep.figures.study import active_units, collapse, kl_heatmap, rate_distortion
 
     trials = analysed_trials(view)
-    if not {LAMBDA, CONTEXT} & set(view.axes) or has_several_data(view) or not trials:
+    if not (has_several_lambdas(view) or CONTEXT in view.axes) or has_several_data(view) or not trials:
         return
     trials.sort(key=lambda trial: (kl_weight(trial, view), trial.params.get(CONTEXT, 0)))
     runs = [numbers(trial, view, trial_title(trial, view)) for trial in trials]
     rows = subset(runs, MAX_ROWS)
     figures = ((rate_distortion, runs), (collapse, runs), (kl_heatmap, rows), (active_units, rows))
-    for figure, shown_runs in figures if LAMBDA in view.axes else ((kl_heatmap, rows),):
+    for figure, shown_runs in figures if has_several_lambdas(view) else ((kl_heatmap, rows),):
         summary = "; ".join(map(_run_summary, shown_runs[:MAX_NAMED]))
         path = view.directory / f"{short_name(figure.__name__)}.png"
-        caption = title_of(figure) if LAMBDA in view.axes else "The KL of each latent, sorted, per context."
+        caption = title_of(figure) if has_several_lambdas(view) else "The KL of each latent, sorted, per context."
         yield save_figure(figure, figure.info(shown_runs), path, COLLAPSE, caption, summary)
 
 
@@ -108,7 +108,7 @@ def draw_curves(view: StudyView) -> Iterator[StudyFigure]:
         losses = [f"{line.title}: {row[-1]:.5g}" for line, row in zip(lines, info.valid[2], strict=True)]
         summary = f"Last total loss: {'; '.join(losses[:MAX_NAMED])}"
         path = view.directory / "trial_curves.png"
-        caption = title_of(trial_curves) + NOT_COMPARABLE * (LAMBDA in view.axes)
+        caption = title_of(trial_curves) + NOT_COMPARABLE * has_several_lambdas(view)
         yield save_figure(trial_curves, info, path, CURVES, caption, summary)
 
 

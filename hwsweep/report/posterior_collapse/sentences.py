@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 
 from hwsweep.report.naming import value_text, verdict
-from hwsweep.report.posterior_collapse.trials import CONTEXT, LAMBDA
+from hwsweep.report.posterior_collapse.trials import CONTEXT, LAMBDA, RATE
 from hwsweep.sweep.study.trial_view import TrialView
 
 INCONCLUSIVE = ("untrained", "undecided")
@@ -35,6 +35,24 @@ def context_sentence(trials: list[TrialView], kl_weight: float) -> str:
     narrow, wide = (value_text(trial.params[CONTEXT]) for trial in (trials[0], trials[-1]))
     start = f"From context = {narrow} to {wide}, at the same lambda = {value_text(kl_weight)}, "
     return f"{start}{', '.join(changes[:-1])} and {changes[-1]}."
+
+
+def rate_sentence(trials: list[TrialView]) -> str:
+    """The rate and the lambda that each target led to, with the verdict.
+
+    Args:
+        trials: by target rate.
+    """
+    targets = [float(trial.params[RATE]) for trial in trials]
+    reached = [
+        f"{trial.metrics.get('test/rate', math.nan):.2f} nats with lambda = "
+        f"{trial.metrics.get('test/kl_weight', math.nan):.3g} ({verdict(trial)})"
+        for trial in trials
+    ]
+    asked = f"{', '.join(f'{target:g}' for target in targets[:-1])} and {targets[-1]:g} nats"
+    return (
+        f"Asked for rates of {asked}, the models have, on the test images, {', '.join(reached[:-1])} and {reached[-1]}."
+    )
 
 
 def collapse_sentence(groups: list[tuple[str, list[TrialView]]]) -> str:

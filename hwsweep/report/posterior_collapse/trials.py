@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from hwsweep.figures.study.sweep_runs import RunNumbers
 
 LAMBDA = "vae.lambda"
+RATE = "kl.rate"
+"""The rate that kl=target holds; lambda follows it."""
 CONTEXT = "vae.context"
 MAX_NAMED_STOPS = 6
 """Points of one curve with their lambda beside them."""
@@ -39,8 +41,13 @@ def analysed_trials(view: StudyView) -> list[TrialView]:
 
 
 def kl_weight(trial: TrialView, view: StudyView) -> float:
-    """The trial's lambda, swept or not."""
-    return float(trial.params.get(LAMBDA, view.config.vae["lambda"]))
+    """The trial's lambda: the one that its run has settled at, or the given one, swept or not."""
+    return float(trial.metrics.get("test/kl_weight", trial.params.get(LAMBDA, view.config.vae["lambda"])))
+
+
+def has_several_lambdas(view: StudyView) -> bool:
+    """Whether a swept key is lambda, or the rate that lambda follows."""
+    return bool({LAMBDA, RATE} & set(view.axes))
 
 
 def points(trial: TrialView, view: StudyView, title: str) -> list[RunNumbers]:
