@@ -212,6 +212,24 @@ def test_a_run_begins_with_the_weights_of_another_one_alone(trained: Path, workp
         run(composed(workplace / "other", "vae.latent=5", f"init={trained}"))
 
 
+@pytest.mark.slow
+def test_a_run_that_holds_a_rate_logs_its_lambda_and_keeps_the_last_epoch(trained: Path, workplace: Path) -> None:
+    run(composed(workplace / "held", "kl=target", "kl.rate=0.5", "vae.lambda=9", "epochs=3", f"init={trained}"))
+    found = logged_run()
+    history = store().client().get_metric_history(found.info.run_id, "train/kl_weight")
+    weights = [each.value for each in history]
+    assert len(set(weights)) == 3 and weights[0] == pytest.approx(9, rel=0.05)  # it begins with its own lambda
+    assert found.data.metrics["best_epoch"] == 3
+    last = found.data.metrics["test/kl_weight"]
+    # one number, as means over 31 and 37 images in single precision
+    assert found.data.metrics["valid/kl_weight"] == pytest.approx(last, rel=1e-5)
+    assert last == pytest.approx(weights[-1], rel=0.05)
+    assert f"lambda = {last:.3g}" in found.data.tags["hwsweep.target_rate"]
+    retrained = workplace / "resumed"
+    run(composed(retrained, "kl=target", "kl.rate=0.5", "vae.lambda=9", "epochs=3", f"resume={workplace / 'held'}"))
+    assert logged_run().data.metrics["test/kl_weight"] == last
+
+
 def test_a_resumed_run_ends_with_the_same_numbers(workplace: Path) -> None:
     whole = run(composed(workplace / "whole", "epochs=3"))
     run(composed(workplace / "half", "epochs=1"))
