@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 
 from hwsweep import run_folder
 from hwsweep.analysis import Analysis
+from hwsweep.analysis.all_lambda.contract import EveryLambda
 from hwsweep.components import Analyse, Components, build
 from hwsweep.components.config_values import InvalidConfig, errors_as_invalid_config, flatten, objectives
 from hwsweep.components.sections import RunFigure
@@ -21,7 +22,6 @@ from hwsweep.data import Dataset, Splits
 from hwsweep.figures import Trained, drawing
 from hwsweep.hydra_versions import instantiate
 from hwsweep.models import Model
-from hwsweep.models.every_lambda import EveryLambda
 from hwsweep.sweep.config_snapshot import mask_run_config
 from hwsweep.sweep.trial import TrialPruned, current_trial
 from hwsweep.tracking import runs

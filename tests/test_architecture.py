@@ -60,7 +60,7 @@ ONLY_IN = {  # a library -> the parts that may import it
     "mlflow": {"tracking", "tracking.served_model"},
     "optuna": {"report", "sweep", "sweep.search", "sweep.study"},
     "hydra": {"__main__", "components", "hydra_plugins", "hydra_versions", "report", "report.posterior_collapse"}
-    | {"reproduce", "run", "study", "tracking.served_model", *SWEEP},
+    | {"rate", "reproduce", "run", "study", "tracking.served_model", *SWEEP},
     "omegaconf": {
         "__main__",
         "components",

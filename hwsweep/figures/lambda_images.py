@@ -15,7 +15,7 @@ from hwsweep.figures.study import montage
 from hwsweep.figures.study.sweep_runs import evenly_spaced
 
 if TYPE_CHECKING:
-    from hwsweep.models.every_lambda import EveryLambda
+    from hwsweep.analysis.all_lambda.contract import EveryLambda
 
 PANELS = montage.PANELS
 

@@ -8,7 +8,7 @@ from hwsweep.figures import Trained
 from hwsweep.figures.study.sweep_runs import RunNumbers, read_stops
 
 if TYPE_CHECKING:
-    from hwsweep.models.every_lambda import EveryLambda
+    from hwsweep.analysis.all_lambda.contract import EveryLambda
 
 
 def stops_of_run(trained: Trained) -> list[RunNumbers]:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
+from hwsweep.analysis.all_lambda.contract import EveryLambda
 from hwsweep.analysis.all_lambda.stops import Point, measure_point, stops_of
 from hwsweep.analysis.vae_metrics import AnalysisPlan
 from hwsweep.data import Splits
-from hwsweep.models.every_lambda import EveryLambda
 
 STEPS = 40
 """Of the bisection: the logarithm of lambda is known to 1e-12 of the distance of two stops."""

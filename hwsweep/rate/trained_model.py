@@ -29,11 +29,13 @@ def find_in_run(store: Store, run_id: str, quantity: str, value: float) -> Found
         NoSuchModel: it has not finished, or its model is not one for every lambda.
         OutOfRange: the model has no such value.
     """
+    from hydra.errors import InstantiationException
     from omegaconf import DictConfig, OmegaConf
 
+    from hwsweep.analysis.all_lambda.contract import EveryLambda
     from hwsweep.components import load_model
+    from hwsweep.components.config_values import first_line
     from hwsweep.hydra_versions import instantiate
-    from hwsweep.models.every_lambda import EveryLambda
 
     if (status := run_status(store, run_id)) != "FINISHED":
         raise NoSuchModel(f"run {run_id} has no finished model, it is {status}")
@@ -43,7 +45,11 @@ def find_in_run(store: Store, run_id: str, quantity: str, value: float) -> Found
         other = f"run {run_id} has no VAE for every lambda; train one with `python -m hwsweep model=vae_all_lambda`"
         if "stops" not in cfg.get("analysis", {}):
             raise NoSuchModel(other)
-        model = load_model(cfg, download(store, run_id, "checkpoints/best.pt", Path(temporary)))
+        try:
+            model = load_model(cfg, download(store, run_id, "checkpoints/best.pt", Path(temporary)))
+        except (RuntimeError, InstantiationException) as error:
+            message = f"run {run_id} has a model that this version of hwsweep cannot load: {first_line(error)}"
+            raise NoSuchModel(message) from error
     if not isinstance(model, EveryLambda):
         raise NoSuchModel(other)
     splits = instantiate(cfg.dataset).splits(cfg.seed)

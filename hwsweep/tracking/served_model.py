@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from mlflow.pyfunc.model import PythonModelContext
 
-from hwsweep.models.every_lambda import EveryLambda
+from hwsweep.analysis.all_lambda.contract import EveryLambda
 from hwsweep.tracking.mlflow_internals import UntypedPythonModel
 
 if TYPE_CHECKING:

@@ -106,8 +106,8 @@ def test_a_run_ends_with_a_page_a_served_model_of_any_lambda_and_the_lambda_of_a
 ) -> None:
     from omegaconf import OmegaConf
 
+    from hwsweep.analysis.all_lambda.contract import EveryLambda
     from hwsweep.components import load_model
-    from hwsweep.models.every_lambda import EveryLambda
 
     tiny = ["dataset.n_train=300", "dataset.n_valid=50", "dataset.n_test=60", "epochs=2", "vae.hidden=32"]
     done = hwsweep("model=vae_all_lambda", *tiny, "analysis.stops.number=5", "hydra.run.dir=run")

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from hwsweep.analysis import Analysis, vae
+from hwsweep.analysis.all_lambda.contract import EveryLambda
 from hwsweep.analysis.all_lambda.sentences import (
     collapse_lambda,
     curve_sentence,
@@ -25,7 +26,6 @@ from hwsweep.analysis.features import FeaturePlan
 from hwsweep.analysis.refinement import RefinementPlan
 from hwsweep.analysis.vae_metrics import AnalysisPlan
 from hwsweep.data import Splits
-from hwsweep.models.every_lambda import EveryLambda
 
 STOP_METRICS = (
     *(f"test/{name}" for name in ("rate", "distortion", "active_units", "mutual_information")),

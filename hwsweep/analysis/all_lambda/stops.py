@@ -14,6 +14,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from hwsweep.analysis import IMAGES_AT_ONCE, Verdict, collapse, vae
+from hwsweep.analysis.all_lambda.contract import EveryLambda
 from hwsweep.analysis.bounds import exact_distortion, mean_image_distortion
 from hwsweep.analysis.linear_vae import Prediction, prediction_metrics
 from hwsweep.analysis.posterior import Posterior, encode
@@ -22,7 +23,6 @@ from hwsweep.analysis.vae_metrics import AnalysisPlan, set_metrics
 from hwsweep.analysis.vae_verdict import verdict
 from hwsweep.argument_checks import check_count
 from hwsweep.data import Splits
-from hwsweep.models.every_lambda import EveryLambda
 from hwsweep.models.vae import VAE, pixels
 
 MAX_STOPS = 1000
