@@ -99,6 +99,7 @@ def exit_on_signals() -> Iterator[None]:
         raise
     finally:
         if not is_inner:
+            _raised = None  # of this block alone
             atexit.register(_at_exit, lambda number, frame: os._exit(128 + number), os.getpid())
 
 

@@ -107,3 +107,5 @@ def test_a_sweep_stops_for_a_signal_whose_exception_was_lost() -> None:
         with StopRequest("why") as request:
             assert request.signal == signal.SIGTERM
         raise Interrupted(signal.SIGTERM)
+    with StopRequest("why") as request:
+        assert request.signal is None
