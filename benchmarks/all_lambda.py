@@ -73,7 +73,9 @@ def objective(run: Losses, weight: float) -> float:
 
 def measure(folder: Path, dataset: str, seeds: Sequence[int], epochs: int, extra: Sequence[str]) -> None:
     """Print the table of one data set."""
-    one, same, half = [], [], []
+    one: list[Losses] = []
+    same: list[Losses] = []
+    half: list[Losses] = []
     for seed in seeds:
         base = [f"dataset={dataset}", f"seed={seed}", *extra]
         for runs, n in ((half, epochs // 2), (same, epochs)):
