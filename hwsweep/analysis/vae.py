@@ -71,6 +71,8 @@ def analyse(
     }
     if isinstance(model.kl_term, TargetRate):
         tags["target_rate"] = target_sentence(model.kl_term, model.kl_weight)
+        if not _has_settled(model.kl_term):  # the page of a study shows it beside the verdict
+            tags["why"] += f"; {tags['target_rate']}"
     arrays = {
         "kl_per_latent": computed.kl_per_latent.double().numpy(),
         "active_unit_statistic": computed.active_unit_statistic.double().numpy(),
@@ -123,7 +125,7 @@ def target_sentence(term: TargetRate, kl_weight: float) -> str:
     direction = "rises" if end.change > 0 else "falls"
     moving = f"lambda still {direction}, by {abs(end.change):.0%} in {end.n_steps} steps"
     last = f"it was {end.rate:.3g} nats in the last {end.n_steps} steps of training"
-    if abs(end.rate / term.rate - 1) <= SETTLED:
+    if _has_settled(term):
         sentence = f"the rate settled at {end.rate:.4g} nats with lambda = {kl_weight:.3g}"
         return f"{sentence}; {moving}: train longer" if abs(end.change) > SETTLED else sentence
     if end.at_limit:
@@ -132,6 +134,10 @@ def target_sentence(term: TargetRate, kl_weight: float) -> str:
             f"the rate did not reach {term.rate:g} nats: {last}, at the {limit} lambda, {kl_weight:.3g} (`kl.factor`)"
         )
     return f"the rate did not settle at {term.rate:g} nats: {last}, with lambda = {kl_weight:.3g}; {moving}"
+
+
+def _has_settled(term: TargetRate) -> bool:
+    return abs(term.settled().rate / term.rate - 1) <= SETTLED
 
 
 def _predicted_weight(model: VAE, rate: float, spectrum: Spectrum, n_pixels: int) -> dict[str, float]:

@@ -169,3 +169,9 @@ def test_a_target_rate_is_analysed_with_the_lambda_that_it_has_reached() -> None
     assert found.metrics == pytest.approx(given.metrics, nan_ok=True)
     eigenvalues = found.arrays["eigenvalues"]  # of the linear VAE with 3 latents and sigma2 = 0.05
     assert 0.5 * math.log(math.prod(eigenvalues / (lambda_of_10_nats * 0.05))) == pytest.approx(10)
+
+
+def test_a_rate_that_has_not_settled_stands_beside_the_verdict() -> None:
+    far, near = (analysis_of(kl_term=planted_end(rate, 0.0)) for rate in (8.0, 9.9))
+    assert far.tags["why"].endswith(f"; {far.tags['target_rate']}") and "did not settle" in far.tags["why"]
+    assert near.tags["target_rate"] not in near.tags["why"]

@@ -36,6 +36,7 @@ FACTS = {
     "rate [nats]": ("test/rate", 2),
     "mutual information [nats]": ("test/mutual_information", 2),
     "active units": ("test/active_units", 0),
+    "lambda": ("test/kl_weight", 3),
 }
 """What a slider shows beside the images, with its decimals."""
 

@@ -41,8 +41,10 @@ def analysed_trials(view: StudyView) -> list[TrialView]:
 
 
 def kl_weight(trial: TrialView, view: StudyView) -> float:
-    """The trial's lambda: the one that its run has settled at, or the given one, swept or not."""
-    return float(trial.metrics.get("test/kl_weight", trial.params.get(LAMBDA, view.config.vae["lambda"])))
+    """The trial's lambda: the given one, swept or not, or the one that its run has reached, with three digits."""
+    if (reached := trial.metrics.get("test/kl_weight")) is not None:
+        return float(f"{reached:.3g}")
+    return float(trial.params.get(LAMBDA, view.config.vae["lambda"]))
 
 
 def has_several_lambdas(view: StudyView) -> bool:
