@@ -1,4 +1,4 @@
-"""Scales and shifts of a VAE's layers as functions of ln lambda; for one lambda they become part of the weights."""
+"""What a VAE's layers change by with ln lambda; for one lambda it becomes part of the weights."""
 
 from __future__ import annotations
 
@@ -50,14 +50,16 @@ class Conditions(NamedTuple):
 
 
 class LambdaConditioning(nn.Module):
-    """Conditions from ln lambda: a gate per latent, as in the linear optimum, and a network for all that differs.
+    """Conditions from ln lambda: a gate per latent, scale and shift of each layer, and matrices at some lambdas.
 
     The optimal linear VAE (Lucas et al. 2019, arXiv:1911.02469) has for each latent a lambda tau of its collapse. With
     g^2 = 1 - lambda / tau, or 0 beyond tau, its posterior has the variance 1 - g^2, and its mean and the decoder's
     column are those of lambda = 0 times g (the decoder's gate of Bae et al. 2023, arXiv:2212.03905). So each latent
     has a learned tau, and g scales posterior and decoder: beyond tau the posterior is the prior.
     Scale and shift of each layer before its activation (FiLM: Perez et al. 2018, arXiv:1709.07871) come from a network
-    with one hidden layer; at the start they are 1 and 0.
+    with one hidden layer; at the start they are 1 and 0. The encoder's last layer and the decoder's first one, between
+    code and hidden layers, also have a matrix at each of some lambdas, interpolated between them and 0 at the start:
+    few latents carry another code than many, which scales and shifts cannot express.
 
     Args:
         range_: lambdas from which training draws.
@@ -100,21 +102,25 @@ class LambdaConditioning(nn.Module):
         offset = (log_weight[:, None] - self.middle) / self.half_width
         films = self.network(offset).split(self.sizes, dim=1)
         affine = [Affine(1 + films[i], films[i + 1]) for i in range(0, len(films), 2)]
+        encoder, decoder = affine[: self.n_encoder], affine[self.n_encoder :]
+        gate, log_var = self._linear_optimum(log_weight)
+        both, added = torch.cat([gate, gate], dim=1), torch.cat([torch.zeros_like(log_var), log_var], dim=1)
+        shares = self._shares(offset)
+        head = encoder[-1]
+        change = None if self.head_change is None else Change(shares, self.head_change)
+        encoder[-1] = Affine(both * head.scale, both * head.shift + added, change)
+        if self.input_change is not None:
+            decoder[0] = decoder[0]._replace(change=Change(shares, self.input_change))
+        return Conditions(encoder, gate, decoder)
+
+    def _linear_optimum(self, log_weight: Float[Tensor, " n"]) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
+        """Gate and log-variance of each latent; the latter as the encoder gives it, before the VAE limits it."""
         log_tau = self.log_tau_start + TAU_SPEED * self.tau_change
         log_share = (log_weight[:, None] - log_tau).clamp(max=0)  # ln(lambda / tau), 0 beyond tau
         square = 1 - torch.exp(log_share)
         gate = square / torch.sqrt(square + MIN_GATE)  # about sqrt(square)
-        shares = self._shares(offset)
-        head = affine[self.n_encoder - 1]
-        both = torch.cat([gate, gate], dim=1)
         limit = self.log_var_limit
-        log_var = limit * torch.atanh((log_share / limit).clamp(min=-0.99))
-        shift = both * head.shift + torch.cat([torch.zeros_like(log_var), log_var], dim=1)
-        change = None if self.head_change is None else Change(shares, self.head_change)
-        affine[self.n_encoder - 1] = Affine(both * head.scale, shift, change)
-        if self.input_change is not None:
-            affine[self.n_encoder] = affine[self.n_encoder]._replace(change=Change(shares, self.input_change))
-        return Conditions(affine[: self.n_encoder], gate, affine[self.n_encoder :])
+        return gate, limit * torch.atanh((log_share / limit).clamp(min=-0.99))
 
     def _shares(self, offset: Float[Tensor, "n 1"]) -> Float[Tensor, "n knots"]:
         """Of each knot: falls linearly from 1 at the knot to 0 at its neighbours; they sum to 1."""

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from planted_all_lambda import eigen, planted_splits
 from small_vae import random_images
 
 from hwsweep.models.all_lambda_vae import AllLambdaVAE
 from hwsweep.models.kl_terms import Constant, FreeBits
 from hwsweep.models.networks import convolutional
-from hwsweep.models.vae import VAE
+from hwsweep.models.vae import VAE, kl_to_standard_normal
 
 SHAPE = (3, 5, 7)
 
@@ -141,3 +143,34 @@ def test_a_lambda_outside_the_trained_range_is_refused(kl_weight: float) -> None
 def test_settings_that_make_no_curve_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         all_lambda_vae(**changes)
+
+
+@pytest.mark.slow
+def test_a_linear_model_has_the_loss_of_the_closed_form_at_every_lambda() -> None:
+    # DESIGN, section 4: the optimum on the training images, measured on others; t = lambda sigma2
+    splits, sigma2 = planted_splits(), 0.5
+    mean, e, u = eigen(splits)
+    images = splits.test["image"].flatten(1).numpy() / 255 - mean
+    v, e = np.square(images @ u).mean(0)[:3], e[:3]
+    model = all_lambda_vae(
+        hidden=(), shape=(1, 4, 5), likelihood="gaussian", sigma2=sigma2, lambda_range=[1e-3, 1], kl_weight=0.1
+    ).train()
+    optimizer, n_steps = torch.optim.Adam(model.parameters(), lr=0.02), 1500
+    for step in range(n_steps):
+        optimizer.param_groups[0]["lr"] = 0.01 * (1 + math.cos(math.pi * step / n_steps))
+        loss = model.losses(splits.train)["loss"].mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    for weight in np.geomspace(1e-3, 1, 10).clip(1e-3, 1):
+        t = weight * sigma2
+        a = np.maximum(1 - t / e, 0)
+        error = np.square(images).sum(1).mean() - ((2 - a) * a * v).sum() + (a * t).sum()
+        rate = 0.5 * np.where(e > t, t / e + (e - t) * v / e**2 - 1 + np.log(e / t), 0).sum()
+        outputs = model.at(float(weight)).outputs(splits.test)
+        kl = kl_to_standard_normal(outputs["mu"], outputs["log_var"]).sum(1).mean()
+        decoder = model.at(float(weight)).decoder[0].weight
+        noise = (outputs["log_var"].exp() * decoder.square().sum(0)).sum(1).mean()  # of sampled codes, without sampling
+        residual = (outputs["reconstruction"] - splits.test["image"] / 255).square().sum((1, 2, 3)).mean()
+        measured = ((residual + noise) / (2 * sigma2) + weight * kl).item()
+        assert measured == pytest.approx(error / (2 * sigma2) + weight * rate, rel=0.01), f"lambda {weight}"
