@@ -28,6 +28,7 @@ def forced(strength: float = 8.0) -> Transformer:
         positions="learned",
         norm="post",
         pooling="mean",
+        window=None,
     ).eval()
     for name, parameter in model.named_parameters():
         if not name.startswith("embedding"):

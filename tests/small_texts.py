@@ -14,10 +14,10 @@ from hwsweep.models.transformer import Transformer
 LEXICON = Lexicon(("<pad>", "<unk>", *"abcdefghijk"), ("x", "y", "z"), 11)
 
 
-def model(pooling: str = "mean", layers: int = 2, seed: int = 3) -> Transformer:
+def model(pooling: str = "mean", layers: int = 2, seed: int = 3, window: int | None = None) -> Transformer:
     torch.manual_seed(seed)
     embedding = partial(TokenEmbedding, dim=None, frozen=False, sparse=False)
-    settings = {"hidden": 5, "dropout": 0.3, "positions": "sinusoidal", "norm": "pre"}
+    settings = {"hidden": 5, "dropout": 0.3, "positions": "sinusoidal", "norm": "pre", "window": window}
     return Transformer(
         LEXICON.shapes, embedding=embedding, width=6, heads=3, layers=layers, pooling=pooling, **settings
     ).eval()

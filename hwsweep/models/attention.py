@@ -73,16 +73,23 @@ def attention_weights(
     return (scores if mask is None else scores.masked_fill(~mask, -math.inf)).softmax(-1)
 
 
-def require_memory(n_texts: int, n_tokens: int, heads: int, layers: int) -> None:
+def require_memory(n_texts: int, n_tokens: int, heads: int, layers: int, unit: str) -> None:
     """Refuse a training batch whose attention weights need more memory than this machine has.
 
+    Args:
+        unit: what attends within itself: "texts" or "windows" of texts.
+
     Raises:
-        DataError: they do; the message gives the length of the texts and the settings to change.
+        DataError: they do; the message gives their length, the longest that fits and the settings to change.
     """
     n_bytes = BYTES_PER_WEIGHT * layers * heads * n_texts * n_tokens**2
     if n_bytes > (memory := psutil.virtual_memory().total):
+        longest = math.isqrt(memory // (BYTES_PER_WEIGHT * layers * heads * n_texts))
+        ways = f"cut texts with dataset.plan.max_length (at most {longest:,} fit), read them in windows with "
+        ways += "transformer.window, or set a smaller batch_size"
+        if unit == "windows":
+            ways = "set a smaller batch_size or transformer.window, or cut texts with dataset.plan.max_length"
         raise DataError(
-            f"{n_texts} texts of up to {n_tokens:,} tokens would run out of memory: attention of {heads} heads, "
-            f"{layers} layers takes {n_bytes / 1e9:,.0f} GB, the machine has {memory / 1e9:,.0f}; cut texts with "
-            "dataset.plan.max_length, or set a smaller batch_size"
+            f"{n_texts:,} {unit} of up to {n_tokens:,} tokens would run out of memory: attention of {heads} heads, "
+            f"{layers} layers takes {n_bytes / 1e9:,.0f} GB, the machine has {memory / 1e9:,.0f}; {ways}"
         )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import cast
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -20,6 +20,7 @@ from hwsweep.models.dropout import Dropout
 from hwsweep.models.embedding import TokenEmbedding
 from hwsweep.models.encoder_layer import EncoderLayer
 from hwsweep.models.positions import Positions
+from hwsweep.models.windows import Windows, windows_of
 
 
 class Transformer(Model):
@@ -29,6 +30,8 @@ class Transformer(Model):
         shapes: must have "token": (max_length,), "word": (n_words,) and "class": (n_classes,).
         embedding: builds the token embedding from the number of words and the width.
         pooling: "mean" of the tokens, or "cls": the vector of a learned token before each text.
+        window: tokens; a longer text is read in windows of so many, each alone and with the first positions, and the
+            vector of the text is the mean of theirs, weighted by their numbers of tokens; None to read any text whole.
 
     Raises:
         ValueError: a value is out of range.
@@ -47,17 +50,19 @@ class Transformer(Model):
         positions: str,
         norm: str,
         pooling: str,
+        window: int | None,
     ) -> None:
         super().__init__()
         for name, value in {"width": width, "heads": heads, "layers": layers, "hidden": hidden}.items():
             check_count(f"transformer.{name}", value)
+        check_count("transformer.window", window, unit="tokens", or_null=True)
         check_choice("transformer.pooling", pooling, ("mean", "cls"))
         if not {"token", "word", "class"} <= shapes.keys():
             raise ValueError(f"a Transformer needs a data set of texts, but this one has {sorted(shapes)}")
         (longest,), (n_words,), (n_classes,) = shapes["token"], shapes["word"], shapes["class"]
-        self.heads = heads
+        self.heads, self.window = heads, window
         self.embedding = embedding(n_words, width)
-        self.positions = Positions(positions, longest=longest, width=width)
+        self.positions = Positions(positions, longest=min(longest, window or longest), width=width)
         self.cls = nn.Parameter(torch.randn(width) / math.sqrt(width)) if pooling == "cls" else None
         self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
@@ -81,30 +86,35 @@ class Transformer(Model):
             DataError: texts so long that attention in training would not fit in memory.
         """
         need_weights = "key" in batch and not self.training
-        logits, maps, real = self._read(batch, need_weights=need_weights)
+        logits, maps, real, windows = self._read(batch, need_weights=need_weights)
         label = batch["label"]
         losses = {
             "loss": F.cross_entropy(logits, label, reduction="none"),
             "error": (logits.argmax(1) != label).float(),
         }
         if need_weights:
-            key = F.pad(batch["key"], (len(self.prefix), 0))[:, : real.shape[1]]
-            losses["key_attention"] = key_attention(maps, key, real)
+            key = batch["key"][:, : int(batch["length"].max())]
+            key = F.pad(key if windows is None else windows.cut(key), (len(self.prefix), 0))
+            share = key_attention(maps, key, real)
+            losses["key_attention"] = share if windows is None else windows.mean(share[:, None])[:, 0]
         return losses
 
     def outputs(self, batch: Batch) -> dict[str, Tensor]:
         """`logits` and `probability` of each class, (n, classes); a row of the latter sums to 1."""
-        logits, _, _ = self._read(batch, need_weights=False)
+        logits, *_ = self._read(batch, need_weights=False)
         return {"logits": logits, "probability": logits.softmax(1)}
 
     def attention(self, batch: Batch) -> Float[Tensor, "n layers heads t t"]:
         """Weights of every layer and head up to the longest text: rows = queries sum to 1, those of padding are 0.
 
-        `prefix` and then the text's tokens on both axes; no gradient.
+        `prefix` and then the text's tokens on both axes; no gradient. Tokens of two windows have weight 0.
         """
         with torch.no_grad():
-            _, maps, real = self._read(batch, need_weights=True)
-        return torch.stack(maps, dim=1) * real[:, None, None, :, None]
+            _, maps, real, windows = self._read(batch, need_weights=True)
+        maps = [of_layer * real[:, None, :, None] for of_layer in maps]
+        if windows is not None:
+            maps = [windows.join_maps(of_layer, int(batch["length"].max())) for of_layer in maps]
+        return torch.stack(maps, dim=1)
 
     @contextmanager
     def silence(self, heads: Bool[Tensor, "layers heads"]) -> Iterator[None]:
@@ -118,13 +128,33 @@ class Transformer(Model):
             for attention in attentions:
                 attention.gate = None
 
-    def _read(self, batch: Batch, *, need_weights: bool) -> tuple[Tensor, list[Tensor], Tensor]:
-        """Logits (n, classes), the layers' attention if `need_weights`, and which tokens are not padding (n, t)."""
+    def _read(self, batch: Batch, *, need_weights: bool) -> tuple[Tensor, list[Tensor], Tensor, Windows | None]:
+        """Logits (n, classes); per text or, if there are any, window: the layers' attention, and which tokens are real.
+
+        Attention only if `need_weights`; real tokens are those that are not padding, (n or windows, t).
+        """
         length = batch["length"].long()
-        longest, shortest = int(length.max()), int(length.min())
+        longest = int(length.max())
+        windows = None
+        if self.window is not None and longest > self.window:
+            windows = windows_of(length, self.window)
+        n_read, n_tokens = (len(length), longest) if windows is None else (len(windows.length), windows.size)
         if self.dropout.active and length.device.type == "cpu":  # else attention stores no weights
-            require_memory(len(length), longest + len(self.prefix), self.heads, len(self.layers))
-        x = self.positions(self.embedding(batch["token"][:, :longest].long()))
+            n_tokens += len(self.prefix)
+            require_memory(n_read, n_tokens, self.heads, len(self.layers), "texts" if windows is None else "windows")
+        x = self.embedding(batch["token"][:, :longest].long())
+        if windows is not None:
+            x, length = windows.cut(x), windows.length
+        pooled, maps, real = self._encode(x, length, need_weights=need_weights)
+        pooled = pooled if windows is None else windows.mean(pooled)
+        return self.classify(pooled).float(), maps, real, windows
+
+    def _encode(
+        self, x: Float[Tensor, "n t width"], length: Int[Tensor, " n"], *, need_weights: bool
+    ) -> tuple[Tensor, list[Tensor], Tensor]:
+        """The vector of each text (or window) of so many tokens, the layers' attention, and which tokens are real."""
+        shortest, longest = int(length.min()), x.shape[1]
+        x = self.positions(x)
         if self.cls is not None:
             x = torch.cat([self.cls.expand(len(x), 1, -1), x], dim=1)
         real = torch.arange(x.shape[1], device=x.device) < length[:, None] + len(self.prefix)
@@ -135,8 +165,7 @@ class Transformer(Model):
             x, weights = layer(x, mask, need_weights=need_weights)
             maps += [weights] if need_weights else []
         x = self.norm(x)
-        pooled = x[:, 0] if self.cls is not None else masked_mean(x, real)
-        return self.classify(pooled).float(), maps, real
+        return x[:, 0] if self.cls is not None else masked_mean(x, real), maps, real
 
 
 def masked_mean(x: Float[Tensor, "n t width"], real: Bool[Tensor, "n t"]) -> Float[Tensor, "n width"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ def transformer(seed: int = 0, **changes: Any) -> Transformer:
         "positions": "sinusoidal",
         "norm": "pre",
         "pooling": "mean",
+        "window": None,
     }
     torch.manual_seed(seed)
     return Transformer(SHAPES, **(settings | changes)).eval()
@@ -211,6 +213,7 @@ def test_a_data_set_of_images_is_refused() -> None:
             {"image": (1, 5, 7)},
             embedding=partial(TokenEmbedding, dim=None, frozen=False, sparse=True),
             width=10, heads=5, layers=1, hidden=7, dropout=0.0, positions="learned", norm="pre", pooling="mean",
+            window=None,
         )  # fmt: skip
 
 
@@ -225,6 +228,18 @@ def test_texts_too_long_for_the_memory_are_refused_before_they_are_read_and_only
     model.losses(texts())
     model.eval()
     model.losses(texts() | {"length": torch.full((13,), 23)})
+
+
+def test_a_length_that_the_refusal_names_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(total=12 * 2 * 5 * 13 * 9**2))
+    model = transformer(dropout=0.5).train()
+    with pytest.raises(DataError, match=r"13 texts of up to 10 tokens.*at most 9 fit.*transformer.window"):
+        model.losses(texts(longest=10))
+    model.losses(texts(longest=9))
+    windowed = transformer(dropout=0.5, window=7).train()
+    windowed.losses(texts(longest=7))
+    with pytest.raises(DataError, match=r"windows of up to 7 tokens .* set a smaller batch_size or transformer.window"):
+        windowed.losses(texts(n=13, longest=23) | {"length": torch.full((13,), 23)})
 
 
 @pytest.mark.parametrize("need_weights", [True, False])

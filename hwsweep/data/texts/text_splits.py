@@ -100,14 +100,31 @@ def deduplicate_and_encode(
         )
     if n_duplicates:
         log.info("%d texts are also in a later split (train, valid, test) and stay only there", n_duplicates)
+    n_repeated = _report_repetitions(texts["train"], labels["train"])
     if empty := [split for split in texts if not texts[split]]:
         raise DataError(
             f"no text remains in the {empty[0]} split: all of them are also in a later one (train, valid, test). "
             "Add other texts"
         )
     splits = encode_splits(texts, labels, tuple(classes.values()), tokenizer, plan, None)
-    counts = {"data/duplicates": float(n_duplicates), "data/empty": float(n_empty)}
-    return dataclasses.replace(splits, statistics={**splits.statistics, **counts})
+    counts = {"data/duplicates": n_duplicates, "data/repeated": n_repeated, "data/empty": n_empty}
+    statistics = {name: float(count) for name, count in counts.items()}
+    return dataclasses.replace(splits, statistics={**splits.statistics, **statistics})
+
+
+def _report_repetitions(texts: Sequence[str], labels: Sequence[int]) -> int:
+    """How many texts are equal to an earlier one, empty ones left out; a message, also on other labels, if any are."""
+    first_label: dict[str, int] = {}
+    n_repeated = n_contradictory = 0
+    for text, label in zip(texts, labels, strict=True):
+        if text.strip() and text in first_label:
+            n_repeated += 1
+            n_contradictory += label != first_label[text]
+        first_label.setdefault(text, label)
+    if n_repeated:
+        what = "1 training text repeats" if n_repeated == 1 else f"{n_repeated} training texts repeat"
+        log.info("%s an earlier one (%d with another label) and stay%s", what, n_contradictory, "s" * (n_repeated == 1))
+    return n_repeated
 
 
 def _replace(text: str, replacements: Mapping[str, str]) -> str:

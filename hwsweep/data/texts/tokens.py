@@ -16,7 +16,7 @@ from hwsweep.data import UNKNOWN, DataError, Examples, Lexicon, Splits
 from hwsweep.data.texts.token_cache import TextTokens, cached_tokens, tokenize
 from hwsweep.data.texts.tokenizer_advice import advice
 from hwsweep.data.texts.tokenizers import Tokenizer
-from hwsweep.data.texts.torchtext_api import vocabulary
+from hwsweep.data.texts.torchtext_api import SPECIALS, vocabulary
 
 log = logging.getLogger(__name__)
 
@@ -155,6 +155,11 @@ def _lexicon(train: TextSelection, classes: Sequence[str], plan: TextPlan) -> Le
     counts = np.bincount(train.indices(longest), minlength=len(train.tokens.words)).tolist()
     count_by_word = dict(zip(train.tokens.words, counts, strict=True))
     words = vocabulary(count_by_word, plan.min_freq, plan.max_size)
+    if any(counts) and len(words) == len(SPECIALS):
+        raise DataError(
+            f"the vocabulary is empty, because no token occurs dataset.plan.min_freq={plan.min_freq} times in the "
+            "training texts; set a smaller number"
+        )
     return Lexicon(words, tuple(classes), longest + EXTRA_LENGTH if plan.max_length is None else plan.max_length)
 
 
@@ -170,10 +175,11 @@ def _padded(selection: TextSelection, ids: Int32[np.ndarray, " words"], max_leng
 
     lengths = np.maximum(selection.lengths, 1)
     if (n_bytes := 4 * len(lengths) * max_length) > MAX_BYTES:
+        fits = max(1, MAX_BYTES // (4 * len(lengths)))
         raise DataError(
             f"the tokens of {subject} must fit in {MAX_BYTES / 1e9:.0f} GB, but {len(lengths):,} texts padded to "
-            f"{max_length:,} tokens take {n_bytes / 1e9:.1f} GB; 99 of 100 texts fit in "
-            f"dataset.plan.max_length={int(np.quantile(lengths, 0.99))}"
+            f"{max_length:,} tokens take {n_bytes / 1e9:.1f} GB; set dataset.plan.max_length to at most {fits} "
+            f"(99 of 100 texts have at most {int(np.quantile(lengths, 0.99)):,} tokens)"
         )
     token = np.zeros((len(lengths), max_length), np.int32)
     token[np.arange(max_length) < selection.lengths[:, None]] = ids[selection.indices(max_length)]

@@ -62,6 +62,7 @@ def model() -> Transformer:
         positions="learned",
         norm="pre",
         pooling="cls",
+        window=None,
     ).eval()
 
 

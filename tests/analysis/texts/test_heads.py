@@ -34,6 +34,7 @@ def planted() -> Transformer:
         positions="learned",
         norm="post",
         pooling="mean",
+        window=None,
     ).eval()
     for parameter in model.parameters():
         nn.init.zeros_(parameter)

@@ -112,6 +112,33 @@ def test_a_text_in_two_splits_stays_in_the_later_one_and_is_reported(
     assert f"{60 + 2 - n_left} texts are also in a later split" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("again", "message"),
+    [
+        ("t3,words of 3,b\n", "1 training text repeats an earlier one (1 with another label) and stays"),
+        (
+            "t3,words of 3,a\nt3,words of 3,a\n",
+            "2 training texts repeat an earlier one (0 with another label) and stay",
+        ),
+    ],
+)
+def test_texts_that_training_repeats_stay_and_are_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, again: str, message: str
+) -> None:
+    own = tmp_path / "own.csv"
+    own.write_text("title,body,label\nx,unlike all others,a\n")
+    rows = "title,body,label\n" + "".join(f"t{k},words of {k},{'ab'[k > 3]}\n" for k in range(9))
+    for seed in range(20):  # until the repeated text is not in the validation split
+        caplog.clear()
+        with caplog.at_level("INFO", "hwsweep"):
+            splits = table(tmp_path / f"{seed}.csv", rows + again, test=None, test_path=str(own), valid=1).splits(seed)
+        if "t3 words of 3" not in splits.texts["valid"]:
+            break
+    assert splits.statistics["data/repeated"] == again.count("t3")
+    assert message in caplog.text
+    assert splits.texts["train"].count("t3 words of 3") == 1 + again.count("t3")
+
+
 def test_texts_that_are_all_in_the_test_table_leave_nothing_to_train_on(tmp_path: Path) -> None:
     same = tmp_path / "same.csv"
     same.write_text(CSV)

@@ -164,6 +164,13 @@ def test_keys_beyond_the_cut_are_cut() -> None:
     assert splits.test["key"].tolist() == [[False, True]]
 
 
+def test_training_texts_without_a_word_that_is_frequent_enough_are_refused() -> None:
+    texts = {"train": ["a b", "c d"], "valid": ["a"], "test": ["a"]}
+    labels = {"train": [0, 1], "valid": [0], "test": [0]}
+    with pytest.raises(DataError, match=r"is empty, because no token occurs dataset.plan.min_freq=2 times"):
+        encode_splits(texts, labels, CLASSES, whitespace(), TextPlan(2, None, None), None)
+
+
 def test_a_text_too_long_to_pad_all_others_to_is_refused_with_a_length_that_fits() -> None:
     texts = {"train": ["cat " * 20_000, *["a b c"] * 24_999], "valid": ["cat"], "test": ["cat"]}
     labels = {"train": [0] * 25_000, "valid": [0], "test": [0]}
@@ -171,7 +178,7 @@ def test_a_text_too_long_to_pad_all_others_to_is_refused_with_a_length_that_fits
         encode_splits(texts, labels, CLASSES, whitespace(), ALL, None)
     assert str(refusal.value) == (
         "the tokens of the split `train` must fit in 2 GB, but 25,000 texts padded to 20,010 tokens take 2.0 GB; "
-        "99 of 100 texts fit in dataset.plan.max_length=3"
+        "set dataset.plan.max_length to at most 20000 (99 of 100 texts have at most 3 tokens)"
     )
     splits = encode_splits(texts, labels, CLASSES, whitespace(), TextPlan(1, None, 3), None)
     assert splits.statistics["data/truncated"] == 1
