@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from planted_all_lambda import eigen, planted_splits
 from small_vae import random_images
 
 from hwsweep.models.all_lambda_vae import AllLambdaVAE
@@ -22,9 +20,13 @@ SHAPE = (3, 5, 7)
 
 
 def all_lambda_vae(
-    channels: Sequence[int] = (), hidden: Sequence[int] = (11,), shape: tuple[int, int, int] = SHAPE, **changes: Any
+    channels: Sequence[int] = (),
+    hidden: Sequence[int] = (11,),
+    shape: tuple[int, int, int] = SHAPE,
+    is_new: bool = False,
+    **changes: Any,
 ) -> AllLambdaVAE:
-    """A model for lambda = 0.1 to 100 whose conditioning is not the initial one."""
+    """A model for lambda = 0.1 to 100; its conditioning is not the initial one unless it `is_new`."""
     torch.manual_seed(0)
     values = {
         "networks": partial(convolutional, channels=channels, hidden=hidden, activation="relu"),
@@ -41,6 +43,8 @@ def all_lambda_vae(
         "conditioning_knots": 4,
     }
     model = AllLambdaVAE({"image": shape}, **(values | changes))
+    if is_new:
+        return model
     with torch.no_grad():
         for name, parameter in model.conditioning.named_parameters():
             parameter.add_(torch.randn_like(parameter) * (0.1 if name == "tau_change" else 0.3))
@@ -147,30 +151,32 @@ def test_settings_that_make_no_curve_are_refused(changes: dict[str, Any], messag
 
 @pytest.mark.slow
 def test_a_linear_model_has_the_loss_of_the_closed_form_at_every_lambda() -> None:
-    # DESIGN, section 4: the optimum on the training images, measured on others; t = lambda sigma2
-    splits, sigma2 = planted_splits(), 0.5
-    mean, e, u = eigen(splits)
-    images = splits.test["image"].flatten(1).numpy() / 255 - mean
-    v, e = np.square(images @ u).mean(0)[:3], e[:3]
-    model = all_lambda_vae(
-        hidden=(), shape=(1, 4, 5), likelihood="gaussian", sigma2=sigma2, lambda_range=[1e-3, 1], kl_weight=0.1
-    ).train()
-    optimizer, n_steps = torch.optim.Adam(model.parameters(), lr=0.02), 1500
+    # DESIGN, section 4: the optimum on the training images, measured on others; sigma2 = 1, so t = lambda
+    torch.manual_seed(0)
+    directions = torch.linalg.qr(torch.randn(20, 3))[0] * torch.tensor([4.0, 2.0, 1.0])
+    train, test = (torch.randn(n, 3) @ directions.T + 0.1 * torch.randn(n, 20) for n in (400, 300))
+    e, u = torch.linalg.eigh(torch.cov(train.T.double(), correction=0))
+    e, centred = e.flip(0)[:3], test.double() - train.double().mean(0)
+    v = (centred @ u.flip(1)[:, :3]).square().mean(0)
+    model = all_lambda_vae(hidden=(), shape=(1, 4, 5), likelihood="gaussian", is_new=True).train()
+    optimizer, n_steps = torch.optim.Adam(model.parameters(), lr=0.01), 2000
     for step in range(n_steps):
-        optimizer.param_groups[0]["lr"] = 0.01 * (1 + math.cos(math.pi * step / n_steps))
-        loss = model.losses(splits.train)["loss"].mean()
+        optimizer.param_groups[0]["lr"] = 0.005 * (1 + math.cos(math.pi * step / n_steps))
+        loss = model.losses({"image": train.view(-1, 1, 4, 5)})["loss"].mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    for weight in np.geomspace(1e-3, 1, 10).clip(1e-3, 1):
-        t = weight * sigma2
-        a = np.maximum(1 - t / e, 0)
-        error = np.square(images).sum(1).mean() - ((2 - a) * a * v).sum() + (a * t).sum()
-        rate = 0.5 * np.where(e > t, t / e + (e - t) * v / e**2 - 1 + np.log(e / t), 0).sum()
-        outputs = model.at(float(weight)).outputs(splits.test)
+    for weight in (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0):
+        a = (1 - weight / e).clamp(min=0)
+        error = centred.square().sum(1).mean() - ((2 - a) * a * v).sum() + (a * weight).sum()
+        rates = weight / e + (e - weight) * v / e.square() - 1 + torch.log(e / weight)
+        expected = error / 2 + weight * 0.5 * rates[e > weight].sum()
+        single = model.at(weight)
+        with torch.no_grad():
+            outputs = single.outputs({"image": test.view(-1, 1, 4, 5)})
         kl = kl_to_standard_normal(outputs["mu"], outputs["log_var"]).sum(1).mean()
-        decoder = model.at(float(weight)).decoder[0].weight
-        noise = (outputs["log_var"].exp() * decoder.square().sum(0)).sum(1).mean()  # of sampled codes, without sampling
-        residual = (outputs["reconstruction"] - splits.test["image"] / 255).square().sum((1, 2, 3)).mean()
-        measured = ((residual + noise) / (2 * sigma2) + weight * kl).item()
-        assert measured == pytest.approx(error / (2 * sigma2) + weight * rate, rel=0.01), f"lambda {weight}"
+        columns = single.decoder[0].weight.detach().square().sum(0)
+        noise = (outputs["log_var"].exp() * columns).sum(1).mean()  # of sampled codes, without sampling
+        residual = (outputs["reconstruction"].flatten(1) - test).square().sum(1).mean()
+        measured = ((residual + noise) / 2 + weight * kl).item()
+        assert measured == pytest.approx(expected.item(), rel=0.01), f"lambda {weight}"
