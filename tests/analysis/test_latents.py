@@ -74,7 +74,7 @@ def test_a_latent_that_the_decoder_ignores_does_not_pay_and_only_that_one() -> N
 
 def test_at_lambda_zero_no_latent_has_a_price() -> None:
     model, image, posterior = optimum()
-    model.kl_weight = 0.0
+    model.given_kl_weight = 0.0
     assert not measured(model, image, posterior).price.any()
 
 
