@@ -9,13 +9,13 @@ from datetime import datetime
 
 from hwsweep import run_folder
 from hwsweep.figures.png import image_boxes
-from hwsweep.report import rungs
 from hwsweep.report.answer import answer, question
 from hwsweep.report.difference import differences
 from hwsweep.report.html.page import Fold, Page, Picture, Section, Table
 from hwsweep.report.model_study import ANSWER, ModelStudy, StudyFigure
 from hwsweep.report.naming import command_line, count, run_directory, run_title, states_text, subset, verdict_sentences
 from hwsweep.report.origin import reproduce_section
+from hwsweep.report.search import rungs
 from hwsweep.report.study_figures import SEARCH, StudyFigures
 from hwsweep.report.tables import trials_table
 from hwsweep.report.trust import section as trust

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from optuna.trial import TrialState, create_trial
 from planted_studies import study, trial
 
-from hwsweep.report.rungs import sentences
+from hwsweep.report.search.rungs import sentences
 from hwsweep.report.tables import trials_table
 from hwsweep.report.write import results
 from hwsweep.sweep.study.view import StudyView
