@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from small_texts import transformer
 from torch import nn
 
 from hwsweep.models import Batch
@@ -17,19 +18,8 @@ def forced(strength: float = 8.0) -> Transformer:
 
     Without key words, as when they are masked, the logits are equal, and class 0 is predicted.
     """
-    model = Transformer(
-        {"token": (12,), "word": (8,), "class": (2,)},
-        embedding=lambda n, width: _table(),
-        width=4,
-        heads=1,
-        layers=1,
-        hidden=1,
-        dropout=0.0,
-        positions="learned",
-        norm="post",
-        pooling="mean",
-        window=None,
-    ).eval()
+    shapes = {"token": (12,), "word": (8,), "class": (2,)}
+    model = transformer(shapes, embedding=lambda n, width: _table(), width=4)
     for name, parameter in model.named_parameters():
         if not name.startswith("embedding"):
             nn.init.zeros_(parameter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -14,13 +15,27 @@ from hwsweep.models.transformer import Transformer
 LEXICON = Lexicon(("<pad>", "<unk>", *"abcdefghijk"), ("x", "y", "z"), 11)
 
 
+def transformer(shapes: dict[str, tuple[int, ...]], **changes: Any) -> Transformer:
+    """A Transformer in evaluation mode with one head of width 2, and these changes of the settings."""
+    settings: dict[str, Any] = {
+        "embedding": partial(TokenEmbedding, dim=None, frozen=False, sparse=False),
+        "width": 2,
+        "heads": 1,
+        "layers": 1,
+        "hidden": 1,
+        "dropout": 0.0,
+        "positions": "learned",
+        "norm": "post",
+        "pooling": "mean",
+        "window": None,
+    }
+    return Transformer(shapes, **(settings | changes)).eval()
+
+
 def model(pooling: str = "mean", layers: int = 2, seed: int = 3, window: int | None = None) -> Transformer:
     torch.manual_seed(seed)
-    embedding = partial(TokenEmbedding, dim=None, frozen=False, sparse=False)
     settings = {"hidden": 5, "dropout": 0.3, "positions": "sinusoidal", "norm": "pre", "window": window}
-    return Transformer(
-        LEXICON.shapes, embedding=embedding, width=6, heads=3, layers=layers, pooling=pooling, **settings
-    ).eval()
+    return transformer(LEXICON.shapes, width=6, heads=3, layers=layers, pooling=pooling, **settings)
 
 
 def batch(lengths: tuple[int, ...] = (7, 3, 5, 1), width: int = 8, seed: int = 0) -> Batch:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 
 import numpy as np
 import pytest
 import torch
+from small_texts import transformer
 
 from hwsweep.analysis import Analysis
 from hwsweep.analysis.attributions.measure import AttributionPlan
@@ -16,7 +17,6 @@ from hwsweep.analysis.texts.baseline import BaselinePlan
 from hwsweep.analysis.texts.classifier import analyse
 from hwsweep.analysis.texts.heads import HeadPlan
 from hwsweep.data import Examples, Lexicon, Splits
-from hwsweep.models.embedding import TokenEmbedding
 from hwsweep.models.transformer import Transformer
 from hwsweep.training.evaluation import evaluate
 
@@ -50,20 +50,7 @@ def splits(key: bool = True) -> Splits:
 
 def model() -> Transformer:
     torch.manual_seed(3)
-    embedding = partial(TokenEmbedding, dim=None, frozen=False, sparse=False)
-    return Transformer(
-        LEXICON.shapes,
-        embedding=embedding,
-        width=6,
-        heads=3,
-        layers=2,
-        hidden=5,
-        dropout=0.1,
-        positions="learned",
-        norm="pre",
-        pooling="cls",
-        window=None,
-    ).eval()
+    return transformer(LEXICON.shapes, width=6, heads=3, layers=2, hidden=5, dropout=0.1, norm="pre", pooling="cls")
 
 
 @cache

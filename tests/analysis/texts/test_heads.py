@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
+from small_texts import transformer
 from torch import nn
 
 from hwsweep.analysis.texts.heads import HeadLosses, HeadPlan, analyse_heads, head_losses, sentence
 from hwsweep.data import Examples, Splits
-from hwsweep.models.embedding import TokenEmbedding
 from hwsweep.models.transformer import Transformer
 
 
@@ -21,21 +19,7 @@ def planted() -> Transformer:
     A word is the vector x = (1, 0) or (0, 1). The layer gives x - 2 x with both heads, and the logits are minus that.
     Without the first head they are (-x1, x2), without the second (x1, -x2), without both -x.
     """
-    embedding = partial(TokenEmbedding, dim=None, frozen=False, sparse=False)
-    shapes = {"token": (1,), "word": (4,), "class": (2,)}
-    model = Transformer(
-        shapes,
-        embedding=embedding,
-        width=2,
-        heads=2,
-        layers=1,
-        hidden=1,
-        dropout=0.0,
-        positions="learned",
-        norm="post",
-        pooling="mean",
-        window=None,
-    ).eval()
+    model = transformer({"token": (1,), "word": (4,), "class": (2,)}, heads=2)
     for parameter in model.parameters():
         nn.init.zeros_(parameter)
     model.layers[0].norms = nn.ModuleList([nn.Identity(), nn.Identity()])
