@@ -23,6 +23,9 @@ SHORT = {
     "transformer": [
         "analysis.attributions.n_texts=3",
         "analysis.attributions.aopc_texts=1",
+        "analysis.attributions.exact_words=2",
+        "analysis.attributions.steps=2",
+        "figures.attributions.n_texts=1",
         "analysis.heads.n_texts=9",
     ],
     "vae_all_lambda": ["analysis.stops.number=3"],
