@@ -14,9 +14,13 @@ from small_vae import random_images, small_vae
 from test_run import composed
 
 from hwsweep import components, conf_path
+from hwsweep.data import Splits
 from hwsweep.figures import drawing
 from hwsweep.models.pixel_context import pixel_context
 from hwsweep.run import run
+from hwsweep.training.checkpoint import load
+from hwsweep.training.loop import TrainingPlan, fit
+from hwsweep.training.schedules import ConstantLearningRate
 
 MODELS = sorted(path.stem for path in (conf_path() / "model").glob("*.yaml"))
 SHORT = {
@@ -60,3 +64,30 @@ def test_a_decoder_that_sees_pixels_measures_and_draws_images_on_another_device(
         assert drawn.device.type == NAME and losses["rate"].device.type == NAME
         with pytest.raises(RuntimeError, match="two devices"):
             vae.losses(random_images())
+
+
+@pytest.mark.parametrize(("first", "second"), [(NAME, "cpu"), ("cpu", NAME)])
+def test_a_training_goes_on_on_another_device_and_says_that_its_noise_is_another(
+    first: str, second: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def trained(
+        device: str, folder: str, epochs: int, resume: Path | None = None, **of_the_device: bool
+    ) -> list[float]:
+        model = small_vae().to(device)
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.01, **of_the_device)
+        plan = TrainingPlan(
+            epochs=epochs, batch_size=5, clip_norm=None, precision="float32", seed=0, select="valid/loss"
+        )
+        parts = (model, Splits(*[random_images()] * 3), optimizer, ConstantLearningRate(), plan)
+        return [metrics["valid/loss"] for metrics in fit(*parts, tmp_path / folder, resume)]
+
+    with AnotherDevice():
+        whole = trained("cpu", "whole", 3)
+        assert not caplog.records
+        trained(first, "first", 1, capturable=first != "cpu", foreach=False)
+        stored = load(tmp_path / "first" / "last.pt")["optimizer"]["param_groups"][0]
+        assert stored["capturable"] == (first != "cpu")
+        # this device draws its noise on the CPU, so that the numbers are those of one training
+        resumed = trained(second, "second", 3, tmp_path / "first" / "last.pt", foreach=False)
+    assert resumed == pytest.approx(whole, rel=1e-5)
+    assert f"is of a training on device={first}, and this one goes on with device={second}: its noise" in caplog.text

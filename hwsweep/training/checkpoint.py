@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,14 @@ from hwsweep import run_folder
 from hwsweep.files import whole
 from hwsweep.models import Model, Schedule
 
+log = logging.getLogger("hwsweep")
+
 EpochMetrics = dict[str, float]
 """By metric key: `epoch` (from 1), `train/loss` and `valid/loss` [nats per example], `time/train_seconds`..."""
+
+
+OF_THE_DEVICE = ("lr", "fused", "capturable", "foreach")
+"""Settings of an optimizer that may differ with the device; the training sets the learning rate at each step."""
 
 
 class IncompatibleCheckpoint(ValueError):
@@ -117,11 +124,13 @@ class TrainingState:
     """The largest loss of the model before training, which tells when a run has diverged; infinite if unknown."""
 
     def save(self, path: Path) -> None:
-        """Write all of it, and the state of the global generators."""
+        """Write all of it, and the state of the global generators: that of the CPU, and that of the model's GPU."""
+        device = next(self.model.parameters()).device
         noise = {"cpu": torch.get_rng_state()}
-        if torch.cuda.is_available():
-            noise["cuda"] = torch.cuda.get_rng_state()
+        if device.type == "cuda":
+            noise["cuda"] = torch.cuda.get_rng_state(device)
         state = {
+            "device": device.type,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "order": self.order.get_state(),
@@ -132,13 +141,14 @@ class TrainingState:
         save(path, state)
 
     def restore(self, path: Path, device: torch.device) -> None:
-        """Take everything from the checkpoint.
+        """Take everything from the checkpoint, which may be of a training on another device.
 
         Raises:
             IncompatibleCheckpoint: it belongs to another model or optimizer.
         """
-        state = load(path, device)
+        state = load(path)  # model and optimizer copy each tensor to where they need it
         try:
+            self._keep_settings_of_the_device(state["optimizer"])
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
         except (KeyError, RuntimeError, ValueError) as error:
@@ -147,9 +157,22 @@ class TrainingState:
                 f"a checkpoint must come from the same model and optimizer, but {path} does not: {why}; "
                 f"give the same `model` and `optimizer` or set `resume=null`"
             ) from error
-        self.order.set_state(state["order"].cpu())
-        torch.set_rng_state(state["noise"]["cpu"].cpu())
-        if "cuda" in state["noise"] and torch.cuda.is_available():
-            torch.cuda.set_rng_state(state["noise"]["cuda"].cpu())
+        self.order.set_state(state["order"])
+        torch.set_rng_state(state["noise"]["cpu"])
+        if "cuda" in state["noise"] and device.type == "cuda":
+            torch.cuda.set_rng_state(state["noise"]["cuda"], device)
+        if (before := state.get("device", device.type)) != device.type:
+            log.warning(
+                "the checkpoint is of a training on device=%s, and this one goes on with device=%s: its noise is "
+                "another, so its numbers differ from those of a training on one device",
+                *(before, device.type),
+            )
         self.history = state["history"]
         self.untrained_loss = state.get("untrained_loss", math.inf)
+
+    def _keep_settings_of_the_device(self, stored: dict[str, Any]) -> None:
+        """Put those of the optimizer in place of the stored ones: a GPU may have kernels that the CPU has not."""
+        parts = [stored] if "param_groups" in stored else stored.values()  # two, if some gradients are sparse
+        groups = [group for part in parts for group in part["param_groups"]]
+        for group, own in zip(groups, self.optimizer.param_groups, strict=False):
+            group.update({key: own[key] for key in OF_THE_DEVICE if key in own})
