@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from small_vae import random_images, small_vae
 from test_run import composed
 
 from hwsweep import components, conf_path
+from hwsweep.components.sections import device_named
 from hwsweep.data import Splits
 from hwsweep.figures import drawing
 from hwsweep.models.pixel_context import pixel_context
@@ -91,3 +94,49 @@ def test_a_training_goes_on_on_another_device_and_says_that_its_noise_is_another
         resumed = trained(second, "second", 3, tmp_path / "first" / "last.pt", foreach=False)
     assert resumed == pytest.approx(whole, rel=1e-5)
     assert f"is of a training on device={first}, and this one goes on with device={second}: its noise" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "n_gpus", "expected"),
+    [
+        ("auto", 0, "cpu"),
+        ("auto", 1, "cuda"),
+        ("cuda:1", 2, "cuda:1"),
+        ("cuda", 0, "`device=cuda` is not on this machine, which has cpu; or set `device=auto`"),
+        ("cuda:2", 2, "`device=cuda:2` is not on this machine, which has cuda:0, cuda:1; or set `device=auto`"),
+    ],
+)
+def test_a_device_is_one_of_those_of_this_machine(
+    name: str, n_gpus: int, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: n_gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: n_gpus)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    try:
+        found = str(device_named(name))
+    except ValueError as error:
+        found = str(error)
+    assert found == expected
+
+
+def test_a_sweep_checks_its_points_without_a_gpu_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(components, "device_named", lambda _: torch.device(NAME))  # no tensor can be made there
+    components.check(composed(tmp_path, "model=vae"))
+    with pytest.raises(NotImplementedError, match=NAME):
+        components.build(composed(tmp_path, "model=vae"))
+
+
+@pytest.mark.slow
+def test_the_fork_server_imports_all_modules_without_asking_for_a_gpu() -> None:
+    # CUDA cannot be used in a copy of a process that has asked for it
+    program = (
+        "import torch\n"
+        "def refuse(*arguments): raise SystemExit('the parent uses CUDA')\n"
+        "for module in (torch.cuda, torch._C):\n"
+        "    for name in ('is_available', 'device_count', '_lazy_init', '_cuda_init', '_cuda_getDeviceCount'):\n"
+        "        if hasattr(module, name): setattr(module, name, refuse)\n"
+        "import hwsweep.sweep.execution.fork_server_preload, hwsweep.trial_preload\n"
+        "print('imported')\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100)
+    assert (ended.stdout, ended.returncode) == ("imported\n", 0), ended.stderr

@@ -67,6 +67,9 @@ def build(cfg: DictConfig, splits: Splits | None = None) -> Components:
     """
     with errors_as_invalid_config():
         dataset, model, make_optimizer, schedule, plan, analyse, figures = _prepare(cfg, splits)
+        model.to(device := device_named(cfg.device))
+        if device.index is not None and device.type == "cuda":
+            torch.cuda.set_device(device)  # that of streams, graphs and noise, too
         return Components(dataset, model, make_optimizer(model.parameters()), schedule, plan, analyse, figures)
 
 
@@ -74,6 +77,7 @@ def check(cfg: DictConfig) -> None:
     """Check a point of a sweep as `build` does.
 
     Makes none of our optimizers, which have checked their settings: for the first one torch imports its compiler, 2 s.
+    The model stays on the CPU: a sweep that uses a GPU itself takes memory from its trials.
 
     Raises:
         InvalidConfig: as `build` does.
@@ -87,7 +91,7 @@ def check(cfg: DictConfig) -> None:
 def _prepare(
     cfg: DictConfig, splits: Splits | None
 ) -> tuple[Dataset, Model, OptimizerFactory, Schedule, TrainingPlan, Analyse, dict[str, RunFigure]]:
-    """The fields of `Components`, with a factory in place of the optimizer."""
+    """The fields of `Components`, with a factory in place of the optimizer, and the model on the CPU."""
     if missing := [key for key in MODEL_KEYS if key not in cfg]:
         raise ValueError(f"conf/model/*.yaml must set {', '.join(MODEL_KEYS)}, but the chosen model lacks {missing[0]}")
     check_values(cfg)
@@ -101,14 +105,14 @@ def _prepare(
     )
     objectives(cfg)
     metric_names(cfg, "table")
-    device = device_named(cfg.device)
+    device_named(cfg.device)
     dataset: Dataset = component(cfg, "dataset")
     make_optimizer, schedule, analyse = (callable_component(cfg, key) for key in ("optimizer", "schedule", "analysis"))
     figures = {str(name): figure(cfg, f"figures.{name}") for name in cfg.figures or {}}
     if isinstance(analyse, functools.partial):
         check_settings("analysis", analyse, 3, MAX_SHOWN)
     torch.manual_seed(plan.seed)
-    model = untrained_model(cfg, dataset, None if splits is None else splits.lexicon).to(device)
+    model = untrained_model(cfg, dataset, None if splits is None else splits.lexicon)
     check_optimizer(make_optimizer, model)
     check_types(cfg)
     return dataset, model, make_optimizer, schedule, plan, analyse, figures

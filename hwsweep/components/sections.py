@@ -105,4 +105,7 @@ def device_named(name: Any) -> torch.device:
         raise ValueError(f"`device` must be auto, cpu, cuda, cuda:N or mps, but got {name!r}") from None
     if device.type not in kinds:
         raise ValueError(f"`device={name}` is not on this machine, which has {', '.join(kinds)}; or set `device=auto`")
+    if device.type == "cuda" and (device.index or 0) >= (n_gpus := torch.cuda.device_count()):
+        gpus = ", ".join(f"cuda:{number}" for number in range(n_gpus))
+        raise ValueError(f"`device={name}` is not on this machine, which has {gpus}; or set `device=auto`")
     return device
