@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
 from contextlib import AbstractContextManager
@@ -137,8 +138,9 @@ def _check_metric_names(cfg: DictConfig, model: Model, splits: Splits) -> None:
     """Refuse an `objective` or `select` that the model does not measure, and data that it cannot read."""
     rows = [int(splits.train["label"].argmax()), 0] if "label" in splits.train else [0]
     few = {name: values[rows] for name, values in splits.train.items()}  # with the highest label: there may be too few
+    on_cpu = copy.deepcopy(model).cpu()  # an index out of range breaks a GPU for the rest of the process
     try:
-        measured = sorted(f"valid/{name}" for name in evaluate(model, few))
+        measured = sorted(f"valid/{name}" for name in evaluate(on_cpu, few))
     except (IndexError, RuntimeError) as error:
         raise InvalidConfig(
             f"the model must fit the data, but with two training examples it fails: {type(error).__name__}: {error}; "

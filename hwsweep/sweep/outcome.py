@@ -18,10 +18,17 @@ NO_SPACE = "no-space"
 """The reason of a failure that is none of the trial: it waits until there is room on the disk."""
 STATES = ("complete", "pruned", "failed")
 INVALID = {"ConfigCompositionException", "MissingConfigException", "OmegaConfBaseException"}
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "unable to allocate")
+OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "unable to allocate",
+    "alloc_failed",
+)
 """In the messages of torch's RuntimeErrors; without them a trial that lacks memory fails with reason "error".
 
-torch has a class, OutOfMemoryError, for CUDA only. Its CPU allocator raises a plain RuntimeError.
+torch has a class, OutOfMemoryError, for CUDA only. Its CPU allocator raises a plain RuntimeError. So do libraries of
+CUDA that find no memory for themselves: CUBLAS_STATUS_ALLOC_FAILED.
 """
 
 

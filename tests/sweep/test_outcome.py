@@ -83,6 +83,8 @@ def test_the_message_of_an_exception_is_one_bounded_line() -> None:
         (MemoryError(), "out-of-memory"),
         (OutOfMemoryError("CUDA"), "out-of-memory"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "out-of-memory"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB."), "out-of-memory"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), "out-of-memory"),
     ],
 )
 def test_an_exception_tells_its_reason(error: Exception, reason: str) -> None:
