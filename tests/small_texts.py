@@ -1,4 +1,4 @@
-"""A small Transformer and a few texts of different lengths."""
+"""A small Transformer, a few texts of different lengths, and the plan of conf for texts."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ from typing import Any
 import torch
 
 from hwsweep.data import Lexicon
+from hwsweep.data.texts.tokens import TextPlan
 from hwsweep.models import Batch
 from hwsweep.models.embedding import TokenEmbedding
 from hwsweep.models.transformer import Transformer
 
 LEXICON = Lexicon(("<pad>", "<unk>", *"abcdefghijk"), ("x", "y", "z"), 11)
+
+
+def text_plan(**changes: Any) -> TextPlan:
+    """All words, whole texts, and the warnings of a default run; with these changes."""
+    settings: dict[str, Any] = {"min_freq": 1, "max_size": None, "max_length": None}
+    return TextPlan(**(settings | {"warn_unknown": 0.2, "warn_unsplit": 0.5} | changes))
 
 
 def transformer(shapes: dict[str, tuple[int, ...]], **changes: Any) -> Transformer:

@@ -9,12 +9,6 @@ from jaxtyping import Int64
 
 from hwsweep.data.texts.scripts import writing_without_spaces
 
-MOST_UNKNOWN = 0.2
-"""Share of the tokens of the validation texts; a warning above it."""
-
-MOST_UNSPLIT = 0.5
-"""Share of the validation texts that are a single token, in writing without spaces; a warning above it."""
-
 N_READ = 1000
 """Validation texts whose script is looked at."""
 
@@ -26,22 +20,31 @@ TOKENIZERS = {
 """What splits a writing without spaces; the others have tokenizer=character."""
 
 
-def advice(texts: Sequence[str], n_tokens: Int64[np.ndarray, " texts"], unknown: float, tokenizer: str) -> str | None:
+def advice(
+    texts: Sequence[str],
+    n_tokens: Int64[np.ndarray, " texts"],
+    unknown: float,
+    tokenizer: str,
+    most_unknown: float,
+    most_unsplit: float,
+) -> str | None:
     """What is wrong with the tokens of the validation texts, and what would help; None if nothing is.
 
     Args:
         n_tokens: of each text.
         unknown: share of the tokens that are `<unk>`, 0 to 1.
         tokenizer: its name.
+        most_unknown: largest `unknown` that is not wrong.
+        most_unsplit: largest share of the texts that may be one token, in writing without spaces.
     """
     unsplit = float(np.mean(n_tokens <= 1))
-    if unknown <= MOST_UNKNOWN and unsplit <= MOST_UNSPLIT:
+    if unknown <= most_unknown and unsplit <= most_unsplit:
         return None
     writing = writing_without_spaces(texts[:N_READ])
     facts = []
-    if unknown > MOST_UNKNOWN:
+    if unknown > most_unknown:
         facts.append(f"{unknown:.0%} of the tokens of the validation texts are not in the vocabulary (<unk>)")
-    if unsplit > MOST_UNSPLIT and writing is not None:
+    if unsplit > most_unsplit and writing is not None:
         facts.append(f"{unsplit:.0%} of {'these' if facts else 'the validation'} texts are one token")
     if not facts:
         return None

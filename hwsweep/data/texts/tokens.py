@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Bool, Int32, Int64
 
-from hwsweep.argument_checks import check_count
+from hwsweep.argument_checks import check_count, check_number
 from hwsweep.data import UNKNOWN, DataError, Examples, Lexicon, Splits
 from hwsweep.data.texts.token_cache import TextTokens, cached_tokens, tokenize
 from hwsweep.data.texts.tokenizer_advice import advice
@@ -32,10 +32,10 @@ SPLITS = ("train", "valid", "test")
 
 @dataclass(frozen=True)
 class TextPlan:
-    """Limits of the vocabulary and of the texts.
+    """Limits of the vocabulary and of the texts, and of what the tokenizer leaves without a warning.
 
     Raises:
-        ValueError: a value is not a whole number, or below 1.
+        ValueError: a limit is not a whole number, or below 1; a share is not from 0 to 1.
     """
 
     min_freq: int
@@ -44,11 +44,17 @@ class TextPlan:
     """Largest number of words beside `<pad>` and `<unk>`; None for no limit."""
     max_length: int | None
     """Tokens; longer texts are cut. None for the length of the longest training text + 10."""
+    warn_unknown: float
+    """Largest share of the tokens of the validation texts that may be `<unk>` without a warning, 0 to 1."""
+    warn_unsplit: float
+    """Largest share of them that may be one token, in writing without spaces, without a warning, 0 to 1."""
 
     def __post_init__(self) -> None:
         check_count("dataset.plan.min_freq", self.min_freq, unit="occurrences")
         check_count("dataset.plan.max_size", self.max_size, unit="words", or_null=True)
         check_count("dataset.plan.max_length", self.max_length, unit="tokens", or_null=True)
+        check_number("dataset.plan.warn_unknown", self.warn_unknown, "[0, 1]")
+        check_number("dataset.plan.warn_unsplit", self.warn_unsplit, "[0, 1]")
 
 
 class TextSelection(NamedTuple):
@@ -120,7 +126,8 @@ def encode_splits(
             mask = _key_mask(texts[split], selection, key_spans[split], lexicon.max_length)
             splits[split]["key"] = torch.from_numpy(mask)
     unknown = _unknown_share(splits["valid"])
-    if sentence := advice(texts["valid"], selections["valid"].lengths, unknown, tokenizer.name):
+    limits = (plan.warn_unknown, plan.warn_unsplit)
+    if sentence := advice(texts["valid"], selections["valid"].lengths, unknown, tokenizer.name, *limits):
         log.warning(sentence)
     texts = {split: tuple(texts[split]) for split in SPLITS}
     return Splits(**splits, lexicon=lexicon, texts=texts, statistics=_statistics(selections, lexicon, splits["test"]))

@@ -10,11 +10,12 @@ from scipy.stats import binomtest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from small_texts import text_plan
 
 from hwsweep.analysis.texts import baseline
 from hwsweep.analysis.texts.baseline import BaselinePlan, baseline_predictions, compare
 from hwsweep.data.texts.tokenizers import Tokenizer, basic_english, character, whitespace
-from hwsweep.data.texts.tokens import TextPlan, encode_splits
+from hwsweep.data.texts.tokens import encode_splits
 
 WORDS = BaselinePlan(ngrams=1, min_texts=1, inverse_penalty=10.0, max_iter=200)
 PAIRS = replace(WORDS, ngrams=2)
@@ -44,7 +45,7 @@ def predictions(
     texts = {"train": train, "valid": train[:1], "test": test}
     labels = {"train": label.tolist(), "valid": [0], "test": [0] * len(test)}
     classes = [str(k) for k in range(label.max() + 1)]
-    splits = encode_splits(texts, labels, classes, split, TextPlan(1, None, None), None)
+    splits = encode_splits(texts, labels, classes, split, text_plan(), None)
     return baseline_predictions(splits.train, splits.test, splits.digest(), plan)
 
 
@@ -86,9 +87,9 @@ def test_the_baseline_reads_no_more_of_a_text_than_the_model() -> None:
     (train, label), (test, _) = planted(101, 0), planted(53, 1)  # the fifth word gives the class
     texts = {"train": train, "valid": train[:1], "test": test}
     labels = {"train": label.tolist(), "valid": [0], "test": [0] * len(test)}
-    cut = encode_splits(texts, labels, ["0", "1"], whitespace(), TextPlan(1, None, 4), None)
+    cut = encode_splits(texts, labels, ["0", "1"], whitespace(), text_plan(max_length=4), None)
     shorter = {name: [" ".join(text.split()[:4]) for text in of_split] for name, of_split in texts.items()}
-    short = encode_splits(shorter, labels, ["0", "1"], whitespace(), TextPlan(1, None, None), None)
+    short = encode_splits(shorter, labels, ["0", "1"], whitespace(), text_plan(), None)
     np.testing.assert_array_equal(
         baseline_predictions(cut.train, cut.test, "cut", WORDS),
         baseline_predictions(short.train, short.test, "short", WORDS),

@@ -7,12 +7,12 @@ from functools import partial
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from small_texts import text_plan
 
 from hwsweep.data import Splits
 from hwsweep.data.texts.headline_grammar import PHRASES, TOPICS, WORDS
 from hwsweep.data.texts.headlines import CLASSES, RULES, Headline, Headlines, write_headline
 from hwsweep.data.texts.tokenizers import basic_english, character, nltk, spacy, whitespace
-from hwsweep.data.texts.tokens import TextPlan
 
 TOPIC_OF = {word: topic for topic, kinds in TOPICS.items() for words in kinds.values() for word in words.split()}
 UNLIKE = re.compile(rf"\b({'|'.join(PHRASES['unlike'])})\b", re.IGNORECASE)
@@ -24,7 +24,7 @@ def written(n: int, decoys: float) -> list[tuple[str, Headline]]:
 
 
 def headlines(n_train: int = 40, seed: int = 0, tokenizer=basic_english) -> Splits:
-    plan = TextPlan(min_freq=1, max_size=None, max_length=None)
+    plan = text_plan()
     data = Headlines(n_train=n_train, n_valid=11, n_test=13, decoys=0.6, tokenizer=tokenizer(), plan=plan)
     return data.splits(seed)
 
@@ -99,7 +99,7 @@ def test_topics_come_in_turn() -> None:
 
 def test_a_headline_that_another_split_has_is_not_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RULES, "plain", [["", "key person", " wins"]])  # about 30 headlines for each topic
-    data = Headlines(28, 28, 28, 0.0, basic_english(), TextPlan(1, None, None))
+    data = Headlines(28, 28, 28, 0.0, basic_english(), text_plan())
     texts = [text for split in data.splits(0).texts.values() for text in split]
     assert len(set(texts)) == len(texts) == 3 * 28
 
@@ -127,7 +127,7 @@ def test_key_tokens_are_the_key_words_whatever_the_tokenizer(tokenizer) -> None:
 def test_values_out_of_range_are_refused(changes: dict[str, object], message: str) -> None:
     given = {"n_train": 4, "n_valid": 4, "n_test": 4, "decoys": 0.5}
     with pytest.raises(ValueError, match=message):
-        Headlines(**{**given, **changes}, tokenizer=basic_english(), plan=TextPlan(1, None, None))
+        Headlines(**{**given, **changes}, tokenizer=basic_english(), plan=text_plan())
 
 
 GOLDEN = (

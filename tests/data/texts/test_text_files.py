@@ -5,17 +5,17 @@ import re
 from pathlib import Path
 
 import pytest
+from small_texts import text_plan
 
 from hwsweep.data import DataError, Splits
 from hwsweep.data.data_files import MissingDataError, split_folders
 from hwsweep.data.download import file_checksum
 from hwsweep.data.texts.text_files import CsvTexts, FolderTexts
 from hwsweep.data.texts.tokenizers import whitespace
-from hwsweep.data.texts.tokens import TextPlan
 
 CSV = "title,body,label\n" + "".join(f"t{i},words of {i},{'ab'[i % 2]}\n" for i in range(20))
 REAL = Path(os.environ.get("HWSWEEP_DATA") or "nowhere") / "ag_news"  # before a fixture changes it
-PLAN = TextPlan(min_freq=1, max_size=None, max_length=None)
+PLAN = text_plan()
 
 
 def table(file: Path, content: str | bytes = CSV, **changes: object) -> CsvTexts:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_texts import text_plan
 
 from hwsweep.data.texts.text_files import CsvTexts, FolderTexts
 from hwsweep.data.texts.tokenizer_advice import advice
 from hwsweep.data.texts.tokenizers import Tokenizer, character, jieba, whitespace
-from hwsweep.data.texts.tokens import TextPlan
 
 WORDS = {
     "體育": ["球隊", "教練", "決賽", "冠軍", "投手", "籃球", "裁判", "主場"],
@@ -46,8 +46,7 @@ def as_folder(folder: Path, tokenizer: Tokenizer) -> FolderTexts:
 
 
 def common() -> dict[str, object]:
-    plan = TextPlan(min_freq=1, max_size=None, max_length=None)
-    splits = {"test_path": None, "valid": 0.2, "test": 0.2, "plan": plan}
+    splits = {"test_path": None, "valid": 0.2, "test": 0.2, "plan": text_plan()}
     return {"source": "", "encoding": None, "classes": None, "replace": {}, **splits}
 
 
@@ -64,6 +63,23 @@ def test_chinese_texts_that_are_one_token_each_are_reported_with_the_tokenizers_
         "tokenizer=character"
     )
     assert splits.statistics["data/unknown_share"] == 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "beginning"),
+    [
+        ({"warn_unknown": 1}, "100% of the validation texts are one token, by the tokenizer whitespace"),
+        ({"warn_unsplit": 1}, "100% of the tokens of the validation texts are not in the vocabulary (<unk>), by the"),
+        ({"warn_unknown": 1, "warn_unsplit": 1}, None),
+    ],
+)
+def test_the_shares_above_which_a_run_warns_are_settings(
+    limits: dict[str, float], beginning: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = as_table(tmp_path, whitespace())
+    data.plan = text_plan(**limits)
+    data.splits(seed=0)
+    assert [record.getMessage()[: len(beginning or "")] for record in caplog.records] == ([beginning] * bool(beginning))
 
 
 @pytest.mark.parametrize("tokenizer", [jieba(None), character()])
@@ -121,7 +137,7 @@ def test_with_these_tokenizers_there_is_no_warning_and_most_tokens_are_known(
 def test_the_advice_depends_on_the_writing_and_the_tokenizer(
     text: str, n_tokens: int, unknown: float, tokenizer: str, sentence: str | None
 ) -> None:
-    found = advice([text] * 7, np.full(7, n_tokens), unknown, tokenizer)
+    found = advice([text] * 7, np.full(7, n_tokens), unknown, tokenizer, 0.2, 0.5)
     assert found is None if sentence is None else sentence in (found or "")
     if tokenizer.startswith(("nltk", "character")) and n_tokens > 1:
         assert "try" not in (found or "")

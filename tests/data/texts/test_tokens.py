@@ -5,10 +5,11 @@ from functools import partial
 
 import pytest
 import torch
+from small_texts import text_plan
 
 from hwsweep.data import DataError, Lexicon
 from hwsweep.data.texts.tokenizers import Tokenizer, basic_english, character, nltk, spacy, whitespace
-from hwsweep.data.texts.tokens import TextPlan, encode, encode_splits
+from hwsweep.data.texts.tokens import encode, encode_splits
 
 LEXICON = Lexicon(("<pad>", "<unk>", "the", "cat", "sat"), ("animal", "thing"), 4)
 TEXTS = {
@@ -18,7 +19,7 @@ TEXTS = {
 }
 LABELS = {"train": [0, 0, 0, 1, 1], "valid": [0, 1], "test": [0, 0, 1]}
 CLASSES = ("animal", "thing")
-ALL = TextPlan(min_freq=1, max_size=None, max_length=None)
+ALL = text_plan()
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_no_texts_become_no_examples() -> None:
 
 
 def test_splits_are_the_hand_worked_ones() -> None:
-    splits = encode_splits(TEXTS, LABELS, CLASSES, whitespace(), TextPlan(2, None, 3), None)
+    splits = encode_splits(TEXTS, LABELS, CLASSES, whitespace(), text_plan(min_freq=2, max_length=3), None)
     assert splits.lexicon == Lexicon(("<pad>", "<unk>", "the", "cat"), CLASSES, 3)
     assert splits.train["token"].tolist() == [[2, 3, 1], [2, 1, 0], [2, 3, 0], [1, 0, 0], [1, 0, 0]]
     assert splits.train["length"].tolist() == [3, 2, 2, 1, 1]
@@ -118,7 +119,7 @@ def test_a_second_start_and_another_seed_split_no_text_again() -> None:
     assert split_texts == sorted({text for split in TEXTS.values() for text in split})  # whichever split they are in
     assert encode_splits(TEXTS, LABELS, CLASSES, Refusing(), ALL, None).digest() == first.digest()
     swapped = {**TEXTS, "train": ["hat", *TEXTS["train"][1:-1], "the bird sat"], "valid": ["the cat sat", ""]}
-    other = encode_splits(swapped, LABELS, CLASSES, Refusing(), TextPlan(2, 1, 2), None)
+    other = encode_splits(swapped, LABELS, CLASSES, Refusing(), text_plan(min_freq=2, max_size=1, max_length=2), None)
     assert other.train["token"].tolist() == [[1, 0], [2, 1], [2, 1], [1, 0], [2, 1]]
 
 
@@ -158,7 +159,7 @@ def test_key_tokens_are_those_that_share_a_character_with_the_key(
 def test_keys_beyond_the_cut_are_cut() -> None:
     texts = {"train": ["a b key"], "valid": ["key"], "test": ["a key key"]}
     keys = {"train": [[(4, 7)]], "valid": [[(0, 3)]], "test": [[(2, 5), (6, 9)]]}
-    splits = encode_splits(texts, {name: [0] for name in texts}, CLASSES, whitespace(), TextPlan(1, None, 2), keys)
+    splits = encode_splits(texts, {name: [0] for name in texts}, CLASSES, whitespace(), text_plan(max_length=2), keys)
     assert splits.train["key"].tolist() == [[False, False]]
     assert splits.valid["key"].tolist() == [[True, False]]
     assert splits.test["key"].tolist() == [[False, True]]
@@ -168,7 +169,7 @@ def test_training_texts_without_a_word_that_is_frequent_enough_are_refused() -> 
     texts = {"train": ["a b", "c d"], "valid": ["a"], "test": ["a"]}
     labels = {"train": [0, 1], "valid": [0], "test": [0]}
     with pytest.raises(DataError, match=r"is empty, because no token occurs dataset.plan.min_freq=2 times"):
-        encode_splits(texts, labels, CLASSES, whitespace(), TextPlan(2, None, None), None)
+        encode_splits(texts, labels, CLASSES, whitespace(), text_plan(min_freq=2), None)
 
 
 def test_a_text_too_long_to_pad_all_others_to_is_refused_with_a_length_that_fits() -> None:
@@ -180,7 +181,7 @@ def test_a_text_too_long_to_pad_all_others_to_is_refused_with_a_length_that_fits
         "the tokens of the split `train` must fit in 2 GB, but 25,000 texts padded to 20,010 tokens take 2.0 GB; "
         "set dataset.plan.max_length to at most 20000 (99 of 100 texts have at most 3 tokens)"
     )
-    splits = encode_splits(texts, labels, CLASSES, whitespace(), TextPlan(1, None, 3), None)
+    splits = encode_splits(texts, labels, CLASSES, whitespace(), text_plan(max_length=3), None)
     assert splits.statistics["data/truncated"] == 1
 
 
@@ -201,11 +202,17 @@ def test_texts_without_a_known_word_are_all_unknown(texts: str) -> None:
 @pytest.mark.parametrize("name", ["min_freq", "max_size", "max_length"])
 @pytest.mark.parametrize("value", [0, -3, 1.5, True, "2"])
 def test_a_plan_refuses_a_value_that_is_not_a_count(name: str, value: object) -> None:
-    values = {"min_freq": 1, "max_size": None, "max_length": None, name: value}
     with pytest.raises(ValueError, match=rf"`dataset.plan.{name}` must be a whole number of .*, at least 1.* but got"):
-        TextPlan(**values)
+        text_plan(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["warn_unknown", "warn_unsplit"])
+@pytest.mark.parametrize("value", [-0.1, 1.01, 20, True, None, "half"])
+def test_a_plan_refuses_a_share_that_is_none(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=rf"`dataset.plan.{name}` must be a number in \[0, 1\], but got"):
+        text_plan(**{name: value})
 
 
 def test_only_the_limits_may_be_null() -> None:
     with pytest.raises(ValueError, match=r"at least 1, but got None"):
-        TextPlan(None, None, None)
+        text_plan(min_freq=None)
