@@ -18,7 +18,7 @@ from hwsweep.analysis import Analysis
 from hwsweep.analysis.all_lambda.contract import EveryLambda
 from hwsweep.components import Analyse, Components, build
 from hwsweep.components.config_values import InvalidConfig, errors_as_invalid_config, flatten, objectives
-from hwsweep.components.sections import RunFigure
+from hwsweep.components.sections import RunFigure, device_named
 from hwsweep.data import Dataset, Splits
 from hwsweep.figures import Trained, drawing
 from hwsweep.hydra_versions import instantiate
@@ -158,6 +158,7 @@ def _open_run(cfg: DictConfig, store: runs.Store, folder: Path) -> AbstractConte
     hydra = HydraConfig.get()
     name = hydra.job.override_dirname or "{model} {dataset}".format(**hydra.runtime.choices)
     tags = {"hwsweep.folder": str(folder), "hwsweep.role": "trial" if trial else "run"}
+    tags["hwsweep.device"] = str(device_named(cfg.device))
     experiment, subject = cfg.tracking.experiment, "A single run"
     if trial is None:
         runs.end_orphaned_runs(store)

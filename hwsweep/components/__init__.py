@@ -11,7 +11,7 @@ import torch
 from omegaconf import DictConfig
 
 from hwsweep.analysis import Analysis
-from hwsweep.argument_checks import check_settings
+from hwsweep.argument_checks import check_choice, check_settings
 from hwsweep.components.config_values import (
     check_types,
     check_values,
@@ -35,6 +35,7 @@ from hwsweep.hydra_versions import instantiate
 from hwsweep.models import Model
 from hwsweep.training import checkpoint
 from hwsweep.training.loop import TrainingPlan
+from hwsweep.training.precision import choose_algorithms
 from hwsweep.training.schedules import Schedule
 
 Analyse = Callable[[Model, Splits, str], Analysis]
@@ -67,9 +68,11 @@ def build(cfg: DictConfig, splits: Splits | None = None) -> Components:
     """
     with errors_as_invalid_config():
         dataset, model, make_optimizer, schedule, plan, analyse, figures = _prepare(cfg, splits)
-        model.to(device := device_named(cfg.device))
+        device = device_named(cfg.device)
         if device.index is not None and device.type == "cuda":
             torch.cuda.set_device(device)  # that of streams, graphs and noise, too
+        choose_algorithms(device, deterministic=bool(cfg.get("deterministic")))  # earlier runs have no such setting
+        model.to(device)
         return Components(dataset, model, make_optimizer(model.parameters()), schedule, plan, analyse, figures)
 
 
@@ -106,6 +109,7 @@ def _prepare(
     objectives(cfg)
     metric_names(cfg, "table")
     device_named(cfg.device)
+    check_choice("deterministic", cfg.get("deterministic", False), (True, False))
     dataset: Dataset = component(cfg, "dataset")
     make_optimizer, schedule, analyse = (callable_component(cfg, key) for key in ("optimizer", "schedule", "analysis"))
     figures = {str(name): figure(cfg, f"figures.{name}") for name in cfg.figures or {}}

@@ -19,7 +19,7 @@ from hwsweep.training import checkpoint
 from hwsweep.training.batches import n_examples, training_batch, training_batches
 from hwsweep.training.checkpoint import EpochMetrics, TrainingState
 from hwsweep.training.evaluation import EVALUATION_BATCH, evaluate, to_device
-from hwsweep.training.precision import PRECISIONS, autocast
+from hwsweep.training.precision import PRECISIONS, autocast, products
 from hwsweep.training.schedules import Schedule
 
 log = logging.getLogger("hwsweep")
@@ -50,7 +50,7 @@ class TrainingPlan:
     clip_norm: float | None
     """Largest norm of the gradient of the mean loss; None leaves gradients alone."""
     precision: str
-    """One of `PRECISIONS`: of the network's products in training; evaluation is float32."""
+    """One of `PRECISIONS`: of the network's products in training; evaluation is exact float32."""
     seed: int
     select: str
     """The `valid/...` metric whose lowest epoch is stored as best.pt; what training minimises, as a rule. Or `LAST`."""
@@ -134,7 +134,8 @@ def _epoch_metrics(
 ) -> EpochMetrics:
     """Train one epoch and evaluate; `epoch`, `train/...`, `valid/...` and `time/...` of it."""
     started = time.perf_counter()
-    means = _train_epoch(state, train, schedule, peak_rates, plan)
+    with products(plan.precision, next(state.model.parameters()).device):
+        means = _train_epoch(state, train, schedule, peak_rates, plan)
     trained = time.perf_counter()
     return {
         "epoch": float(len(state.history) + 1),
