@@ -19,7 +19,7 @@ ALLOWED = {  # folder, or a file that differs from its folder -> the parts that 
     "__init__": {"study", "sweep", "sweep.search"},
     "__main__": {"hydra_versions", "components", "data", "report", "run", "sweep", "tracking", "training"},
     "analysis": {"data", "models", "training"},
-    "components": {"hydra_versions", "analysis", "data", "models", "sweep", "training"},
+    "components": {"hydra_versions", "analysis", "data", "models", "sweep", "training", "training.precision"},
     "data": set(),
     "data.__main__": {"hydra_versions", "data"},
     "figures": {"analysis", "data", "models"},
