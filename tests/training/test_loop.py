@@ -250,7 +250,7 @@ def test_a_checkpoint_of_another_model_is_refused_by_name(tmp_path: Path) -> Non
     [
         ({"epochs": 0}, "`epochs` must be a whole number, at least 1, but got 0"),
         ({"batch_size": 1.5}, "`batch_size` must be a whole number, at least 1, but got 1.5"),
-        ({"precision": "half"}, "`precision` must be float32, bfloat16 or auto, but got 'half'"),
+        ({"precision": "half"}, "`precision` must be float32, tf32, bfloat16 or auto, but got 'half'"),
         ({"clip_norm": 0}, "`clip_norm` must be a finite number > 0, or null, but got 0"),
         ({"select": "loss"}, "`select` must be measured on the validation split"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from functools import partial
@@ -17,7 +18,7 @@ from hwsweep.models import Batch, Model
 from hwsweep.models.networks import fully_connected
 from hwsweep.training.evaluation import evaluate
 from hwsweep.training.loop import TrainingPlan, fit
-from hwsweep.training.precision import autocast
+from hwsweep.training.precision import autocast, choose_algorithms, products
 from hwsweep.training.schedules import ConstantLearningRate
 
 EPS = torch.finfo(torch.bfloat16).eps
@@ -101,3 +102,34 @@ def test_denormals_are_zero_in_all_threads_forward_and_backward_unless_it_is_swi
     monkeypatch.setenv("HWSWEEP_PLAIN", switch)
     done = subprocess.run([sys.executable, "-c", FLUSHED], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(n_nonzero)] * 2
+
+
+@pytest.mark.parametrize(
+    ("precision", "capability", "rounds"),
+    [("float32", (9, 0), False), ("tf32", (7, 5), True), ("auto", (8, 0), True), ("auto", (7, 5), False)],
+)
+def test_products_of_a_gpu_are_tf32_in_training_alone(
+    monkeypatch: pytest.MonkeyPatch, precision: str, capability: tuple[int, int], rounds: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    choose_algorithms(CPU, deterministic=False)
+    flags = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    with products(precision, torch.device("cuda")):
+        assert [flag.allow_tf32 for flag in flags] == [rounds, rounds]
+    assert [flag.allow_tf32 for flag in flags] == [False, False], "an evaluation is exact"
+    with products("tf32", CPU):
+        assert [flag.allow_tf32 for flag in flags] == [False, False]
+    assert not autocast("auto", torch.device("cuda"))._enabled
+
+
+def test_deterministic_algorithms_are_asked_of_a_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    choose_algorithms(CPU, deterministic=True)
+    assert not torch.are_deterministic_algorithms_enabled() and "CUBLAS_WORKSPACE_CONFIG" not in os.environ
+    try:
+        choose_algorithms(torch.device("cuda"), deterministic=True)
+        assert torch.are_deterministic_algorithms_enabled()
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8", "without it torch refuses products of a GPU"
+    finally:
+        choose_algorithms(CPU, deterministic=False)
+    assert not torch.are_deterministic_algorithms_enabled()
