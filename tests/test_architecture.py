@@ -31,7 +31,7 @@ ALLOWED = {  # folder, or a file that differs from its folder -> the parts that 
     "report.__main__": {"load_study", "report", "study", "sweep"},
     "report.trust": {"figures", "report", "sweep.study"},
     "report.posterior_collapse": {"hydra_versions", "analysis", "data", "figures", "report", "sweep.study"},
-    "reproduce": {"hydra_versions", "run", "sweep", "sweep.study", "tracking", "training"},
+    "reproduce": {"hydra_versions", "components", "run", "sweep", "sweep.study", "tracking", "training"},
     "run": {
         "hydra_versions",
         "analysis",

@@ -10,11 +10,14 @@ from typing import NamedTuple
 from hwsweep.tracking.reading import LoggedRun, download
 from hwsweep.tracking.runs import Store
 
-ENVIRONMENT = ("version.", "hwsweep.git_commit", "hwsweep.threads", "hwsweep.machine")
+ENVIRONMENT = ("version.", "hwsweep.git_commit", "hwsweep.threads", "hwsweep.machine", "hwsweep.device")
 """Tags, or their beginnings, about versions, code and machine."""
 
 NOT_COMPARED = ("time/",)
 """Beginnings of metrics that differ from run to run."""
+
+OF_ANOTHER_DEVICE = 0.5
+"""Nats by which `valid/loss` of the same run may differ on another device, which draws other noise."""
 
 STOPS = ("stops/",)
 """Beginnings of metrics whose step is no epoch, but a stop of lambda."""
@@ -39,21 +42,52 @@ class Difference(NamedTuple):
 
 
 def report(before: LoggedRun, after: LoggedRun, store: Store) -> int:
-    """Print the result; 0 if all is the same, 1 if not."""
+    """Print the result; 0 if all is the same, or near enough on another device, 1 if not."""
+    devices = (_kind_of_device(before), _kind_of_device(after))
+    if None not in devices and devices[0] != devices[1]:
+        return _report_devices(before, after, *devices)
     compared = [key for key in before.metrics if not key[1].startswith(NOT_COMPARED)]
     found = differences(before, after)
     epochs = max(step for step, key in compared if not key.startswith(STOPS))
     if found:
         print(f"different: {found[0]}\n  and {len(found) - 1} of the {len(compared) - 1} other numbers")
+        if devices[1] == "cuda":
+            print("a GPU repeats every bit only of a run that was trained with deterministic=true")
     elif before.status == "FINISHED" and not same_weights(before, after, store):
         print(f"different: the weights of the best epoch, though all {len(compared)} numbers are the same")
         found = [Difference(epochs, "weights", math.nan, None)]
     else:
         weights = " and the weights of the best epoch" if before.status == "FINISHED" else ""
         print(f"bit-identical: {len(compared)} numbers of {epochs} epochs{weights}")
+    _print_changes(before, after)
+    return 1 if found else 0
+
+
+def _report_devices(before: LoggedRun, after: LoggedRun, was: str | None, now: str | None) -> int:
+    """Print by how much `valid/loss` differs between two devices; 0 if by at most `OF_ANOTHER_DEVICE`, 1 if by more."""
+    losses = {step: value for (step, key), value in before.metrics.items() if key == "valid/loss"}
+    changes = {step: abs(after.metrics.get((step, "valid/loss"), math.nan) - losses[step]) for step in losses}
+    worst = max(changes, key=lambda step: math.inf if math.isnan(changes[step]) else changes[step])
+    near = changes[worst] <= OF_ANOTHER_DEVICE
+    change = f"valid/loss differs by at most {changes[worst]:.3g} nats (epoch {worst} of {max(losses)})"
+    if math.isnan(changes[worst]):
+        change = f"valid/loss is no number in epoch {worst} of {max(losses)}"
+    print(
+        f"trained with device={was}, again with device={now}: the noise is another and sums are added up in another "
+        f"order, so bits differ\n{'near' if near else 'different'}: {change}; up to {OF_ANOTHER_DEVICE} nats are near"
+    )
+    _print_changes(before, after)
+    return 0 if near else 1
+
+
+def _kind_of_device(run: LoggedRun) -> str | None:
+    """cpu, cuda or mps; None if the run does not say."""
+    return run.tags["hwsweep.device"].partition(":")[0] if "hwsweep.device" in run.tags else None
+
+
+def _print_changes(before: LoggedRun, after: LoggedRun) -> None:
     changes = environment_changes(before, after)
     print("\n".join(["also different:", *(f"  {change}" for change in changes)]) if changes else "same environment")
-    return 1 if found else 0
 
 
 def differences(before: LoggedRun, after: LoggedRun) -> list[Difference]:

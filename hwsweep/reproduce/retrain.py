@@ -106,7 +106,20 @@ def _config(before: LoggedRun, store: Store, uri: str, folder: Path) -> DictConf
     hydra.hydra.job.override_dirname = f"again: {before.name}"
     HydraConfig.instance().set_config(hydra)
     cfg.tracking.uri, cfg.resume = uri, None
+    cfg.device = _device_here(cfg.device)
     (folder / run_folder.CONFIG).parent.mkdir(parents=True)
     OmegaConf.save(cfg, folder / run_folder.CONFIG)
     OmegaConf.set_struct(cfg, True)
     return cfg
+
+
+def _device_here(name: str) -> str:
+    """The same device; "auto" if this machine has none of that name, which is printed."""
+    from hwsweep.components.sections import device_named
+
+    try:
+        device_named(name)
+    except ValueError as error:
+        print(f"{str(error).partition(';')[0]}: training with device=auto")
+        return "auto"
+    return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from hwsweep.reproduce.__main__ import main
-from hwsweep.reproduce.comparison import Difference, differences, environment_changes
-from hwsweep.reproduce.retrain import NotReproducible, train_again
+from hwsweep.reproduce.comparison import Difference, differences, environment_changes, report
+from hwsweep.reproduce.retrain import NotReproducible, _device_here, train_again
 from hwsweep.tracking import runs
 from hwsweep.tracking.reading import LoggedRun, read_run
 
@@ -154,3 +155,38 @@ def test_a_run_that_broke_off_is_compared_up_to_its_last_epoch(workplace: Path, 
     before = read_run(store(), run)
     before = before._replace(status="KILLED", metrics={k: v for k, v in before.metrics.items() if k[0] == 1})
     assert differences(before, train_again(before, store(), URI)) == []
+
+
+@pytest.mark.parametrize(
+    ("again", "code", "result"),
+    [
+        (
+            {(1, "valid/loss"): 100.3, (2, "valid/loss"): 90.1},
+            0,
+            "near: valid/loss differs by at most 0.3 nats (epoch 1 of 2)",
+        ),
+        (
+            {(1, "valid/loss"): 100.0, (2, "valid/loss"): 91.0},
+            1,
+            "different: valid/loss differs by at most 1 nats (epoch 2 of 2)",
+        ),
+        ({(1, "valid/loss"): 100.0}, 1, "different: valid/loss is no number in epoch 2 of 2"),
+    ],
+)
+def test_a_run_of_another_device_is_compared_within_a_tolerance(
+    workplace: Path, capsys: pytest.CaptureFixture[str], again: dict[tuple[int, str], float], code: int, result: str
+) -> None:
+    before = logged(
+        {(1, "valid/loss"): 100.0, (2, "valid/loss"): 90.0, (2, "test/loss"): 5.0}, **{"hwsweep.device": "cuda:1"}
+    )
+    assert report(before, logged(again, **{"hwsweep.device": "cpu"}), store()) == code
+    printed = capsys.readouterr().out
+    assert "trained with device=cuda, again with device=cpu" in printed and result in printed
+    assert "hwsweep.device was cuda:1, is now cpu" in printed
+
+
+def test_a_run_of_a_gpu_is_trained_again_without_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _device_here("cuda:77") == "auto" and _device_here("cpu") == "cpu"
+    assert re.search(
+        r"`device=cuda:77` is not on this machine, which has [\w, :]+: training with", capsys.readouterr().out
+    )
