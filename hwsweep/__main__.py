@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -85,6 +86,7 @@ def program() -> None:
 
         ensure_output()
         _refuse_replaced_keys()
+        _refuse_null_groups()
         try:
             main()
         except Interrupted:
@@ -100,6 +102,22 @@ def _refuse_replaced_keys() -> None:
         key = argument.lstrip("+~").partition("=")[0]
         if key in REPLACED:
             raise SystemExit(f"hwsweep: `{key}` counted training batches and is no more; write {REPLACED[key]}")
+
+
+def _refuse_null_groups() -> None:
+    if not (arguments := [argument for argument in sys.argv[1:] if re.search(r"=.*\bnull\b", argument)]):
+        return
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    from hwsweep.sweep.hydra_internals import application_loader, null_choice
+
+    try:
+        overrides = OverridesParser.create().parse_overrides(arguments)
+    except HydraException:
+        return  # Hydra says so when it reads them
+    if message := null_choice(overrides, application_loader(str(conf_path()))):
+        raise SystemExit(f"hwsweep: {message}")
 
 
 def _did_you_mean(error: BaseException | None) -> str:

@@ -31,6 +31,9 @@ SMALL = {
     "glove": ("model=transformer", "dataset=headlines", "embedding=glove"),
     "csv": ("model=transformer", "dataset=text_csv"),
     "texts": ("model=transformer", "dataset=headlines", "transformer.width=8", "transformer.heads=2"),
+    "no figures": ("figures=none", "vae.hidden=7"),
+    "empty list of figures": ("figures=[]", "vae.hidden=7"),
+    "no figures of texts": ("model=transformer", "dataset=headlines", "figures=none"),
 }
 WHOLE = "must be a whole number"
 TORCH = "~optimizer.betas ~optimizer.decoupled_weight_decay"
@@ -234,6 +237,20 @@ def test_a_value_that_is_no_number_of_the_interval_is_refused(value: object) -> 
 @pytest.mark.parametrize("overrides", ["clip_norm=null figures=null", "vae.hidden=[]", "table=[a,b]"])
 def test_what_can_be_is_accepted(overrides: str) -> None:
     check(config_with("vae", overrides))
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides"),
+    [
+        *(("vae", overrides) for overrides in ("figures=null", "~figures")),
+        ("texts", "figures=null"),
+        ("no figures", ""),
+        ("empty list of figures", ""),
+        ("no figures of texts", ""),
+    ],
+)
+def test_each_model_runs_without_figures(name: str, overrides: str) -> None:
+    assert build(config_with(name, overrides)).figures == {}
 
 
 def test_a_class_of_torch_trains_as_an_optimizer() -> None:

@@ -40,7 +40,7 @@ from hwsweep.training.schedules import Schedule
 
 Analyse = Callable[[Model, Splits, str], Analysis]
 """What conf/analysis/*.yaml instantiates: a function of the model, the data and the digest of the data."""
-MODEL_KEYS = ("objective", "select", "table", "title", "analysis", "figures")
+MODEL_KEYS = ("objective", "select", "table", "title", "analysis")
 """What each conf/model/*.yaml sets beside `model`."""
 
 
@@ -112,7 +112,7 @@ def _prepare(
     check_choice("deterministic", cfg.get("deterministic", False), (True, False))
     dataset: Dataset = component(cfg, "dataset")
     make_optimizer, schedule, analyse = (callable_component(cfg, key) for key in ("optimizer", "schedule", "analysis"))
-    figures = {str(name): figure(cfg, f"figures.{name}") for name in cfg.figures or {}}
+    figures = {str(name): figure(cfg, f"figures.{name}") for name in cfg.get("figures") or {}}
     if isinstance(analyse, functools.partial):
         check_settings("analysis", analyse, 3, MAX_SHOWN)
     torch.manual_seed(plan.seed)

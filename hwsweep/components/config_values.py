@@ -50,8 +50,8 @@ def check_values(cfg: DictConfig) -> None:
     for key in ("initialise", "study"):
         if cfg.get(key) is not None:
             section(cfg, key)
-    if not isinstance(cfg.figures, DictConfig | NoneType):
-        raise ValueError(f"`figures` must be a section of figures, or null, but got {cfg.figures!r}")
+    if not isinstance(figures := cfg.get("figures"), DictConfig | NoneType):
+        raise ValueError(f"`figures` must be a section of figures, or null, but got {figures!r}")
     for key in ("title", "tracking.experiment"):
         value = OmegaConf.select(cfg, key)
         if not isinstance(value, str) or not value:

@@ -15,7 +15,7 @@ from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import ChoiceSweep, Override
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.basecontainer import BaseContainer
 from omegaconf.resolvers import oc
@@ -113,6 +113,23 @@ def environment_as_written() -> Iterator[None]:
         yield
     finally:
         replace_resolver("oc.env", oc.env)
+
+
+def null_choice(overrides: Iterable[Override], loader: ConfigLoader) -> str | None:
+    """What to write instead, in one line, where an override sets a config group to null; None if none does.
+
+    Hydra ends with a traceback there. If it gets a message of its own, this one is not needed.
+    """
+    for override in overrides:
+        group, value = override.key_or_group, override.value()
+        if override.is_delete() or None not in (value.list if isinstance(value, ChoiceSweep) else [value]):
+            continue
+        if options := loader.get_group_options(group):
+            way = f"write {group}=none" if "none" in options else "leave it out for its default"
+            if group.startswith("hydra/sweeper/"):
+                way = f"write {group.replace('/', '.')}=null"
+            return f"`{group}` must be one of {', '.join(options)}, but got null; {way}"
+    return None
 
 
 def did_you_mean(error: BaseException | None, config: DictConfig) -> str:

@@ -15,6 +15,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.hydra_internals import null_choice
 from hwsweep.sweep.search.axis import Axis, drop_duplicates, listed, parse_axis
 from hwsweep.sweep.search.conditions import Condition, parse_condition
 from hwsweep.sweep.trial import Value
@@ -133,6 +134,8 @@ def build_space(
         SweepError: an axis that is empty or too long, lists of unequal length in `zip`, or an invalid condition.
     """
     overrides = _by_key(OverridesParser.create(config_loader=loader).parse_overrides(lines))
+    if message := null_choice(overrides.values(), loader):
+        raise SweepError(message)
     rng = random.Random(seed)
     axes = [parse_axis(override, rng, max_points) for override in overrides.values() if override.is_sweep_override()]
     if all(axis.values is not None or axis.integer for axis in axes):
