@@ -43,7 +43,7 @@ def train(cfg: DictConfig) -> float | tuple[float, ...]:
     from hwsweep.sweep.trial import current_trial
     from hwsweep.tracking.database import UnusableStore, lost_store
     from hwsweep.training.checkpoint import IncompatibleCheckpoint
-    from hwsweep.training.loop import Diverged
+    from hwsweep.training.epoch import Diverged
 
     restore_gc_threshold()
     try:

@@ -32,7 +32,8 @@ from hwsweep.training import checkpoint
 from hwsweep.training.batches import n_examples
 from hwsweep.training.checkpoint import EpochMetrics
 from hwsweep.training.evaluation import evaluate
-from hwsweep.training.loop import LAST, fit
+from hwsweep.training.loop import fit
+from hwsweep.training.plan import LAST
 from hwsweep.training.precision import flush_denormals
 from hwsweep.training.progress import show_progress, under_training
 

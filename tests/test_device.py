@@ -22,7 +22,8 @@ from hwsweep.figures import drawing
 from hwsweep.models.pixel_context import pixel_context
 from hwsweep.run import run
 from hwsweep.training.checkpoint import load
-from hwsweep.training.loop import TrainingPlan, fit
+from hwsweep.training.loop import fit
+from hwsweep.training.plan import TrainingPlan
 from hwsweep.training.schedules import ConstantLearningRate
 
 MODELS = sorted(path.stem for path in (conf_path() / "model").glob("*.yaml"))

@@ -34,7 +34,7 @@ from hwsweep.data import Dataset, Lexicon, Splits
 from hwsweep.hydra_versions import instantiate
 from hwsweep.models import Model
 from hwsweep.training import checkpoint
-from hwsweep.training.loop import TrainingPlan
+from hwsweep.training.plan import TrainingPlan
 from hwsweep.training.precision import choose_algorithms
 from hwsweep.training.schedules import Schedule
 

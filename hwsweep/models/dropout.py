@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from hwsweep.argument_checks import check_number
-from hwsweep.training.precision import dropout
+from hwsweep.training.noise import dropout
 
 
 class Dropout(nn.Module):

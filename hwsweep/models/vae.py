@@ -15,6 +15,7 @@ from hwsweep.models.kl_terms import KLTerm
 from hwsweep.models.likelihoods import Bernoulli, Gaussian, Likelihood, OptimalGaussian
 from hwsweep.models.networks import ImageShape
 from hwsweep.models.pixel_context import PixelContext
+from hwsweep.training.noise import normal_like
 
 Networks = Callable[[ImageShape, int], tuple[nn.Module, nn.Module]]
 
@@ -78,10 +79,11 @@ class VAE(Model):
         """
         image = pixels(batch["image"])
         mu, log_var = self.encode(image)
-        z = mu + torch.exp(0.5 * log_var) * torch.randn_like(mu)
+        z = mu + torch.exp(0.5 * log_var) * normal_like(mu)
         distortion = self.distortion(z, image)
         kl = kl_to_standard_normal(mu, log_var)
         rate = kl.sum(1)
+        given: float | Tensor = self.given_kl_weight
         kl_weight = self.kl_term.weight(self.given_kl_weight)
         losses = {
             "loss": distortion + kl_weight * self.kl_term.penalty(kl),
@@ -91,7 +93,7 @@ class VAE(Model):
         }
         if isinstance(self.likelihood, OptimalGaussian):
             losses["sigma2"] = self.likelihood.sigma2.repeat(len(image))
-        if isinstance(kl_weight, Tensor):
+        if isinstance(kl_weight, Tensor) and kl_weight is not given:
             losses["kl_weight"] = kl_weight.repeat(len(image))
         return losses
 

@@ -7,6 +7,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from hwsweep.data import Examples
+from hwsweep.training.noise import whole_numbers_like
 
 Rows = Int[Tensor, " batch"]
 
@@ -47,7 +48,7 @@ def training_batch(examples: Examples, rows: Rows) -> Examples:
     if drawn_anew:
         intensity = batch.pop("intensity")
         # whole numbers from 0 to 254: below the intensity with a probability of exactly intensity / 255
-        batch["image"] = (torch.randint_like(intensity, 0, 255) < intensity).to(torch.uint8).mul_(255)
+        batch["image"] = (whole_numbers_like(intensity, 255) < intensity).to(torch.uint8).mul_(255)
     return batch
 
 

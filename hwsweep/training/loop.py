@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from hwsweep.argument_checks import check_choice, check_count, check_number
 from hwsweep.data import Examples, Splits
-from hwsweep.models import Batch, Model, Progress
+from hwsweep.models import Model, Progress
 from hwsweep.training import checkpoint
-from hwsweep.training.batches import n_examples, training_batch, training_batches
 from hwsweep.training.checkpoint import EpochMetrics, TrainingState
+from hwsweep.training.epoch import Diverged, SingleModel, Training, train_epoch
 from hwsweep.training.evaluation import EVALUATION_BATCH, evaluate, to_device
-from hwsweep.training.precision import PRECISIONS, autocast, products
+from hwsweep.training.plan import TrainingPlan
 from hwsweep.training.schedules import Schedule
 
 log = logging.getLogger("hwsweep")
-
-LAST = "last"
-"""The `select` of a model whose losses do not compare over epochs, because their weights move until the end."""
 
 DIVERGED_FACTOR = 1e6
 """A validation loss so many times as large as the largest loss of the untrained model, or as 1, is no result.
@@ -33,43 +26,6 @@ DIVERGED_FACTOR = 1e6
 At lambda = 0 nothing bounds the rate, and yet the negative ELBO of TibetanMNIST-like digits ended at 484 nats, below
 the 550 of the untrained model.
 """
-
-
-class Diverged(Exception):
-    """A loss stopped being finite, or is larger than those of the untrained model by orders of magnitude."""
-
-    failure_reason = "diverged"
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """How to train; every value comes from conf."""
-
-    epochs: int
-    batch_size: int
-    clip_norm: float | None
-    """Largest norm of the gradient of the mean loss; None leaves gradients alone."""
-    precision: str
-    """One of `PRECISIONS`: of the network's products in training; evaluation is exact float32."""
-    seed: int
-    select: str
-    """The `valid/...` metric whose lowest epoch is stored as best.pt; what training minimises, as a rule. Or `LAST`."""
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            check_count(name, getattr(self, name))
-        check_count("seed", self.seed, least=0, most=2**63 - 1)
-        check_number("clip_norm", self.clip_norm, "(0, inf)", or_null=True)
-        check_choice("precision", self.precision, PRECISIONS)
-        if self.select != LAST and not str(self.select).startswith("valid/"):
-            raise ValueError(
-                f"`select` must be measured on the validation split, as `valid/loss` is, or {LAST}, but got "
-                f"{self.select!r}"
-            )
-
-    def value(self, metrics: EpochMetrics) -> float:
-        """What `select` names, of this epoch; lower is better. Of `LAST` each epoch has a lower one."""
-        return -metrics["epoch"] if self.select == LAST else metrics[self.select]
 
 
 def fit(
@@ -96,24 +52,50 @@ def fit(
     """
     device = next(model.parameters()).device
     train, valid = to_device(splits.train, device), to_device(splits.valid, device)
+    training = begin(model, train, optimizer, schedule, plan, folder, resume)
+    learner = SingleModel(training)
+    yield from training.state.history
+    while len(training.state.history) < plan.epochs:
+        (metrics,) = train_epoch([training], learner, train, valid)
+        yield finish_epoch(training, metrics, folder)
+
+
+def begin(
+    model: Model,
+    train: Examples,
+    optimizer: torch.optim.Optimizer,
+    schedule: Schedule,
+    plan: TrainingPlan,
+    folder: Path,
+    resume: Path | None,
+) -> Training:
+    """The training before its next epoch; see `fit`."""
     state = TrainingState(model, optimizer, torch.Generator().manual_seed(plan.seed), [])
-    peak_rates = [group["lr"] for group in optimizer.param_groups]
+    training = Training(state, schedule, plan, [group["lr"] for group in optimizer.param_groups])
     if resume is not None:
         _restore(state, resume, plan, folder)
     else:
         some = {name: values[:EVALUATION_BATCH] for name, values in train.items()}
         state.untrained_loss = max(1.0, *map(abs, evaluate(model, some).values()))
-    yield from state.history
+    return training
+
+
+def finish_epoch(training: Training, metrics: EpochMetrics | Diverged, folder: Path) -> EpochMetrics:
+    """Add the epoch to the history and write last.pt and, if it is the best so far, best.pt.
+
+    Raises:
+        Diverged: as `fit`; nothing is written.
+    """
+    state, plan = training.state, training.plan
+    if isinstance(metrics, Diverged):
+        raise metrics
+    _require_bounded(metrics, state.untrained_loss)
     best = min(map(plan.value, state.history), default=math.inf)
-    for epoch in range(len(state.history) + 1, plan.epochs + 1):
-        metrics = _epoch_metrics(state, train, valid, schedule, peak_rates, plan)
-        _require_bounded(metrics, state.untrained_loss)
-        state.history.append(metrics)
-        if plan.value(metrics) < best:
-            best = plan.value(metrics)
-            checkpoint.save(folder / "best.pt", {"model": model.state_dict(), "epoch": epoch})
-        state.save(folder / "last.pt")
-        yield metrics
+    state.history.append(metrics)
+    if plan.value(metrics) < best:
+        checkpoint.save(folder / "best.pt", {"model": state.model.state_dict(), "epoch": len(state.history)})
+    state.save(folder / "last.pt")
+    return metrics
 
 
 def _restore(state: TrainingState, resume: Path, plan: TrainingPlan, folder: Path) -> None:
@@ -122,73 +104,6 @@ def _restore(state: TrainingState, resume: Path, plan: TrainingPlan, folder: Pat
     _warn_of_another_length(state, plan.epochs)
     if resume.parent.absolute() != folder.absolute():
         checkpoint.save(folder / "best.pt", checkpoint.load(resume.with_name("best.pt")))
-
-
-def _epoch_metrics(
-    state: TrainingState,
-    train: Examples,
-    valid: Examples,
-    schedule: Schedule,
-    peak_rates: list[float],
-    plan: TrainingPlan,
-) -> EpochMetrics:
-    """Train one epoch and evaluate; `epoch`, `train/...`, `valid/...` and `time/...` of it."""
-    started = time.perf_counter()
-    with products(plan.precision, next(state.model.parameters()).device):
-        means = _train_epoch(state, train, schedule, peak_rates, plan)
-    trained = time.perf_counter()
-    return {
-        "epoch": float(len(state.history) + 1),
-        **{f"train/{name}": value for name, value in means.items()},
-        **{f"valid/{name}": value for name, value in evaluate(state.model, valid).items()},
-        "train/lr": state.optimizer.param_groups[0]["lr"],
-        "time/train_seconds": trained - started,
-        "time/valid_seconds": time.perf_counter() - trained,
-        "time/examples_per_second": n_examples(train) / (trained - started),
-    }
-
-
-def _train_epoch(
-    state: TrainingState, train: Examples, schedule: Schedule, peak_rates: list[float], plan: TrainingPlan
-) -> dict[str, float]:
-    """Mean of each of the model's losses over the epoch, as they were when each batch was trained on."""
-    state.model.train()
-    sums: dict[str, Tensor] = {}
-    step_losses: list[Tensor] = []
-    learning_rates: list[float] = []
-    batches = training_batches(train, plan.batch_size, state.order)
-    n_steps = plan.epochs * len(batches)
-    for step, indices in enumerate(batches, start=len(state.history) * len(batches)):
-        _set_progress(state.model, step / n_steps)
-        factor = schedule(step, n_steps)
-        for group, peak_rate in zip(state.optimizer.param_groups, peak_rates, strict=True):
-            group["lr"] = peak_rate * factor
-        step_sums = _train_step(state.model, training_batch(train, indices), state.optimizer, plan)
-        step_losses.append(step_sums["loss"] / len(indices))
-        learning_rates.append(state.optimizer.param_groups[0]["lr"])
-        for name, total in step_sums.items():
-            sums[name] = sums[name] + total if name in sums else total
-    _set_progress(state.model, (len(state.history) + 1) / plan.epochs)
-    _require_finite(torch.stack(step_losses), learning_rates, len(state.history) + 1)
-    return {name: float(total) / n_examples(train) for name, total in sums.items()}
-
-
-def _train_step(model: Model, batch: Batch, optimizer: torch.optim.Optimizer, plan: TrainingPlan) -> dict[str, Tensor]:
-    """Sum of each loss over the batch, before the step; a function of its own, so that its memory is freed."""
-    with autocast(plan.precision, next(model.parameters()).device):
-        losses = model.losses(batch)
-    optimizer.zero_grad(set_to_none=True)
-    losses["loss"].mean().backward()
-    if plan.clip_norm is not None:
-        torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip_norm)
-    optimizer.step()
-    return {name: values.detach().sum() for name, values in losses.items()}
-
-
-def _set_progress(model: Model, share: float) -> None:
-    for module in model.modules():
-        if isinstance(module, Progress):
-            module.share.fill_(share)
 
 
 def _warn_of_another_length(state: TrainingState, n_epochs: int) -> None:
@@ -202,18 +117,6 @@ def _warn_of_another_length(state: TrainingState, n_epochs: int) -> None:
             else:
                 next_is = f"it stays there, because epochs={n_epochs} leaves no epoch to train"
             log.warning("the checkpoint has %d epochs, and a schedule at %.0f %%: %s", n_trained, 100 * before, next_is)
-
-
-def _require_finite(step_losses: Tensor, learning_rates: list[float], epoch: int) -> None:
-    """Check all losses of an epoch at once: a check at each step would make an accelerator wait."""
-    broken = (~torch.isfinite(step_losses)).nonzero()
-    if len(broken) > 0:
-        step = int(broken[0])
-        raise Diverged(
-            f"the loss must stay finite, but was {float(step_losses[step])} at epoch {epoch}, step {step + 1} of "
-            f"{len(step_losses)}, learning rate {learning_rates[step]:g}; "
-            f"try a smaller `optimizer.lr` or set `clip_norm`"
-        )
 
 
 def _require_bounded(metrics: EpochMetrics, untrained_loss: float) -> None:

@@ -23,7 +23,8 @@ from hwsweep.models.committed_rate import Delta, committed_log_variances
 from hwsweep.models.kl_terms import Capacity, Constant, CyclicalAnnealing, FreeBits, KLTerm, LinearAnnealing
 from hwsweep.models.vae import VAE
 from hwsweep.training.checkpoint import EpochMetrics
-from hwsweep.training.loop import TrainingPlan, fit
+from hwsweep.training.loop import fit
+from hwsweep.training.plan import TrainingPlan
 from hwsweep.training.schedules import ConstantLearningRate
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "kl"

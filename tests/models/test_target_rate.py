@@ -20,7 +20,8 @@ from hwsweep.models.target_rate import TargetRate
 from hwsweep.models.vae import VAE
 from hwsweep.training import checkpoint
 from hwsweep.training.checkpoint import EpochMetrics
-from hwsweep.training.loop import LAST, TrainingPlan, fit
+from hwsweep.training.loop import fit
+from hwsweep.training.plan import LAST, TrainingPlan
 from hwsweep.training.schedules import ConstantLearningRate
 
 

@@ -16,8 +16,10 @@ from hwsweep.data.binarisation import binarised
 from hwsweep.models import Batch, Model
 from hwsweep.training import checkpoint
 from hwsweep.training.checkpoint import EpochMetrics, IncompatibleCheckpoint
+from hwsweep.training.epoch import Diverged
 from hwsweep.training.evaluation import evaluate
-from hwsweep.training.loop import Diverged, TrainingPlan, fit
+from hwsweep.training.loop import fit
+from hwsweep.training.plan import TrainingPlan
 from hwsweep.training.schedules import ConstantLearningRate, CosineWarmup
 
 

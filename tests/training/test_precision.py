@@ -17,7 +17,8 @@ from hwsweep.data import Splits
 from hwsweep.models import Batch, Model
 from hwsweep.models.networks import fully_connected
 from hwsweep.training.evaluation import evaluate
-from hwsweep.training.loop import TrainingPlan, fit
+from hwsweep.training.loop import fit
+from hwsweep.training.plan import TrainingPlan
 from hwsweep.training.precision import autocast, choose_algorithms, products
 from hwsweep.training.schedules import ConstantLearningRate
 
