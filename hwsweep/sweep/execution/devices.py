@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import shutil
@@ -43,8 +44,9 @@ def slot_environments(n_jobs: int, gpus_per_trial: float | None) -> list[dict[st
 def visible_devices() -> list[str]:
     """The devices this process may use, as CUDA_VISIBLE_DEVICES names them."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [device.strip() for device in visible.split(",") if device.strip()]
+    if visible is not None:  # CUDA ends the list at the first name that is none, as -1 is
+        names = [device.strip() for device in visible.split(",")]
+        return list(itertools.takewhile(lambda name: name and not name.startswith("-"), names))
     if shutil.which("nvidia-smi") is None:
         return []
     output = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False).stdout

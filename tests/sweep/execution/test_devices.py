@@ -60,3 +60,11 @@ def test_as_many_runs_at_once_as_cores_and_memory_carry(
     monkeypatch.setattr(devices, "usable_cores", lambda: cores)
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=gibibytes * 2**30))
     assert devices.default_n_jobs(n_runs) == expected
+
+
+@pytest.mark.parametrize(("visible", "expected"), [("-1", []), ("", []), ("2,-1,3", ["2"]), ("2, 3", ["2", "3"])])
+def test_cuda_ends_the_list_of_its_devices_at_the_first_that_is_none(
+    visible: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert devices.visible_devices() == expected
