@@ -26,7 +26,8 @@ GOLDEN = (math.sqrt(5) - 1) / 2
 class AllLambdaVAE(Model):
     """A VAE whose layers are scaled and shifted by functions of ln lambda (Bae et al. 2023, arXiv:2212.03905).
 
-    In training each example has its own lambda, drawn log-uniformly from the range and a margin around it.
+    In training each example has its own lambda, drawn log-uniformly from the range and a margin around it; a share of
+    the examples only from where the latents collapse, because these lambdas take the longest to learn.
 
     Args:
         shapes, networks, latent, likelihood, log_var_limit: as in `VAE`.
@@ -36,6 +37,8 @@ class AllLambdaVAE(Model):
         pixel_context: None.
         lambda_range: the smallest and the largest lambda of `at`.
         lambda_margin: training draws lambda from range[0] / margin to range[1] * margin, >= 1.
+        collapse_draws: share of the examples whose lambda lies between the smallest and the largest learned lambda of
+            collapse, in [0, 1).
         conditioning_width: of the hidden layer of the network of ln lambda.
         conditioning_knots: lambdas, log-spaced, at which the layers beside the code have weights of their own.
 
@@ -57,6 +60,7 @@ class AllLambdaVAE(Model):
         log_var_limit: float,
         lambda_range: Sequence[float],
         lambda_margin: float,
+        collapse_draws: float,
         conditioning_width: int,
         conditioning_knots: int,
     ) -> None:
@@ -66,6 +70,7 @@ class AllLambdaVAE(Model):
         if low >= high:
             raise ValueError(f"`vae.lambda_range` must be [low, high] with low < high, but got {list(lambda_range)}")
         check_number("vae.lambda_margin", lambda_margin, "[1, inf)")
+        check_number("vae.collapse_draws", collapse_draws, "[0, 1)")
         check_count("vae.conditioning_width", conditioning_width)
         check_count("vae.conditioning_knots", conditioning_knots, least=2)
         _check_single_settings(kl_term, sigma2, pixel_context)
@@ -84,6 +89,7 @@ class AllLambdaVAE(Model):
         )
         self.vae = self._single(kl_weight=kl_weight)
         self.drawn_range = (low / lambda_margin, high * lambda_margin)
+        self.collapse_draws = collapse_draws
         self.conditioning = LambdaConditioning(
             *_networks(self.vae), latent, self.drawn_range, conditioning_width, conditioning_knots, log_var_limit
         )
@@ -130,9 +136,7 @@ class AllLambdaVAE(Model):
         `neg_elbo`, their sum: at that lambda in training mode, at the reference lambda in evaluation mode.
         """
         image = pixels(batch["image"])
-        low, high = (math.log(end) for end in (self.drawn_range if self.training else self.lambda_range))
-        shares = _drawn_shares(len(image)) if self.training else _even_shares(len(image))
-        log_weight = low + (high - low) * shares.to(image.device)
+        log_weight = (self._drawn if self.training else self._even)(len(image)).to(image.device)
         distortion, rate = self.distortion_and_rate(image, log_weight)
         weight = torch.exp(log_weight)
         losses = {"loss": loss_weight(weight) * (distortion + weight * rate)}
@@ -144,6 +148,21 @@ class AllLambdaVAE(Model):
     def outputs(self, batch: Batch) -> dict[str, Tensor]:
         """Those of the VAE at the reference lambda."""
         return self.at(self.kl_weight).outputs(batch)
+
+    @torch.no_grad()
+    def _drawn(self, n: int) -> Float[Tensor, " n"]:
+        """ln lambda of each example of a training batch."""
+        low, high = (math.log(end) for end in self.drawn_range)
+        log_tau = self.conditioning.log_tau().clamp(low, high)
+        first, last = log_tau.min(), log_tau.max()
+        n_near = round(self.collapse_draws * n)
+        near, everywhere = (_drawn_shares(count).to(log_tau.device) for count in (n_near, n - n_near))
+        return torch.cat([first + (last - first) * near, low + (high - low) * everywhere])
+
+    def _even(self, n: int) -> Float[Tensor, " n"]:
+        """ln lambda of each example in evaluation mode: the same each time, spread over the range."""
+        low, high = (math.log(end) for end in self.lambda_range)
+        return low + (high - low) * torch.arange(n).mul(GOLDEN).frac()
 
     def distortion_and_rate(
         self, image: Float[Tensor, "n c h w"], log_weight: Float[Tensor, " n"]
@@ -166,10 +185,6 @@ def loss_weight(kl_weight: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
 def _drawn_shares(n: int) -> Float[Tensor, " n"]:
     """Uniform in [0, 1), one in each of n intervals of equal length, in random order."""
     return (torch.randperm(n) + torch.rand(n)) / n
-
-
-def _even_shares(n: int) -> Float[Tensor, " n"]:
-    return torch.arange(n).mul(GOLDEN).frac()
 
 
 def _networks(vae: VAE) -> tuple[nn.Sequential, nn.Sequential]:

@@ -97,6 +97,10 @@ class LambdaConditioning(nn.Module):
         self.register_buffer("log_tau_start", torch.linspace(high, self.middle, latent + 1)[:-1])
         self.tau_change = nn.Parameter(torch.zeros(latent))
 
+    def log_tau(self) -> Float[Tensor, " latent"]:
+        """ln of each latent's learned lambda of collapse."""
+        return self.log_tau_start + TAU_SPEED * self.tau_change
+
     def forward(self, log_weight: Float[Tensor, " n"]) -> Conditions:
         """The conditions of each ln lambda."""
         offset = (log_weight[:, None] - self.middle) / self.half_width
@@ -115,8 +119,7 @@ class LambdaConditioning(nn.Module):
 
     def _linear_optimum(self, log_weight: Float[Tensor, " n"]) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
         """Gate and log-variance of each latent; the latter as the encoder gives it, before the VAE limits it."""
-        log_tau = self.log_tau_start + TAU_SPEED * self.tau_change
-        log_share = (log_weight[:, None] - log_tau).clamp(max=0)  # ln(lambda / tau), 0 beyond tau
+        log_share = (log_weight[:, None] - self.log_tau()).clamp(max=0)  # ln(lambda / tau), 0 beyond tau
         square = 1 - torch.exp(log_share)
         gate = square / torch.sqrt(square + MIN_GATE)  # about sqrt(square)
         limit = self.log_var_limit

@@ -39,6 +39,7 @@ def all_lambda_vae(
         "log_var_limit": 10.0,
         "lambda_range": [0.1, 100],
         "lambda_margin": 2.0,
+        "collapse_draws": 0.4,
         "conditioning_width": 5,
         "conditioning_knots": 4,
     }
@@ -102,7 +103,7 @@ def test_a_latent_beyond_its_lambda_of_collapse_has_the_prior_as_posterior() -> 
 
 
 def test_every_example_of_a_training_batch_has_its_own_lambda_from_the_whole_range() -> None:
-    model = all_lambda_vae(lambda_margin=1.0).train()
+    model = all_lambda_vae(lambda_margin=1.0, collapse_draws=0.0).train()
     with torch.no_grad():
         model.conditioning.log_tau_start.fill_(-20.0)  # total collapse: nothing else differs between equal images
         model.conditioning.network[2].weight.zero_()
@@ -112,6 +113,25 @@ def test_every_example_of_a_training_batch_has_its_own_lambda_from_the_whole_ran
     weights = (losses["distortion"] / losses["loss"]).square() - 1  # the loss's factor is 1 / sqrt(1 + lambda)
     shares = (torch.log(weights) - math.log(0.1)) / math.log(1000)
     torch.testing.assert_close((shares.sort().values * 100).floor(), torch.arange(100.0), atol=1.0, rtol=0)
+
+
+def test_a_share_of_the_training_lambdas_lies_where_latents_collapse(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = all_lambda_vae(lambda_margin=1.0, collapse_draws=0.3).train()
+    with torch.no_grad():
+        model.conditioning.log_tau_start.copy_(torch.tensor([5.0, 2.0, 20.0]).log())
+        model.conditioning.tau_change.zero_()
+    drawn: list[torch.Tensor] = []
+
+    def record(image: torch.Tensor, log_weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        drawn.append(log_weight)
+        return torch.zeros(len(image)), torch.zeros(len(image))
+
+    monkeypatch.setattr(model, "distortion_and_rate", record)
+    model.losses({"image": torch.zeros(1000, *SHAPE)})
+    inside = ((drawn[0] > math.log(2)) & (drawn[0] < math.log(20))).sum().item()
+    # of 300 all, of the other 700 the share ln 10 / ln 1000 = 1/3: one in each of 700 equal intervals, so +-2
+    assert inside == pytest.approx(300 + 700 / 3, abs=2)
+    assert drawn[0].min() < math.log(0.11) and drawn[0].max() > math.log(99)
 
 
 def test_losses_in_evaluation_mode_are_the_same_each_time() -> None:
@@ -141,6 +161,7 @@ def test_a_lambda_outside_the_trained_range_is_refused(kl_weight: float) -> None
         ({"kl_term": FreeBits(free_nats=1.0)}, "kl=constant"),
         ({"sigma2": "learned", "likelihood": "gaussian"}, "learned one differs"),
         ({"lambda_margin": 0.5}, "vae.lambda_margin"),
+        ({"collapse_draws": 1.0}, "vae.collapse_draws"),
         ({"conditioning_width": 0}, "vae.conditioning_width"),
     ],
 )
