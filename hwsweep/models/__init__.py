@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -23,6 +23,18 @@ class Model(nn.Module):
     @abstractmethod
     def outputs(self, batch: Batch) -> dict[str, Tensor]:
         """Tensors that the analysis and the figures need, by name; first axis = example."""
+
+
+@runtime_checkable
+class Stackable(Protocol):
+    """A model that can train as one with others that differ from it in numbers alone."""
+
+    def numbers(self) -> dict[str, list[tuple[nn.Module, str]]]:
+        """By key of conf, such as `vae.lambda`: the attributes that hold it, each a module and a name.
+
+        `losses` must also work with a tensor in place of the number.
+        """
+        ...
 
 
 class Schedule(nn.Module):

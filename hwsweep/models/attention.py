@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from hwsweep.data import DataError
 from hwsweep.models.dropout import Dropout
+from hwsweep.training.noise import draws_for_trials
 
 BYTES_PER_WEIGHT = 12
 """Of attention in training: the weight, its dropout mask and their product are stored for the gradient."""
@@ -53,12 +54,12 @@ class SelfAttention(nn.Module):
         query, key, value = self.project(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind()
         mask = None if real is None else real[:, None, None, :]
         weights = None
-        # torch's fused attention with dropout is slow on a CPU
-        if need_weights or (self.dropout.active and x.device.type == "cpu"):
+        # torch's fused attention with dropout is slow on a CPU, and has its own noise
+        if need_weights or (self.dropout.active and (x.device.type == "cpu" or draws_for_trials())):
             weights = attention_weights(query, key, mask)
             mixed = self.dropout(weights) @ value
         else:
-            p = self.dropout.p if self.training else 0.0
+            p = float(self.dropout.p) if self.training else 0.0
             mixed = F.scaled_dot_product_attention(query, key, value, mask, p)
         if self.gate is not None:
             mixed = mixed * self.gate[:, None, None]

@@ -18,12 +18,12 @@ class Dropout(nn.Module):
     def __init__(self, p: float) -> None:
         super().__init__()
         check_number("transformer.dropout", p, "[0, 1)")
-        self.p = p
+        self.p: float | Tensor = p
 
     @property
     def active(self) -> bool:
         """Whether a call changes its input."""
-        return self.training and self.p > 0
+        return self.training and (isinstance(self.p, Tensor) or self.p > 0)
 
     def forward(self, x: Tensor) -> Tensor:
         return dropout(x, self.p) if self.active else x

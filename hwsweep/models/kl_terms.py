@@ -20,6 +20,8 @@ from hwsweep.models import Progress
 
 Latents = Float[Tensor, "n latent"]
 PerImage = Float[Tensor, " n"]
+Weight = Float[Tensor, ""] | float
+"""A tensor where models train as one: each has its own."""
 
 
 class KLTerm(nn.Module):
@@ -27,14 +29,16 @@ class KLTerm(nn.Module):
 
     LAMBDAS = "[0, inf)"
     """What conf may give as lambda."""
+    NUMBERS: tuple[str, ...] = ()
+    """Attributes that may be a tensor in place of a number."""
 
     @abstractmethod
     def penalty(self, kl: Latents) -> PerImage:
         """The factor of lambda, in nats per image, from the KL of each latent."""
 
     @abstractmethod
-    def weight(self, kl_weight: float) -> Float[Tensor, ""] | float:
-        """Lambda now, from the one that conf gives: the same number, or a tensor that changes during the training."""
+    def weight(self, kl_weight: Weight) -> Weight:
+        """Lambda now, from the one that conf gives: the same object, or a tensor that changes during the training."""
 
     @abstractmethod
     def posterior(self, mu: Latents, log_var: Latents) -> tuple[Latents, Latents]:
@@ -48,7 +52,7 @@ class KLTerm(nn.Module):
 class GivenWeight(KLTerm):
     """A penalty with the lambda that conf gives. Abstract."""
 
-    def weight(self, kl_weight: float) -> float:
+    def weight(self, kl_weight: Weight) -> Weight:
         return kl_weight
 
 
@@ -78,6 +82,8 @@ class LinearAnnealing(FreePosterior):
     Args:
         warmup: share of the training until the factor is 1, in (0, 1].
     """
+
+    NUMBERS = ("warmup",)
 
     def __init__(self, *, warmup: float) -> None:
         super().__init__()
@@ -134,6 +140,8 @@ class FreeBits(FreePosterior):
         free_nats: nats per latent, >= 0; at 0 the penalty is the rate.
     """
 
+    NUMBERS = ("free_nats",)
+
     def __init__(self, *, free_nats: float) -> None:
         super().__init__()
         check_number("kl.free_nats", free_nats, "[0, inf)")
@@ -155,6 +163,8 @@ class Capacity(FreePosterior):
         capacity: nats per image at the end, >= 0; at 0 the penalty is the rate.
         warmup: share of the training in which the capacity grows linearly from 0, in (0, 1].
     """
+
+    NUMBERS = ("capacity", "warmup")
 
     def __init__(self, *, capacity: float, warmup: float) -> None:
         super().__init__()

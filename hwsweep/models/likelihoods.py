@@ -83,7 +83,7 @@ class OptimalGaussian(nn.Module):
         if self.training:
             sigma2 = error.detach().mean().clamp(min=MIN_SIGMA2)
             self.n_batches += 1
-            self.sigma2.lerp_(sigma2, (1 / self.n_batches).clamp(min=1 / N_AVERAGED))
+            self.sigma2.add_((1 / self.n_batches).clamp(min=1 / N_AVERAGED) * (sigma2 - self.sigma2))
         return error.sum(1) / (2 * sigma2) + error.shape[1] / 2 * torch.log(sigma2)
 
     def mean(self, output: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hwsweep.argument_checks import check_number
 from hwsweep.models import Schedule
-from hwsweep.models.kl_terms import KLTerm, Latents, PerImage
+from hwsweep.models.kl_terms import KLTerm, Latents, PerImage, Weight
 
 MEMORY = 100
 """Steps of training over which the rate and lambda are averaged, to tell whether they have settled."""
@@ -38,8 +38,8 @@ class Multiplier(Schedule):
         """Take the step's mean rate and its factor into the means, which forget what is older than `MEMORY` steps."""
         self.steps.add_(1)
         share = 1 / self.steps.clamp(max=MEMORY)
-        self.mean_rate.lerp_(rate, share)
-        self.mean_log_factor.lerp_(self.log_factor, share)
+        self.mean_rate.add_(share * (rate - self.mean_rate))
+        self.mean_log_factor.add_(share * (self.log_factor - self.mean_log_factor))
 
 
 class Settled(NamedTuple):
@@ -70,6 +70,7 @@ class TargetRate(KLTerm):
     """
 
     LAMBDAS = "(0, inf)"
+    NUMBERS = ("rate", "gain")
 
     def __init__(self, *, rate: float, gain: float, factor: float) -> None:
         super().__init__()
@@ -85,7 +86,7 @@ class TargetRate(KLTerm):
             self._follow(rate.detach().mean())
         return rate
 
-    def weight(self, kl_weight: float) -> Float[Tensor, ""]:
+    def weight(self, kl_weight: Weight) -> Float[Tensor, ""]:
         return kl_weight * torch.exp(self.multiplier.log_factor)
 
     def posterior(self, mu: Latents, log_var: Latents) -> tuple[Latents, Latents]:
@@ -105,4 +106,5 @@ class TargetRate(KLTerm):
         """Set lambda for the next step from the mean rate of this one."""
         self.multiplier.record(rate)
         error = (rate / self.rate - 1).clamp(max=1)
-        self.multiplier.log_factor.add_(self.gain * error).clamp_(-self.limit, self.limit)
+        log_factor = self.multiplier.log_factor + self.gain * error
+        self.multiplier.log_factor.copy_(log_factor.clamp(-self.limit, self.limit))

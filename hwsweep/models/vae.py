@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from hwsweep.argument_checks import check_choice, check_count, check_number
 from hwsweep.data import Shapes
 from hwsweep.models import Batch, Model
-from hwsweep.models.kl_terms import KLTerm
+from hwsweep.models.kl_terms import KLTerm, Weight
 from hwsweep.models.likelihoods import Bernoulli, Gaussian, Likelihood, OptimalGaussian
 from hwsweep.models.networks import ImageShape
 from hwsweep.models.pixel_context import PixelContext
@@ -57,7 +57,7 @@ class VAE(Model):
         if "image" not in shapes:
             raise ValueError(f"a VAE needs a data set of images, but this one has {sorted(shapes)}")
         self.latent = latent
-        self.given_kl_weight = kl_weight
+        self.given_kl_weight: Weight = kl_weight
         self.kl_term = kl_term
         self.log_var_limit = log_var_limit
         self.likelihood = _likelihood(likelihood, sigma2)
@@ -83,7 +83,6 @@ class VAE(Model):
         distortion = self.distortion(z, image)
         kl = kl_to_standard_normal(mu, log_var)
         rate = kl.sum(1)
-        given: float | Tensor = self.given_kl_weight
         kl_weight = self.kl_term.weight(self.given_kl_weight)
         losses = {
             "loss": distortion + kl_weight * self.kl_term.penalty(kl),
@@ -93,7 +92,7 @@ class VAE(Model):
         }
         if isinstance(self.likelihood, OptimalGaussian):
             losses["sigma2"] = self.likelihood.sigma2.repeat(len(image))
-        if isinstance(kl_weight, Tensor) and kl_weight is not given:
+        if isinstance(kl_weight, Tensor) and kl_weight is not self.given_kl_weight:
             losses["kl_weight"] = kl_weight.repeat(len(image))
         return losses
 
@@ -101,6 +100,12 @@ class VAE(Model):
         """`mu` and `log_var` of q(z | x), (n, latent), and `reconstruction`: `decode` at z = mu."""
         mu, log_var = self.encode(pixels(batch["image"]))
         return {"mu": mu, "log_var": log_var, "reconstruction": self.decode(mu)}
+
+    def numbers(self) -> dict[str, list[tuple[nn.Module, str]]]:
+        of_kl_term: dict[str, list[tuple[nn.Module, str]]] = {
+            f"kl.{name}": [(self.kl_term, name)] for name in self.kl_term.NUMBERS
+        }
+        return {"vae.lambda": [(self, "given_kl_weight")], **of_kl_term}
 
     def encode(self, image: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "n latent"], Float[Tensor, "n latent"]]:
         """Mean and log-variance of q(z | x) for images in [0, 1]."""

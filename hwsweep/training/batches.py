@@ -39,17 +39,26 @@ def training_batches(examples: Examples, batch_size: int, order: torch.Generator
 
 
 def training_batch(examples: Examples, rows: Rows) -> Examples:
-    """The examples of these rows; where they have an `intensity`, `image` is a new draw from it, 0 or 255.
+    """The examples of these rows, as `binarise_anew` gives them."""
+    return binarise_anew({name: values.index_select(0, rows) for name, values in stored(examples).items()})
 
-    Draws from the global generator, whose state is part of each checkpoint.
+
+def stored(examples: Examples) -> Examples:
+    """The part of training examples that is not drawn anew."""
+    return {name: values for name, values in examples.items() if name != "image" or "intensity" not in examples}
+
+
+def binarise_anew(batch: Examples) -> Examples:
+    """The batch with a new draw of `image` from `intensity`, 0 or 255, if it has one.
+
+    Draws as `hwsweep.training.noise` does, whose state is part of each checkpoint.
     """
-    drawn_anew = {"image"} if "intensity" in examples else set()
-    batch = {name: values.index_select(0, rows) for name, values in examples.items() if name not in drawn_anew}
-    if drawn_anew:
-        intensity = batch.pop("intensity")
-        # whole numbers from 0 to 254: below the intensity with a probability of exactly intensity / 255
-        batch["image"] = (whole_numbers_like(intensity, 255) < intensity).to(torch.uint8).mul_(255)
-    return batch
+    if "intensity" not in batch:
+        return batch
+    intensity = batch["intensity"]
+    # whole numbers from 0 to 254: below the intensity with a probability of exactly intensity / 255
+    image = (whole_numbers_like(intensity, 255) < intensity).to(torch.uint8) * 255
+    return {**{name: values for name, values in batch.items() if name != "intensity"}, "image": image}
 
 
 def evaluation_batches(examples: Examples, batch_size: int) -> list[slice | Rows]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from hwsweep import run_folder
 from hwsweep.files import whole
@@ -110,6 +111,23 @@ def load_weights(model: Model, path: Path) -> None:
         ) from error
 
 
+def weights(model: Model) -> dict[str, Tensor]:
+    """The model's `state_dict`; a tensor that is part of a larger one is copied, or its file would hold the larger."""
+    tensors: dict[str, Tensor] = model.state_dict()
+    return {
+        name: tensor.clone() if tensor.untyped_storage().nbytes() > tensor.nbytes else tensor
+        for name, tensor in tensors.items()
+    }
+
+
+def global_generator(device: torch.device) -> torch.Generator:
+    """What torch draws from on this device unless it is given a generator."""
+    if device.type != "cuda":
+        return torch.default_generator
+    torch.cuda.init()
+    return torch.cuda.default_generators[torch.cuda.current_device() if device.index is None else device.index]
+
+
 @dataclass
 class TrainingState:
     """Everything that training changes: with it, training that was interrupted goes on to the same bits."""
@@ -122,16 +140,21 @@ class TrainingState:
     """The epochs trained so far."""
     untrained_loss: float = math.inf
     """The largest loss of the model before training, which tells when a run has diverged; infinite if unknown."""
+    noise: torch.Generator | None = None
+    """Draws the model's random numbers in training; None: the global generator of the model's device."""
+
+    def noise_generator(self) -> torch.Generator:
+        """What draws the model's random numbers in training."""
+        device = next(self.model.parameters()).device
+        return self.noise or global_generator(device)
 
     def save(self, path: Path) -> None:
-        """Write all of it, and the state of the global generators: that of the CPU, and that of the model's GPU."""
+        """Write all of it, and the state of the generators of noise: that of the CPU, and that of the model's GPU."""
         device = next(self.model.parameters()).device
-        noise = {"cpu": torch.get_rng_state()}
-        if device.type == "cuda":
-            noise["cuda"] = torch.cuda.get_rng_state(device)
+        noise = {"cpu": torch.get_rng_state(), device.type: self.noise_generator().get_state()}
         state = {
             "device": device.type,
-            "model": self.model.state_dict(),
+            "model": weights(self.model),
             "optimizer": self.optimizer.state_dict(),
             "order": self.order.get_state(),
             "noise": noise,
@@ -159,8 +182,8 @@ class TrainingState:
             ) from error
         self.order.set_state(state["order"])
         torch.set_rng_state(state["noise"]["cpu"])
-        if "cuda" in state["noise"] and device.type == "cuda":
-            torch.cuda.set_rng_state(state["noise"]["cuda"], device)
+        if device.type in state["noise"]:
+            self.noise_generator().set_state(state["noise"][device.type])
         if (before := state.get("device", device.type)) != device.type:
             log.warning(
                 "the checkpoint is of a training on device=%s, and this one goes on with device=%s: its noise is "

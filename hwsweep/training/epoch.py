@@ -33,6 +33,9 @@ class Training(NamedTuple):
     plan: TrainingPlan
     peak_rates: list[float]
     """Of the optimizer's parameter groups: the schedule multiplies them."""
+    train: Examples
+    """On the model's device, as `valid`."""
+    valid: Examples
 
     def set_rates(self, step: int, n_steps: int) -> None:
         """Learning rates, and how far the training is, of this step of all."""
@@ -55,12 +58,12 @@ class Training(NamedTuple):
 class Learner(Protocol):
     """The models of some trainings, which take each step together."""
 
-    def step(self, train: Examples, rows: Sequence[Rows]) -> dict[str, Tensor]:
-        """One step of each model on these rows, one batch per model; before it the sum of each loss, (models,)."""
+    def step(self, rows: Sequence[Rows]) -> dict[str, Tensor]:
+        """One step of each model on these rows of its data; the sum of each loss before it, (models,)."""
         ...
 
-    def evaluate(self, examples: Examples) -> list[dict[str, float]]:
-        """`evaluate` of each model."""
+    def evaluate(self) -> list[dict[str, float]]:
+        """The mean of each loss over the validation split, for each model."""
         ...
 
 
@@ -70,9 +73,9 @@ class SingleModel:
     def __init__(self, training: Training) -> None:
         self.training = training
 
-    def step(self, train: Examples, rows: Sequence[Rows]) -> dict[str, Tensor]:
+    def step(self, rows: Sequence[Rows]) -> dict[str, Tensor]:
         state, plan = self.training.state, self.training.plan
-        batch = training_batch(train, rows[0])
+        batch = training_batch(self.training.train, rows[0])
         with autocast(plan.precision, rows[0].device):
             losses = state.model.losses(batch)
         state.optimizer.zero_grad(set_to_none=True)
@@ -82,30 +85,28 @@ class SingleModel:
         state.optimizer.step()
         return {name: values.detach().sum(0, keepdim=True) for name, values in losses.items()}
 
-    def evaluate(self, examples: Examples) -> list[dict[str, float]]:
-        return [evaluate(self.training.state.model, examples)]
+    def evaluate(self) -> list[dict[str, float]]:
+        return [evaluate(self.training.state.model, self.training.valid)]
 
 
-def train_epoch(
-    trainings: Sequence[Training], learner: Learner, train: Examples, valid: Examples
-) -> list[EpochMetrics | Diverged]:
+def train_epoch(trainings: Sequence[Training], learner: Learner) -> list[EpochMetrics | Diverged]:
     """Train each model one epoch and evaluate; `epoch`, `train/...`, `valid/...` and `time/...` of it.
 
     Of models that train together `time/...` is the time of all. A model whose loss stops being finite has the error
     instead, and the others do not notice.
 
     Args:
-        trainings: with the same batch size and precision, of models on one device.
+        trainings: with the same batch size, precision and number of examples, of models on one device.
     """
     started = time.perf_counter()
     with products(trainings[0].plan.precision, next(trainings[0].state.model.parameters()).device):
-        means = _train(trainings, learner, train)
+        means = _train(trainings, learner)
     trained = time.perf_counter()
-    losses = learner.evaluate(valid)
+    losses = learner.evaluate()
     times = {
         "time/train_seconds": trained - started,
         "time/valid_seconds": time.perf_counter() - trained,
-        "time/examples_per_second": n_examples(train) / (trained - started),
+        "time/examples_per_second": n_examples(trainings[0].train) / (trained - started),
     }
     return [
         mean
@@ -121,12 +122,14 @@ def train_epoch(
     ]
 
 
-def _train(trainings: Sequence[Training], learner: Learner, train: Examples) -> list[dict[str, float] | Diverged]:
+def _train(trainings: Sequence[Training], learner: Learner) -> list[dict[str, float] | Diverged]:
     """Mean of each loss over the epoch, as they were when each batch was trained on; an error if one is not finite."""
     sums: dict[str, Tensor] = {}
     step_losses: list[Tensor] = []
     learning_rates: list[list[float]] = []
-    batches = [training_batches(train, training.plan.batch_size, training.state.order) for training in trainings]
+    batches = [
+        training_batches(training.train, training.plan.batch_size, training.state.order) for training in trainings
+    ]
     n_batches = len(batches[0])
     for training in trainings:
         training.state.model.train()
@@ -134,7 +137,7 @@ def _train(trainings: Sequence[Training], learner: Learner, train: Examples) -> 
         for training in trainings:
             training.set_rates(len(training.state.history) * n_batches + step, training.plan.epochs * n_batches)
         rows = [of_training[step] for of_training in batches]
-        step_sums = learner.step(train, rows)
+        step_sums = learner.step(rows)
         step_losses.append(step_sums["loss"] / len(rows[0]))
         learning_rates.append([training.learning_rate for training in trainings])
         for name, total in step_sums.items():
@@ -147,7 +150,7 @@ def _train(trainings: Sequence[Training], learner: Learner, train: Examples) -> 
     return [
         _diverged(losses[:, index], [rates[index] for rates in learning_rates], len(training.state.history) + 1)
         if broken[:, index].any()
-        else {name: values[index] / n_examples(train) for name, values in totals.items()}
+        else {name: values[index] / n_examples(training.train) for name, values in totals.items()}
         for index, training in enumerate(trainings)
     ]
 

@@ -52,17 +52,18 @@ def fit(
     """
     device = next(model.parameters()).device
     train, valid = to_device(splits.train, device), to_device(splits.valid, device)
-    training = begin(model, train, optimizer, schedule, plan, folder, resume)
+    training = begin(model, train, valid, optimizer, schedule, plan, folder, resume)
     learner = SingleModel(training)
     yield from training.state.history
     while len(training.state.history) < plan.epochs:
-        (metrics,) = train_epoch([training], learner, train, valid)
+        (metrics,) = train_epoch([training], learner)
         yield finish_epoch(training, metrics, folder)
 
 
 def begin(
     model: Model,
     train: Examples,
+    valid: Examples,
     optimizer: torch.optim.Optimizer,
     schedule: Schedule,
     plan: TrainingPlan,
@@ -71,7 +72,7 @@ def begin(
 ) -> Training:
     """The training before its next epoch; see `fit`."""
     state = TrainingState(model, optimizer, torch.Generator().manual_seed(plan.seed), [])
-    training = Training(state, schedule, plan, [group["lr"] for group in optimizer.param_groups])
+    training = Training(state, schedule, plan, [group["lr"] for group in optimizer.param_groups], train, valid)
     if resume is not None:
         _restore(state, resume, plan, folder)
     else:
@@ -93,7 +94,7 @@ def finish_epoch(training: Training, metrics: EpochMetrics | Diverged, folder: P
     best = min(map(plan.value, state.history), default=math.inf)
     state.history.append(metrics)
     if plan.value(metrics) < best:
-        checkpoint.save(folder / "best.pt", {"model": state.model.state_dict(), "epoch": len(state.history)})
+        checkpoint.save(folder / "best.pt", {"model": checkpoint.weights(state.model), "epoch": len(state.history)})
     state.save(folder / "last.pt")
     return metrics
 

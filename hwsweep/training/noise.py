@@ -52,6 +52,11 @@ def of_trials(trials: TrialNoise) -> Iterator[None]:
         _trials = None
 
 
+def draws_for_trials() -> bool:
+    """Whether the functions below draw from the generators of trials now."""
+    return _trials is not None
+
+
 def normal_like(x: Tensor) -> Tensor:
     """Independent standard normal numbers of the shape of `x`."""
     return torch.randn_like(x) if _trials is None else _normal_like(x.detach())
