@@ -35,6 +35,8 @@ def transformer(shapes: dict[str, tuple[int, ...]], **changes: Any) -> Transform
         "norm": "post",
         "pooling": "mean",
         "window": None,
+        "word_dropout": 0.0,
+        "word_mean": False,
     }
     return Transformer(shapes, **(settings | changes)).eval()
 

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hwsweep.argument_checks import check_choice, check_count
+from hwsweep.argument_checks import check_choice, check_count, check_number
 from hwsweep.data import Shapes
 from hwsweep.models import Batch, Model
 from hwsweep.models.attention import require_memory
@@ -21,6 +21,7 @@ from hwsweep.models.embedding import TokenEmbedding
 from hwsweep.models.encoder_layer import EncoderLayer
 from hwsweep.models.positions import Positions
 from hwsweep.models.windows import Windows, windows_of
+from hwsweep.training.noise import dropout
 
 
 class Transformer(Model):
@@ -32,6 +33,8 @@ class Transformer(Model):
         pooling: "mean" of the tokens, or "cls": the vector of a learned token before each text.
         window: tokens; a longer text is read in windows of so many, each alone and with the first positions, and the
             vector of the text is the mean of theirs, weighted by their numbers of tokens; None to read any text whole.
+        word_dropout: in training, the probability that a word's vector is zero, as that of `<pad>` is.
+        word_mean: a linear map of the mean of the words' vectors is added to the logits: a path without attention.
 
     Raises:
         ValueError: a value is out of range.
@@ -51,16 +54,20 @@ class Transformer(Model):
         norm: str,
         pooling: str,
         window: int | None,
+        word_dropout: float,
+        word_mean: bool,
     ) -> None:
         super().__init__()
         for name, value in {"width": width, "heads": heads, "layers": layers, "hidden": hidden}.items():
             check_count(f"transformer.{name}", value)
         check_count("transformer.window", window, unit="tokens", or_null=True)
         check_choice("transformer.pooling", pooling, ("mean", "cls"))
+        check_number("transformer.word_dropout", word_dropout, "[0, 1)")
+        check_choice("transformer.word_mean", word_mean, (True, False))
         if not {"token", "word", "class"} <= shapes.keys():
             raise ValueError(f"a Transformer needs a data set of texts, but this one has {sorted(shapes)}")
         (longest,), (n_words,), (n_classes,) = shapes["token"], shapes["word"], shapes["class"]
-        self.heads, self.window = heads, window
+        self.heads, self.window, self.word_dropout = heads, window, word_dropout
         self.embedding = embedding(n_words, width)
         self.positions = Positions(positions, longest=min(longest, window or longest), width=width)
         self.cls = nn.Parameter(torch.randn(width) / math.sqrt(width)) if pooling == "cls" else None
@@ -70,6 +77,7 @@ class Transformer(Model):
         )
         self.norm = nn.LayerNorm(width) if norm == "pre" else nn.Identity()
         self.classify = nn.Linear(width, n_classes)
+        self.classify_words = nn.Linear(width, n_classes, bias=False) if word_mean else None
 
     @property
     def prefix(self) -> tuple[str, ...]:
@@ -103,6 +111,9 @@ class Transformer(Model):
         """`logits` and `probability` of each class, (n, classes); a row of the latter sums to 1."""
         logits, *_ = self._read(batch, need_weights=False)
         return {"logits": logits, "probability": logits.softmax(1)}
+
+    def numbers(self) -> dict[str, list[tuple[nn.Module, str]]]:
+        return {"transformer.dropout": [(module, "p") for module in self.modules() if isinstance(module, Dropout)]}
 
     def attention(self, batch: Batch) -> Float[Tensor, "n layers heads t t"]:
         """Weights of every layer and head up to the longest text: rows = queries sum to 1, those of padding are 0.
@@ -142,12 +153,23 @@ class Transformer(Model):
         if self.dropout.active and length.device.type == "cpu":  # else attention stores no weights
             n_tokens += len(self.prefix)
             require_memory(n_read, n_tokens, self.heads, len(self.layers), "texts" if windows is None else "windows")
-        x = self.embedding(batch["token"][:, :longest].long())
+        words = self._words(batch["token"][:, :longest])
+        x = words
         if windows is not None:
             x, length = windows.cut(x), windows.length
         pooled, maps, real = self._encode(x, length, need_weights=need_weights)
-        pooled = pooled if windows is None else windows.mean(pooled)
-        return self.classify(pooled).float(), maps, real, windows
+        logits = self.classify(pooled if windows is None else windows.mean(pooled))
+        if self.classify_words is not None:
+            is_word = torch.arange(longest, device=length.device) < batch["length"][:, None]
+            logits = logits + self.classify_words(masked_mean(words, is_word))
+        return logits.float(), maps, real, windows
+
+    def _words(self, token: Int[Tensor, "n t"]) -> Float[Tensor, "n t width"]:
+        """The vectors of the words; in training without those that are dropped."""
+        words: Tensor = self.embedding(token.long())
+        if not (self.training and self.word_dropout > 0):
+            return words
+        return words * (dropout(torch.ones_like(words[..., :1]), self.word_dropout) > 0)
 
     def _encode(
         self, x: Float[Tensor, "n t width"], length: Int[Tensor, " n"], *, need_weights: bool

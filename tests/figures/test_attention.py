@@ -106,6 +106,8 @@ def test_rows_of_real_words_sum_to_one_over_real_words(pooling):
         embedding=lambda n, width: TokenEmbedding(n, width, dim=None, frozen=False, sparse=False),
         pooling=pooling,
         window=None,
+        word_dropout=0.0,
+        word_mean=False,
         **settings,
     ).eval()
     info = attention.info(Trained(model, texts([7, 3, 5], [0, 1, 1]), [], "", lexicon), n_texts=3, max_tokens=7)

@@ -30,6 +30,8 @@ def transformer(seed: int = 0, **changes: Any) -> Transformer:
         "norm": "pre",
         "pooling": "mean",
         "window": None,
+        "word_dropout": 0.0,
+        "word_mean": False,
     }
     torch.manual_seed(seed)
     return Transformer(SHAPES, **(settings | changes)).eval()
@@ -54,7 +56,7 @@ def one(batch: dict[str, torch.Tensor], row: int) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("norm", ["pre", "post"])
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned"])
 def test_padding_changes_no_logit(pooling: str, norm: str, positions: str) -> None:
-    model = transformer(pooling=pooling, norm=norm, positions=positions)
+    model = transformer(pooling=pooling, norm=norm, positions=positions, word_mean=norm == "pre")
     batch = texts()
     together = model.outputs(batch)["logits"]
     alone = torch.cat([model.outputs(one(batch, row))["logits"] for row in range(13)])
@@ -175,9 +177,34 @@ def test_dropout_acts_only_in_training() -> None:
     assert not torch.equal(model.outputs(batch)["logits"], model.outputs(batch)["logits"])
 
 
+@pytest.mark.parametrize("window", [None, 4])
+def test_the_word_mean_adds_a_linear_map_of_the_mean_of_all_words_of_the_text(window: int | None) -> None:
+    model, batch = transformer(word_mean=True, window=window), texts()
+    plain = transformer(window=window)
+    plain.load_state_dict(model.state_dict(), strict=False)
+    means = [
+        model.embedding.table[token[:length].long()].mean(0)
+        for token, length in zip(batch["token"], batch["length"], strict=True)
+    ]
+    added = torch.stack(means) @ model.classify_words.weight.T
+    torch.testing.assert_close(model.outputs(batch)["logits"], plain.outputs(batch)["logits"] + added)
+
+
+def test_so_many_words_are_dropped_in_training_and_none_in_evaluation() -> None:
+    model = transformer(word_dropout=0.3).train()
+    token = torch.randint(1, 31, (100, 97))
+    words = model._words(token)
+    dropped = (words == 0).all(2)
+    assert torch.equal(words[~dropped], model.embedding(token)[~dropped])
+    # a share of 9,700 words has the standard deviation sqrt(0.3 * 0.7 / 9,700) = 0.0047; five of them
+    assert dropped.float().mean().item() == pytest.approx(0.3, abs=0.024)
+    assert torch.equal(model.eval()._words(token), model.embedding(token))
+    torch.testing.assert_close(model.outputs(texts()), transformer().outputs(texts()))
+
+
 def test_every_parameter_gets_a_gradient() -> None:
     for pooling in ("mean", "cls"):
-        model = transformer(pooling=pooling, positions="learned").train()
+        model = transformer(pooling=pooling, positions="learned", word_mean=True).train()
         model.losses(texts())["loss"].sum().backward()
         for name, parameter in model.named_parameters():
             assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
@@ -200,6 +227,7 @@ def test_a_frozen_embedding_gets_no_gradient_and_no_optimizer_state() -> None:
         ({"pooling": "max"}, "`transformer.pooling` must be mean or cls"),
         ({"positions": "rotary"}, "`transformer.positions` must be sinusoidal or learned"),
         ({"dropout": 1.5}, r"`transformer.dropout` must be a number in \[0, 1\)"),
+        ({"word_dropout": 1}, r"`transformer.word_dropout` must be a number in \[0, 1\)"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
@@ -213,7 +241,7 @@ def test_a_data_set_of_images_is_refused() -> None:
             {"image": (1, 5, 7)},
             embedding=partial(TokenEmbedding, dim=None, frozen=False, sparse=True),
             width=10, heads=5, layers=1, hidden=7, dropout=0.0, positions="learned", norm="pre", pooling="mean",
-            window=None,
+            window=None, word_dropout=0.0, word_mean=False,
         )  # fmt: skip
 
 
