@@ -10,13 +10,8 @@ import pytest
 import torch
 from planted_all_lambda import LATENT, PlantedModel, eigen, planted_run, planted_splits
 
-from hwsweep.figures import (
-    Trained,
-    drawing,
-    lambda_active_units,
-    lambda_images,
-    lambda_rate_distortion,
-)
+from hwsweep.figures import Trained, drawing
+from hwsweep.figures.lambda_curve import lambda_active_units, lambda_images, lambda_rate_distortion
 
 WEIGHTS = [10 ** (-3 + 3 * stop / 8) for stop in range(9)]
 

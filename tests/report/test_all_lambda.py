@@ -10,7 +10,8 @@ from planted_all_lambda import planted_run
 from planted_studies import study, trial
 
 from hwsweep import run_folder
-from hwsweep.figures import drawing, lambda_images
+from hwsweep.figures import drawing
+from hwsweep.figures.lambda_curve import lambda_images
 from hwsweep.report.answer import answer
 from hwsweep.report.posterior_collapse import PosteriorCollapse
 from hwsweep.report.posterior_collapse.all_lambda import AllLambda

@@ -19,7 +19,7 @@ from hwsweep.report.tables import pairs_table
 from hwsweep.sweep.study.view import StudyView
 
 if TYPE_CHECKING:
-    from hwsweep.figures.lambda_images import LambdaImagesInfo
+    from hwsweep.figures.lambda_curve.lambda_images import LambdaImagesInfo
     from hwsweep.sweep.study.trial_view import TrialView
 
 IMAGES = "lambda_images"
@@ -69,7 +69,7 @@ class AllLambda:
 
 def draw_montage(view: StudyView) -> Iterator[StudyFigure]:
     """montage.png: the images of the best trial at some lambdas; nothing without images."""
-    from hwsweep.figures import lambda_images
+    from hwsweep.figures.lambda_curve import lambda_images
 
     best = _shown_trial(view)
     if best is None:
@@ -116,14 +116,14 @@ def _shown_trial(view: StudyView) -> TrialView | None:
 
 def _images(trial: TrialView) -> LambdaImagesInfo:
     from hwsweep.figures import drawing
-    from hwsweep.figures.lambda_images import LambdaImagesInfo
+    from hwsweep.figures.lambda_curve.lambda_images import LambdaImagesInfo
 
     return drawing.load(LambdaImagesInfo, run_directory(trial) / run_folder.FIGURES / f"{IMAGES}.npz")
 
 
 def _slider(trial: TrialView, view: StudyView) -> Slider:
     """The images and numbers of each stop."""
-    from hwsweep.figures.lambda_images import images_at
+    from hwsweep.figures.lambda_curve.lambda_images import images_at
     from hwsweep.figures.study import montage
 
     info = _images(trial)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hwsweep.figures import Trained
-from hwsweep.figures.lambda_stops import stops_of_run
+from hwsweep.figures.lambda_curve.lambda_stops import stops_of_run
 from hwsweep.figures.study import rate_distortion
 from hwsweep.figures.study.rate_distortion import RateDistortionInfo
 from hwsweep.figures.study.sweep_runs import name_some

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from hwsweep.figures import Trained
 from hwsweep.figures.drawing import BLACK, GREY
-from hwsweep.figures.lambda_stops import stops_of_run
+from hwsweep.figures.lambda_curve.lambda_stops import stops_of_run
 from hwsweep.figures.study.collapse import BANDS
 from hwsweep.figures.study.sweep_runs import metric
 

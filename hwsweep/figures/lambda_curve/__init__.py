@@ -1,0 +1,1 @@
+"""Figures of a run that is one model, or one training, at many lambdas."""
