@@ -16,6 +16,9 @@ from multiprocessing.connection import wait
 
 import psutil
 
+TRAINER = "HWSWEEP_TRAINER"
+"""The environment variable of a trial's process that names the socket of the process that trains its model."""
+
 
 def this_process() -> str:
     """Machine, process id and start time of this process: unique, also when process ids are used again."""

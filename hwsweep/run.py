@@ -19,6 +19,7 @@ from hwsweep.analysis.all_lambda.contract import EveryLambda
 from hwsweep.components import Analyse, Components, build
 from hwsweep.components.config_values import InvalidConfig, errors_as_invalid_config, flatten, objectives
 from hwsweep.components.sections import RunFigure, device_named
+from hwsweep.components.stacking import stack_group
 from hwsweep.data import Dataset, Splits
 from hwsweep.figures import Trained, drawing
 from hwsweep.hydra_versions import instantiate
@@ -28,7 +29,7 @@ from hwsweep.sweep.trial import TrialPruned, current_trial
 from hwsweep.tracking import runs
 from hwsweep.tracking.provenance import command, environment
 from hwsweep.tracking.run import DESCRIPTION, Run
-from hwsweep.training import checkpoint
+from hwsweep.training import checkpoint, trainer
 from hwsweep.training.batches import n_examples
 from hwsweep.training.checkpoint import EpochMetrics
 from hwsweep.training.evaluation import evaluate
@@ -65,7 +66,7 @@ def run(cfg: DictConfig) -> float | tuple[float, ...]:
         digest = _log_origin(cfg, components.dataset, splits, folder, tracked)
         if facts:
             tracked.log_metrics(facts, 0)
-        history = _train(components, splits, objectives(cfg)[0], folder / "checkpoints", resume, tracked)
+        history = _train(cfg, components, splits, folder / "checkpoints", resume, tracked)
         model, best_epoch = _load_best(components.model, folder)
         note = under_training(history, components.plan.select)
         analysis = _analyse(components.analyse, model, splits, digest, note, folder, tracked)
@@ -96,8 +97,8 @@ def _read_data(cfg: DictConfig, components: Components) -> tuple[Components, Spl
     if splits.lexicon is not None:
         components = build(cfg, splits)  # the size of the vocabulary is known now
     facts = dict(splits.statistics)
-    if cfg.init is not None:
-        _load_initial_weights(components.model, splits, checkpoint.find_weights(str(cfg.init)))
+    if (init := cfg.get("init")) is not None:
+        _load_initial_weights(components.model, splits, checkpoint.find_weights(str(init)))
     elif cfg.initialise is not None:
         with errors_as_invalid_config():
             facts |= instantiate(cfg.initialise)(components.model, splits)
@@ -159,7 +160,7 @@ def _open_run(cfg: DictConfig, store: runs.Store, folder: Path) -> AbstractConte
     hydra = HydraConfig.get()
     name = hydra.job.override_dirname or "{model} {dataset}".format(**hydra.runtime.choices)
     tags = {"hwsweep.folder": str(folder), "hwsweep.role": "trial" if trial else "run"}
-    tags["hwsweep.device"] = str(device_named(cfg.device))
+    tags["hwsweep.device"] = "trainer" if trainer.address() else str(device_named(cfg.device))
     experiment, subject = cfg.tracking.experiment, "A single run"
     if trial is None:
         runs.end_orphaned_runs(store)
@@ -190,12 +191,19 @@ def _log_origin(cfg: DictConfig, dataset: Dataset, splits: Splits, folder: Path,
 
 
 def _train(
-    components: Components, splits: Splits, objective: str, checkpoints: Path, resume: Path | None, tracked: Run
+    cfg: DictConfig, components: Components, splits: Splits, checkpoints: Path, resume: Path | None, tracked: Run
 ) -> list[EpochMetrics]:
     """Fit, and log each epoch to MLflow once, also after a resume; report it to the study."""
     model, plan, trial = components.model, components.plan, current_trial()
+    objective = objectives(cfg)[0]
     last_logged = tracked.last_step(objective)
-    epochs = fit(model, splits, components.optimizer, components.schedule, plan, checkpoints, resume)
+    if trainer.address() is None:
+        epochs = fit(model, splits, components.optimizer, components.schedule, plan, checkpoints, resume)
+    else:
+        parts = model, components.optimizer, components.schedule, plan, checkpoints.absolute(), resume
+        group, device = stack_group(cfg, model), str(cfg.device)
+        work = trainer.Work(group, device, *parts, torch.get_rng_state(), splits.digest())
+        epochs = trainer.fit_elsewhere(work, splits)
     history: list[EpochMetrics] = []
     for metrics in show_progress(epochs, plan.epochs, objective):
         epoch = int(metrics["epoch"])

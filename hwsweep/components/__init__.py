@@ -33,7 +33,7 @@ from hwsweep.components.sections import (
 from hwsweep.data import Dataset, Lexicon, Splits
 from hwsweep.hydra_versions import instantiate
 from hwsweep.models import Model
-from hwsweep.training import checkpoint
+from hwsweep.training import checkpoint, trainer
 from hwsweep.training.plan import TrainingPlan
 from hwsweep.training.precision import choose_algorithms
 from hwsweep.training.schedules import Schedule
@@ -68,7 +68,7 @@ def build(cfg: DictConfig, splits: Splits | None = None) -> Components:
     """
     with errors_as_invalid_config():
         dataset, model, make_optimizer, schedule, plan, analyse, figures = _prepare(cfg, splits)
-        device = device_named(cfg.device)
+        device = torch.device("cpu") if trainer.address() else device_named(cfg.device)  # the trainer has the GPU
         if device.index is not None and device.type == "cuda":
             torch.cuda.set_device(device)  # that of streams, graphs and noise, too
         choose_algorithms(device, deterministic=bool(cfg.get("deterministic")))  # earlier runs have no such setting
@@ -108,7 +108,8 @@ def _prepare(
     )
     objectives(cfg)
     metric_names(cfg, "table")
-    device_named(cfg.device)
+    if trainer.address() is None:
+        device_named(cfg.device)
     check_choice("deterministic", cfg.get("deterministic", False), (True, False))
     dataset: Dataset = component(cfg, "dataset")
     make_optimizer, schedule, analyse = (callable_component(cfg, key) for key in ("optimizer", "schedule", "analysis"))

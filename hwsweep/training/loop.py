@@ -69,9 +69,14 @@ def begin(
     plan: TrainingPlan,
     folder: Path,
     resume: Path | None,
+    noise: torch.Generator | None = None,
 ) -> Training:
-    """The training before its next epoch; see `fit`."""
-    state = TrainingState(model, optimizer, torch.Generator().manual_seed(plan.seed), [])
+    """The training before its next epoch; see `fit`.
+
+    Args:
+        noise: as that of `TrainingState`.
+    """
+    state = TrainingState(model, optimizer, torch.Generator().manual_seed(plan.seed), [], noise=noise)
     training = Training(state, schedule, plan, [group["lr"] for group in optimizer.param_groups], train, valid)
     if resume is not None:
         _restore(state, resume, plan, folder)

@@ -84,6 +84,9 @@ class DenseAndSparse(optim.Optimizer):
         self._optimizers = {"dense": dense, "rows": sparse}
         super().__init__(self._groups(), {})
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return DenseAndSparse, (self._optimizers["dense"], self._optimizers["rows"])
+
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         for optimizer in self._optimizers.values():
             optimizer.step()

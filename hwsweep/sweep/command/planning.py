@@ -74,12 +74,38 @@ def jobs_at_once(settings: Settings, space: Space, elsewhere: bool) -> int:
     """
     if settings.n_jobs is not None:
         return settings.n_jobs
+    if (n_stacked := trials_in_a_stack(settings, space, elsewhere)) > 1:
+        return n_stacked
     if settings.top is not None and not elsewhere and settings.gpus_per_trial is None:
         return devices.default_n_jobs(settings.top * max(1, len(seed_values(settings, 0))))
     is_search = settings.n_trials is not None or settings.pruner is not None or settings.custom_search_space is not None
     if elsewhere or is_search or not space.is_finite or settings.gpus_per_trial is not None:
         return 1
     return devices.default_n_jobs(len(space.points()) * max(1, len(seed_values(settings, 0))))
+
+
+def trials_in_a_stack(settings: Settings, space: Space, elsewhere: bool) -> int:
+    """How many trials train as one: what the user sets, else all of a grid where there is a GPU; 1 for no stack.
+
+    Raises:
+        SweepError: the program or the launcher cannot train trials together.
+    """
+    if settings.stack is None or settings.stack == 1:
+        return 1
+    is_possible = not elsewhere and settings.trainer is not None and settings.gpus_per_trial is None
+    n_runs = len(space.points()) * max(1, len(seed_values(settings, 0))) if space.is_finite else None
+    if settings.stack != "auto":
+        if not is_possible:
+            raise SweepError(
+                f"stack={settings.stack} needs trials in processes of this machine that share its GPU, and a function "
+                f"that trains them: hydra.sweeper.trainer; it goes with no other launcher, join or gpus_per_trial"
+            )
+        return int(settings.stack) if n_runs is None else min(int(settings.stack), n_runs)
+    is_search = settings.n_trials is not None or settings.pruner is not None or settings.custom_search_space is not None
+    if not is_possible or not devices.visible_devices() or (settings.n_jobs is None and (is_search or n_runs is None)):
+        return 1
+    at_most = settings.n_jobs or devices.stacked_processes()
+    return at_most if n_runs is None else min(at_most, n_runs)
 
 
 def make_plan(settings: Settings, space: Space, config: DictConfig, earlier: Mapping[str, Any] | None) -> SearchPlan:

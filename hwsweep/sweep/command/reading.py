@@ -79,9 +79,11 @@ def read_command(loader: ConfigLoader, config: DictConfig, arguments: list[str])
     copies, changes = source.copied_trials(settings, space, base)
     plan = planning.make_plan(settings, space, base, {"copies": copies} if copies else None)
     sampling.check(settings)
+    is_stacked = planning.trials_in_a_stack(settings, space, kind != "processes" or settings.join) > 1
     gpus = settings.gpus_per_trial if kind in ("processes", "launcher") else None  # a cluster has devices of its own
     slots = devices.slot_environments(settings.concurrency, gpus)
     processes = ProcessSettings(slots, threads, settings.timeout, list(settings.preload), run_folder.OUTPUT)
+    processes = processes._replace(trainer=settings.trainer if is_stacked else None)
     return Command(config, settings, space, kind, base, plan, processes, copies, changes, arguments)
 
 

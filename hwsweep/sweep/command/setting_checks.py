@@ -134,6 +134,10 @@ def _is_folder_name(value: Any) -> bool:
     return type(value) in (str, int) and is_one_part and 0 < len(name.encode()) <= 200
 
 
+def _is_stack(value: Any) -> bool:
+    return value == "auto" or (type(value) is int and 1 <= value <= MAX_JOBS)
+
+
 SWEEPER_CHECKS: dict[str, Check] = {
     "n_trials": partial(check_count, or_null=True),
     "from": _must_be("the folder of a study, as in outputs/night", _is_text, or_null=True),
@@ -170,6 +174,8 @@ SWEEPER_CHECKS: dict[str, Check] = {
     "n_jobs": partial(check_count, most=MAX_JOBS, or_null=True),
     "timeout": partial(_check_seconds, or_null=True),
     "gpus_per_trial": partial(check_number, interval="(0, inf)", or_null=True),
+    "stack": _must_be("auto, or a whole number of trials, at least 1", _is_stack),
+    "trainer": _must_be("the dotted path of a function", _is_path, or_null=True),
     "max_failure_rate": partial(check_number, interval="[0, 1]"),
     "max_seconds": partial(_check_seconds, or_null=True),
     "patience": partial(check_count, unit="trials", or_null=True),

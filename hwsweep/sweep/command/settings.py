@@ -48,6 +48,8 @@ class Settings(NamedTuple):
     n_jobs: int | None
     timeout: float | None
     gpus_per_trial: float | None
+    stack: int | str
+    trainer: str | None
     max_failure_rate: float
     max_seconds: float | None
     patience: int | None

@@ -15,6 +15,8 @@ from hwsweep.sweep import SweepError
 
 BYTES_PER_JOB = 2 * 2**30
 """Memory that a job is expected to need, for the default number of jobs at once."""
+BYTES_PER_STACKED_TRIAL = 2**30
+"""Memory that the process of a trial is expected to need whose model trains in another process."""
 MAX_DEFAULT_JOBS = 8
 """Most jobs at once by default: all write to MLflow's one SQLite file, which takes one writer at a time."""
 
@@ -61,6 +63,11 @@ def default_n_jobs(n_runs: int) -> int:
     if visible_devices() or sys.platform == "darwin":  # on a Mac, torch has a GPU too
         return 1
     return max(1, min(n_runs, MAX_DEFAULT_JOBS, usable_cores() + 1, psutil.virtual_memory().available // BYTES_PER_JOB))
+
+
+def stacked_processes() -> int:
+    """How many trials this machine's memory carries whose models train as one on its GPU."""
+    return max(1, int(psutil.virtual_memory().available // BYTES_PER_STACKED_TRIAL))
 
 
 def usable_cores() -> int:

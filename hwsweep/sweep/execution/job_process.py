@@ -54,6 +54,11 @@ class ProcessSettings(NamedTuple):
     """Modules that the fork server imports before the first job."""
     output: str | None
     """The file in the job's folder that gets what its process prints; None for the sweep's own output."""
+    trainer: str | None = None
+    """The dotted path of a function that trains the jobs' models, in a process for each GPU; None: each trains its own.
+
+    It is called with the path of a socket; a job finds it in the environment (`processes.TRAINER`).
+    """
 
 
 def main(

@@ -21,6 +21,7 @@ from hwsweep.sweep.execution import job_process, main_module
 from hwsweep.sweep.execution.executor import Answer, Done, Job, JobEnd, StopReason
 from hwsweep.sweep.execution.fork_server import has_died, server_pid, start_server
 from hwsweep.sweep.execution.job_process import ProcessSettings
+from hwsweep.sweep.execution.trainer_processes import TrainerProcesses
 from hwsweep.sweep.ownership.orphans import kill_orphans
 
 GRACE = 10.0
@@ -59,6 +60,10 @@ class ProcessPool:
         self.runs: dict[int, _Run] = {}
         """By the number of the slot."""
         self.context = start_server(settings.preload, settings.threads)
+        self.trainers = None if settings.trainer is None else TrainerProcesses(settings.trainer)
+        if self.trainers is not None:
+            slots = [environment | self.trainers.environment(slot) for slot, environment in enumerate(settings.slots)]
+            self.settings = settings._replace(slots=slots)
 
     @property
     def free(self) -> bool:
@@ -80,6 +85,7 @@ class ProcessPool:
     def submit(self, job: Job) -> None:
         number = next(n for n in range(len(self.settings.slots)) if n not in self.runs)
         self.context = start_server(self.settings.preload, self.settings.threads)  # again, if it has died
+        self._start_trainers()
         ours, theirs = self.context.Pipe()
         config = self.prepared[1] if self.prepared[0] == job.overrides else None
         arguments = (theirs, self.program, job, config, number, self.settings)
@@ -103,6 +109,7 @@ class ProcessPool:
         for handle in ready:
             _listen(by_handle[handle], answer)
         self._kill_overdue()
+        self._start_trainers()
         return [self._remove(number) for number, run in list(self.runs.items()) if run.process.exitcode is not None]
 
     def stop_job(self, job: Job) -> None:
@@ -120,6 +127,18 @@ class ProcessPool:
             run.process.join()
             run.connection.close()
         self.runs.clear()
+        if self.trainers is not None:
+            self.trainers.kill()
+
+    def _start_trainers(self) -> None:
+        """Start the processes that train, if there are any; the jobs of one that has died are killed and begin again."""
+        if self.trainers is None:
+            return
+        with main_module.hidden():
+            ended = self.trainers.start_missing(self.context)
+        for slot, run in self.runs.items():
+            if self.trainers.number(slot) in ended:
+                kill_tree(run.process.pid)
 
     def _kill_overdue(self) -> None:
         for run in self.runs.values():

@@ -1,0 +1,64 @@
+"""The processes that train the models of a sweep's jobs, one for each GPU, or one on the CPU."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hwsweep.processes import TRAINER, end_with_parent, kill_tree
+from hwsweep.sweep.execution.devices import visible_devices
+from hwsweep.sweep.execution.job_process import become_independent
+
+
+class TrainerProcesses:
+    """Each listens on a socket in a folder that only this user may enter."""
+
+    def __init__(self, function: str) -> None:
+        self.function = function
+        self.folder = Path(tempfile.mkdtemp(prefix="hwsweep-"))
+        self.devices = visible_devices() or [""]
+        self.processes: list[Any] = [None] * len(self.devices)
+
+    def environment(self, slot: int) -> dict[str, str]:
+        """What the job of this slot needs to find its trainer. The job itself sees no GPU."""
+        return {TRAINER: str(self.folder / str(self.number(slot))), "CUDA_VISIBLE_DEVICES": ""}
+
+    def number(self, slot: int) -> int:
+        """Of the trainer of this slot's jobs."""
+        return slot % len(self.devices)
+
+    def start_missing(self, context: Any) -> list[int]:
+        """Start those that do not run; the numbers of those that had run before and have ended."""
+        ended = []
+        for number, device in enumerate(self.devices):
+            process = self.processes[number]
+            if process is not None and process.exitcode is None:
+                continue
+            if process is not None:
+                ended.append(number)
+                (self.folder / str(number)).unlink(missing_ok=True)
+            environment = {"CUDA_VISIBLE_DEVICES": device} if device else {}
+            arguments = self.function, str(self.folder / str(number)), environment
+            self.processes[number] = context.Process(target=_main, args=arguments, name=f"trainer {number}")
+            self.processes[number].start()
+        return ended
+
+    def kill(self) -> None:
+        for process in self.processes:
+            if process is not None:
+                kill_tree(process.pid)
+                process.join()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _main(function: str, path: str, environment: dict[str, str]) -> None:
+    """Train jobs with this function in this new process."""
+    from hydra.utils import get_method
+
+    become_independent()
+    end_with_parent()
+    os.environ.update(environment)
+    get_method(function)(path)
