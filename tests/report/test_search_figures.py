@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -81,9 +82,45 @@ def swept(trial: Trial) -> float:
     return 10.0 + trial.suggest_categorical("vae.lambda", [0, 1, 100])
 
 
+class Drawn(NamedTuple):
+    """A search of 60 trials, some of them pruned, whose figures are drawn once for the tests that look at them."""
+
+    study: optuna.Study
+    folder: Path
+    texts: dict[str, str]
+    before: tuple[Any, ...]
+    """What belongs to the user of Matplotlib before the first figure is drawn."""
+    after: list[tuple[Any, ...]]
+    """The same after each figure and in the end."""
+
+
 @pytest.fixture(scope="module")
-def study() -> optuna.Study:
-    return searched(bowl, 60, pruner=optuna.pruners.MedianPruner(n_startup_trials=30))
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
+    study = searched(bowl, 60, pruner=optuna.pruners.MedianPruner(n_startup_trials=30))
+    folder, found, after = tmp_path_factory.mktemp("drawn"), {}, []
+    pyplot.switch_backend("svg")
+    own = pyplot.figure()
+    try:
+        before = of_matplotlib()
+        for figure in draw_search(view_of(study, "valid/loss")._replace(directory=folder)):
+            found[figure.path.stem.removeprefix("search_")] = figure.alt
+            after.append(of_matplotlib())
+        after.append(of_matplotlib())
+    finally:
+        pyplot.close(own)
+        pyplot.switch_backend("agg")
+    return Drawn(study, folder, found, before, after)
+
+
+def of_matplotlib() -> tuple[Any, ...]:
+    """The numbers of the open figures and of the current one, the backend and the settings."""
+    return pyplot.get_fignums(), pyplot.gcf().number, matplotlib.get_backend(), dict(matplotlib.rcParams)
+
+
+def check_pictures(folder: Path, names: list[str]) -> None:
+    for name in names:
+        picture = np.asarray(Image.open(folder / f"search_{name}.png").convert("L"))
+        assert picture.shape[1] > 600 and (picture < 128).mean() > 0.001  # dark points, lines and letters
 
 
 @pytest.mark.parametrize(
@@ -92,8 +129,7 @@ def study() -> optuna.Study:
         (bowl, 0, 1, []),
         (bowl, 1, 1, []),
         (fails, 5, 1, ["trial_times"]),
-        (bowl, 60, 1, ONE_OBJECTIVE),
-        (bowl, 15, 1, [name for name in ONE_OBJECTIVE if name != "importances"]),
+        pytest.param(bowl, 15, 1, [name for name in ONE_OBJECTIVE if name != "importances"], marks=pytest.mark.slow),
         (swept, 4, 1, ["history", "slices", "edf", "trial_times"]),
         (line, 30, 1, ["history", "slices", "edf", "trial_times"]),
         (plane, 30, 1, ["history", "importances", "slices", "contour", "rank", "edf", "trial_times"]),
@@ -107,9 +143,12 @@ def test_a_study_has_the_figures_that_show_something(
     never = optuna.pruners.NopPruner()
     study = searched(objective, n_trials, directions=["minimize"] * n_objectives, pruner=never)
     assert list(texts(view_of(study), tmp_path)) == expected
-    for name in expected:
-        picture = np.asarray(Image.open(tmp_path / f"search_{name}.png").convert("L"))
-        assert picture.shape[1] > 600 and (picture < 128).mean() > 0.001  # dark points, lines and letters
+    check_pictures(tmp_path, expected)
+
+
+def test_a_search_with_one_objective_has_all_its_figures(drawn: Drawn) -> None:
+    assert list(drawn.texts) == ONE_OBJECTIVE
+    check_pictures(drawn.folder, ONE_OBJECTIVE)
 
 
 def test_runs_with_known_times_have_a_timeline(tmp_path: Path) -> None:
@@ -118,8 +157,8 @@ def test_runs_with_known_times_have_a_timeline(tmp_path: Path) -> None:
     assert "3 runs in 2 slots, 7 s, slots idle 29% of the time." in found["timeline"]
 
 
-def test_the_numbers_are_optunas(study: optuna.Study, tmp_path: Path) -> None:
-    found = texts(view_of(study, "valid/loss"), tmp_path)
+def test_the_numbers_are_optunas(drawn: Drawn) -> None:
+    study, found = drawn.study, drawn.texts
     complete = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
     n_pruned = sum(trial.state.name == "PRUNED" for trial in study.trials)
     assert n_pruned > 0
@@ -189,6 +228,7 @@ def test_keys_that_end_alike_keep_their_whole_names(tmp_path: Path) -> None:
     assert "model.lr, optimizer.lr against" in texts(view_of(searched(objective, 3)), tmp_path)["slices"]
 
 
+@pytest.mark.slow
 def test_the_most_important_of_many_parameters_are_in_the_figures(tmp_path: Path) -> None:
     def objective(trial: Trial) -> float:
         parts = [trial.suggest_float(f"model.part{index}", 0, 1) for index in range(14)]
@@ -199,7 +239,10 @@ def test_the_most_important_of_many_parameters_are_in_the_figures(tmp_path: Path
     assert re.search(r"1985\)\. part13(, part\d+){8}, value; 60 trials\.", found["parallel"])
 
 
-@pytest.mark.parametrize("objective", ["valid/loss $x^", "loss $\\frac$ that has a very long name"])
+@pytest.mark.parametrize(
+    "objective",
+    ["valid/loss $x^", pytest.param("loss $\\frac$ that has a very long name", marks=pytest.mark.slow)],
+)
 def test_names_and_values_of_any_spelling_can_be_drawn(objective: str, tmp_path: Path) -> None:
     files = ["/data/images/a.png", "$^$", "c$^", "数字", "true"]
 
@@ -226,18 +269,9 @@ def test_a_few_huge_values_do_not_hide_the_others(tmp_path: Path) -> None:
     assert len(np.flatnonzero(blue.any(1))) > 100
 
 
-def test_matplotlib_is_as_it_was_before(study: optuna.Study, tmp_path: Path) -> None:
-    pyplot.switch_backend("svg")
-    own = pyplot.figure()
-    try:
-        before = dict(matplotlib.rcParams)
-        for _ in draw_search(view_of(study)._replace(directory=tmp_path)):
-            assert pyplot.get_fignums() == [own.number]
-            assert dict(matplotlib.rcParams) == before
-        assert pyplot.gcf() is own and matplotlib.get_backend() == "svg"
-    finally:
-        pyplot.close(own)
-        pyplot.switch_backend("agg")
+def test_matplotlib_is_as_it_was_before(drawn: Drawn) -> None:
+    assert drawn.before[2] == "svg" and len(drawn.after) == len(ONE_OBJECTIVE) + 1
+    assert all(state == drawn.before for state in drawn.after)
 
 
 @pytest.mark.slow

@@ -86,6 +86,7 @@ def test_reading_a_study_changes_none_of_its_files(tmp_path: Path) -> None:
     } == before
 
 
+@pytest.mark.slow
 def test_the_page_of_a_stored_study_needs_neither_torch_nor_mlflow(tmp_path: Path) -> None:
     folder = leave_study(tmp_path / "mine", 25)
     done = subprocess.run(
