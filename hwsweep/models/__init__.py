@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from hwsweep.data import Examples
 
 Batch: TypeAlias = dict[str, Tensor]
 """Some examples in their storage type, on the model's device; first axis = example."""
@@ -53,3 +56,22 @@ class Progress(Schedule):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("share", torch.zeros(()))
+
+
+class Stages(Schedule):
+    """The parts of a training, of as many epochs each, at whose ends the model is measured. Abstract."""
+
+    number: int
+    """Of parts."""
+    restart: bool
+    """Whether the optimizer forgets its state at the beginning of each part."""
+
+    @abstractmethod
+    def measure(self, stage: int, model: Model, valid: Examples, losses: Mapping[str, float]) -> None:
+        """Keep numbers of the model at the end of a part; the training loop calls it.
+
+        Args:
+            stage: the number of the part, from 0.
+            valid: the validation split, on the model's device.
+            losses: their means over this split, by metric key (`valid/...`).
+        """

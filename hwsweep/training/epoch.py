@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hwsweep.data import Examples
-from hwsweep.models import Progress
+from hwsweep.models import Progress, Stages
 from hwsweep.training.batches import Rows, n_examples, training_batch, training_batches
 from hwsweep.training.checkpoint import EpochMetrics, TrainingState
 from hwsweep.training.evaluation import evaluate
@@ -25,6 +25,15 @@ class Diverged(Exception):
     failure_reason = "diverged"
 
 
+class Moment(NamedTuple):
+    """Where a training is at one of its steps."""
+
+    share: float
+    """Of the training that is done, from 0 to 1."""
+    rates: list[float]
+    """Learning rates of the optimizer's parameter groups."""
+
+
 class Training(NamedTuple):
     """One model in training."""
 
@@ -37,29 +46,52 @@ class Training(NamedTuple):
     """On the model's device, as `valid`."""
     valid: Examples
 
-    def set_rates(self, step: int, n_steps: int) -> None:
-        """Learning rates, and how far the training is, of this step of all."""
-        self.set_progress(step / n_steps)
+    def moment(self, step: int, n_batches: int) -> Moment:
+        """What this step of the next epoch is given."""
+        step, n_steps = len(self.state.history) * n_batches + step, self.plan.epochs * n_batches
         factor = self.schedule(step, n_steps)
-        for group, peak_rate in zip(self.state.optimizer.param_groups, self.peak_rates, strict=True):
-            group["lr"] = peak_rate * factor
+        return Moment(step / n_steps, [peak_rate * factor for peak_rate in self.peak_rates])
+
+    def set_moment(self, moment: Moment) -> None:
+        self.set_progress(moment.share)
+        for group, rate in zip(self.state.optimizer.param_groups, moment.rates, strict=True):
+            group["lr"] = rate
 
     def set_progress(self, share: float) -> None:
         for module in self.state.model.modules():
             if isinstance(module, Progress):
                 module.share.fill_(share)
 
-    @property
-    def learning_rate(self) -> float:
-        rate: float = self.state.optimizer.param_groups[0]["lr"]
-        return rate
+    def begin_stage(self) -> None:
+        """Let the optimizer forget its state if a stage that wants this begins with the next epoch."""
+        for module in self.state.model.modules():
+            if isinstance(module, Stages) and module.restart and self._stage(module) is not None:
+                self.state.optimizer.state.clear()
+
+    def end_stage(self, metrics: EpochMetrics) -> None:
+        """Measure the model if a stage ends with the last epoch of the history, which had these metrics."""
+        for module in self.state.model.modules():
+            if isinstance(module, Stages) and (stage := self._stage(module)) is not None:
+                module.measure(stage - 1, self.state.model, self.valid, metrics)
+
+    def _stage(self, stages: Stages) -> int | None:
+        """How many stages are over; None in the middle of one."""
+        n_over, rest = divmod(len(self.state.history) * stages.number, self.plan.epochs)
+        return None if rest else n_over
 
 
 class Learner(Protocol):
     """The models of some trainings, which take each step together."""
 
+    def set_moments(self, moments: Sequence[Moment]) -> None:
+        """Give each model what its next step needs to know."""
+        ...
+
     def step(self, rows: Sequence[Rows]) -> dict[str, Tensor]:
-        """One step of each model on these rows of its data; the sum of each loss before it, (models,)."""
+        """One step of each model on these rows of its data; the sum of each loss before it, (models,).
+
+        Models with the same batch have the same object in `rows`.
+        """
         ...
 
     def evaluate(self) -> list[dict[str, float]]:
@@ -72,6 +104,9 @@ class SingleModel:
 
     def __init__(self, training: Training) -> None:
         self.training = training
+
+    def set_moments(self, moments: Sequence[Moment]) -> None:
+        self.training.set_moment(moments[0])
 
     def step(self, rows: Sequence[Rows]) -> dict[str, Tensor]:
         state, plan = self.training.state, self.training.plan
@@ -115,31 +150,33 @@ def train_epoch(trainings: Sequence[Training], learner: Learner) -> list[EpochMe
             "epoch": float(len(training.state.history) + 1),
             **{f"train/{name}": value for name, value in mean.items()},
             **{f"valid/{name}": value for name, value in of_valid.items()},
-            "train/lr": training.learning_rate,
+            "train/lr": rate,
             **times,
         }
-        for training, mean, of_valid in zip(trainings, means, losses, strict=True)
+        for training, (mean, rate), of_valid in zip(trainings, means, losses, strict=True)
     ]
 
 
-def _train(trainings: Sequence[Training], learner: Learner) -> list[dict[str, float] | Diverged]:
-    """Mean of each loss over the epoch, as they were when each batch was trained on; an error if one is not finite."""
+def _train(trainings: Sequence[Training], learner: Learner) -> list[tuple[dict[str, float] | Diverged, float]]:
+    """Mean of each loss over the epoch, as they were when each batch was trained on, or an error if one is not finite.
+
+    With each the last learning rate.
+    """
     sums: dict[str, Tensor] = {}
     step_losses: list[Tensor] = []
     learning_rates: list[list[float]] = []
-    batches = [
-        training_batches(training.train, training.plan.batch_size, training.state.order) for training in trainings
-    ]
+    batches = _batches(trainings)
     n_batches = len(batches[0])
     for training in trainings:
+        training.begin_stage()
         training.state.model.train()
     for step in range(n_batches):
-        for training in trainings:
-            training.set_rates(len(training.state.history) * n_batches + step, training.plan.epochs * n_batches)
+        moments = [training.moment(step, n_batches) for training in trainings]
         rows = [of_training[step] for of_training in batches]
+        learner.set_moments(moments)
         step_sums = learner.step(rows)
         step_losses.append(step_sums["loss"] / len(rows[0]))
-        learning_rates.append([training.learning_rate for training in trainings])
+        learning_rates.append([moment.rates[0] for moment in moments])
         for name, total in step_sums.items():
             sums[name] = sums[name] + total if name in sums else total
     for training in trainings:
@@ -147,12 +184,28 @@ def _train(trainings: Sequence[Training], learner: Learner) -> list[dict[str, fl
     losses = torch.stack(step_losses)  # checked at once: a check at each step would make an accelerator wait
     broken = (~torch.isfinite(losses)).cpu()
     totals = {name: total.tolist() for name, total in sums.items()}
-    return [
+    means: list[dict[str, float] | Diverged] = [
         _diverged(losses[:, index], [rates[index] for rates in learning_rates], len(training.state.history) + 1)
         if broken[:, index].any()
         else {name: values[index] / n_examples(training.train) for name, values in totals.items()}
         for index, training in enumerate(trainings)
     ]
+    return list(zip(means, learning_rates[-1], strict=True))
+
+
+def _batches(trainings: Sequence[Training]) -> list[list[Rows]]:
+    """The batches of each training's next epoch; the same objects where they are the same."""
+    drawn: dict[tuple[int, bytes], tuple[list[Rows], Tensor]] = {}
+    batches = []
+    for training in trainings:
+        order = training.state.order
+        key = id(training.train), bytes(order.get_state().numpy())
+        if key not in drawn:
+            drawn[key] = training_batches(training.train, training.plan.batch_size, order), order.get_state()
+        else:
+            order.set_state(drawn[key][1])
+        batches.append(drawn[key][0])
+    return batches
 
 
 def _diverged(step_losses: Tensor, learning_rates: list[float], epoch: int) -> Diverged:

@@ -12,6 +12,7 @@ import torch
 from hwsweep.data import Examples, Splits
 from hwsweep.models import Model, Progress
 from hwsweep.training import checkpoint
+from hwsweep.training.captured import captured
 from hwsweep.training.checkpoint import EpochMetrics, TrainingState
 from hwsweep.training.epoch import Diverged, SingleModel, Training, train_epoch
 from hwsweep.training.evaluation import EVALUATION_BATCH, evaluate, to_device
@@ -53,7 +54,7 @@ def fit(
     device = next(model.parameters()).device
     train, valid = to_device(splits.train, device), to_device(splits.valid, device)
     training = begin(model, train, valid, optimizer, schedule, plan, folder, resume)
-    learner = SingleModel(training)
+    learner = captured(SingleModel(training), [training])
     yield from training.state.history
     while len(training.state.history) < plan.epochs:
         (metrics,) = train_epoch([training], learner)
@@ -98,6 +99,7 @@ def finish_epoch(training: Training, metrics: EpochMetrics | Diverged, folder: P
     _require_bounded(metrics, state.untrained_loss)
     best = min(map(plan.value, state.history), default=math.inf)
     state.history.append(metrics)
+    training.end_stage(metrics)
     if plan.value(metrics) < best:
         checkpoint.save(folder / "best.pt", {"model": checkpoint.weights(state.model), "epoch": len(state.history)})
     state.save(folder / "last.pt")

@@ -19,7 +19,7 @@ from hwsweep.models import Batch, Model, Stackable
 from hwsweep.models.embedding import RowParameter
 from hwsweep.training import noise
 from hwsweep.training.batches import Rows, binarise_anew, stored
-from hwsweep.training.epoch import Training
+from hwsweep.training.epoch import Moment, Training
 from hwsweep.training.evaluation import EVALUATION_BATCH, mean_losses
 from hwsweep.training.precision import autocast
 
@@ -46,6 +46,10 @@ class Stack:
         self.noise = noise.TrialNoise.of([training.state.noise_generator() for training in trainings])
         for training, row in zip(trainings, self.noise.rows, strict=True):
             training.state.noise = self.noise.generators[row]
+
+    def set_moments(self, moments: Sequence[Moment]) -> None:
+        for training, moment in zip(self.trainings, moments, strict=True):
+            training.set_moment(moment)
 
     def step(self, rows: Sequence[Rows]) -> dict[str, Tensor]:
         plan = self.trainings[0].plan
@@ -76,7 +80,7 @@ class Stack:
 
     def _select(self, rows: Sequence[Rows]) -> tuple[Batch, int | None]:
         """The examples of these rows of each model's data, and the axis of the models; None if all have the same."""
-        if len(self.data_rows) == 0 and all(torch.equal(rows[0], other) for other in rows[1:]):
+        if len(self.data_rows) == 0 and all(other is rows[0] for other in rows[1:]):
             return {name: values.index_select(0, rows[0]) for name, values in self.data.items()}, None
         if len(self.data_rows) == 0:
             return {name: values[torch.stack(list(rows))] for name, values in self.data.items()}, 0

@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 import torch
 
 from hwsweep.data import Examples
+from hwsweep.training.captured import captured
 from hwsweep.training.checkpoint import EpochMetrics, global_generator
 from hwsweep.training.epoch import Diverged, Learner, SingleModel, Training, train_epoch
 from hwsweep.training.evaluation import to_device
@@ -119,7 +120,8 @@ class Trainer:
 
     def _learner(self, group: list[Member], trainings: Sequence[Training]) -> Learner:
         if self.learner is None or self.learner[0] != group:
-            self.learner = group, SingleModel(trainings[0]) if len(group) == 1 else Stack(trainings)
+            learner = SingleModel(trainings[0]) if len(group) == 1 else Stack(trainings)
+            self.learner = group, captured(learner, trainings)
         return self.learner[1]
 
     def _most(self, member: Member) -> int:
