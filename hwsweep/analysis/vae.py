@@ -25,6 +25,7 @@ from hwsweep.analysis.refinement import RefinementPlan
 from hwsweep.analysis.spectrum import Spectrum, cached_spectrum
 from hwsweep.analysis.vae_metrics import AnalysisPlan, compute_metrics
 from hwsweep.data import Splits
+from hwsweep.models.kl.lambda_path import LambdaPath
 from hwsweep.models.kl_terms import Constant, CyclicalAnnealing, LinearAnnealing
 from hwsweep.models.likelihoods import Gaussian, OptimalGaussian
 from hwsweep.models.target_rate import TargetRate
@@ -96,7 +97,7 @@ def _distance_tags(
 ) -> dict[str, str]:
     """How far the trained model is from the linear optimum, in sentences by name; none where it need not be near."""
     minimises_elbo = isinstance(
-        model.kl_term, Constant | LinearAnnealing | CyclicalAnnealing | TargetRate
+        model.kl_term, Constant | LinearAnnealing | CyclicalAnnealing | TargetRate | LambdaPath
     )  # others lie above it
     if not (prediction.exact and minimises_elbo):
         return {}

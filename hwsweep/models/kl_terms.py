@@ -29,6 +29,8 @@ class KLTerm(nn.Module):
 
     LAMBDAS = "[0, inf)"
     """What conf may give as lambda."""
+    LAMBDAS_NOTE = ""
+    """What the message says beside it."""
     NUMBERS: tuple[str, ...] = ()
     """Attributes that may be a tensor in place of a number."""
 

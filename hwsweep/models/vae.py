@@ -53,7 +53,7 @@ class VAE(Model):
         super().__init__()
         check_number("vae.log_var_limit", log_var_limit, "(0, 50]")
         check_count("vae.latent", latent)
-        check_number("vae.lambda", kl_weight, kl_term.LAMBDAS)
+        check_number("vae.lambda", kl_weight, kl_term.LAMBDAS, unit=kl_term.LAMBDAS_NOTE)
         if "image" not in shapes:
             raise ValueError(f"a VAE needs a data set of images, but this one has {sorted(shapes)}")
         self.latent = latent

@@ -1,0 +1,1 @@
+"""KL terms that are a subject of their own."""
