@@ -108,7 +108,9 @@ def check_settings(section: str, function: functools.partial[object], n_argument
         key = f"{section}.{parameter.name}"
         if parameter.name not in function.keywords:
             if parameter.default is inspect.Parameter.empty:
-                raise ValueError(f"`{key}` must be set")
+                raise ValueError(
+                    f"`{key}` must be set; if another version of hwsweep wrote this config, use that version"
+                )
             continue
         value = function.keywords[parameter.name]
         if parameter.annotation in (int, "int"):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +41,9 @@ from hwsweep.training.precision import flush_denormals
 from hwsweep.training.progress import show_progress, under_training
 
 log = logging.getLogger("hwsweep")
+
+LOG_SECONDS = 1.0
+"""Between two calls of MLflow with epochs: a call takes 20 ms, as long as a short epoch on a GPU."""
 
 
 def run(cfg: DictConfig) -> float | tuple[float, ...]:
@@ -205,18 +210,40 @@ def _train(
         work = trainer.Work(group, device, *parts, torch.get_rng_state(), splits.digest())
         epochs = trainer.fit_elsewhere(work, splits)
     history: list[EpochMetrics] = []
-    for metrics in show_progress(epochs, plan.epochs, objective):
-        epoch = int(metrics["epoch"])
-        history.append(metrics)
-        if epoch > last_logged:
-            tracked.log_metrics({key: value for key, value in metrics.items() if key != "epoch"}, epoch)
-        if trial is not None:
-            trial.report(metrics[objective], epoch)
-            if epoch < plan.epochs and trial.should_prune():
-                reason = f"{objective} {metrics[objective]:.4g} at epoch {epoch}"
-                (tracked.mark_paused if trial.pauses else tracked.mark_pruned)(reason)
-                raise TrialPruned(reason)
+    with _epoch_log(tracked) as log_epoch:
+        for metrics in show_progress(epochs, plan.epochs, objective):
+            epoch = int(metrics["epoch"])
+            history.append(metrics)
+            if epoch > last_logged:
+                log_epoch(epoch, {key: value for key, value in metrics.items() if key != "epoch"})
+            if trial is not None:
+                trial.report(metrics[objective], epoch)
+                if epoch < plan.epochs and trial.should_prune():
+                    reason = f"{objective} {metrics[objective]:.4g} at epoch {epoch}"
+                    (tracked.mark_paused if trial.pauses else tracked.mark_pruned)(reason)
+                    raise TrialPruned(reason)
     return history
+
+
+@contextmanager
+def _epoch_log(tracked: Run) -> Iterator[Callable[[int, EpochMetrics], None]]:
+    """A function that logs an epoch: short epochs wait for others, at most `LOG_SECONDS`, and share a call."""
+    waiting: dict[int, EpochMetrics] = {}
+    logged = -math.inf
+
+    def log_epoch(epoch: int, metrics: EpochMetrics) -> None:
+        nonlocal logged
+        waiting[epoch] = metrics
+        if time.monotonic() - logged >= LOG_SECONDS:
+            logged = time.monotonic()
+            tracked.log_epochs(waiting)
+            waiting.clear()
+
+    try:
+        yield log_epoch
+    finally:
+        if waiting:
+            tracked.log_epochs(waiting)
 
 
 def _load_best(model: Model, folder: Path) -> tuple[Model, int]:

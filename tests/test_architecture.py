@@ -50,6 +50,7 @@ ALLOWED = {  # folder, or a file that differs from its folder -> the parts that 
     "sweep.search": {"sweep"},
     "sweep.study": {"sweep", "sweep.search"},
     "tracking": set(),
+    "tracking.logged_model": {"tracking.served_model"},
     "tracking.served_model": {"hydra_versions", "analysis", "components", "data", "models", "tracking"},
     "training": {"data", "models", "training.noise", "training.precision"},
     "training.noise": set(),
@@ -58,7 +59,7 @@ ALLOWED = {  # folder, or a file that differs from its folder -> the parts that 
     "ui": {"tracking"},
 }
 ONLY_IN = {  # a library -> the parts that may import it
-    "mlflow": {"tracking", "tracking.served_model"},
+    "mlflow": {"tracking", "tracking.logged_model", "tracking.served_model"},
     "optuna": {"report", "sweep", "sweep.search", "sweep.study"},
     "hydra": {"__main__", "components", "hydra_plugins", "hydra_versions", "report", "report.posterior_collapse"}
     | {"rate", "reproduce", "run", "study", "tracking.served_model", *SWEEP},

@@ -58,9 +58,9 @@ def check_values(cfg: DictConfig) -> None:
             raise ValueError(f"`{key}` must be a text, but got {value!r}")
     if cfg.resume is not None:
         checkpoint.find(str(cfg.resume))
-    if cfg.init is not None:
-        checkpoint.find_weights(str(cfg.init))
-    if cfg.resume is not None and cfg.init is not None:
+    if (init := cfg.get("init")) is not None:  # configs of older versions lack it
+        checkpoint.find_weights(str(init))
+    if cfg.resume is not None and init is not None:
         raise ValueError("`resume` takes the weights and all else from a run, `init` the weights alone; give one")
 
 

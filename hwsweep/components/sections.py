@@ -72,11 +72,17 @@ def untrained_model(cfg: DictConfig, dataset: Dataset, lexicon: Lexicon | None) 
     """The model for the sizes of this data, or of its lexicon, on the CPU.
 
     Raises:
-        ValueError: it does not fit into memory.
+        ValueError: it does not fit into memory, or lacks a setting.
     """
     make = callable_component(cfg, "model")
     try:
         model: Model = make(dataset.shapes if lexicon is None else lexicon.shapes)
+    except TypeError as error:
+        if "missing" not in str(error):
+            raise
+        raise ValueError(
+            f"`model` is incomplete: {error}; if another version of hwsweep wrote this config, use that version"
+        ) from error
     except (RuntimeError, MemoryError, OverflowError) as error:  # torch's words about tensors that are too large
         raise ValueError(f"the model cannot be made with these sizes: {first_line(error)}") from error
     return model

@@ -36,6 +36,16 @@ class Run:
         now, keys = int(time.time() * 1000), limits.keys(values)
         self._client.log_batch(self.id, [Metric(keys[name], value, now, step) for name, value in values.items()])
 
+    def log_epochs(self, epochs: Mapping[int, Mapping[str, float]]) -> None:
+        """Log all values of several epochs, by their numbers, in a single call."""
+        now = int(time.time() * 1000)
+        numbers = [
+            Metric(limits.keys(values)[name], value, now, step)
+            for step, values in epochs.items()
+            for name, value in values.items()
+        ]
+        self._log(numbers)
+
     def log_series(self, values: Mapping[str, Sequence[float]]) -> None:
         """Log each series with the steps 1, 2, ... in a single call; what is not finite is left out."""
         now, keys = int(time.time() * 1000), limits.keys(values)
@@ -45,6 +55,9 @@ class Run:
             for step, value in enumerate(series, start=1)
             if math.isfinite(value)
         ]
+        self._log(numbers)
+
+    def _log(self, numbers: list[Metric]) -> None:
         for first in range(0, len(numbers), limits.METRICS):
             self._client.log_batch(self.id, numbers[first : first + limits.METRICS])
 
@@ -119,7 +132,7 @@ class Run:
         with mlflow.start_run(run_id=self.id, log_system_metrics=False):
             mlflow.pyfunc.log_model(
                 name="model",
-                python_model=str(Path(__file__).with_name("served_model.py")),
+                python_model=str(Path(__file__).with_name("logged_model.py")),
                 artifacts={name: path.absolute().as_uri() for name, path in files.items()},
                 signature=infer_signature(example, prediction, None if params is None else dict(params)),
                 input_example=example,

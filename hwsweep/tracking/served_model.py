@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import mlflow
 import numpy as np
 import torch
 from mlflow.pyfunc.model import PythonModelContext
@@ -96,6 +95,3 @@ class ServedModel(UntypedPythonModel):
             tokens.append(self.tokenize(text)[: self.lexicon.max_length] or ["<unk>"])
             scores.append(attribution(self.model, one, label[row : row + 1])[0, : len(tokens[row])].tolist())
         return tokens, scores
-
-
-mlflow.models.set_model(ServedModel())

@@ -127,11 +127,12 @@ def read_settings(config: DictConfig) -> Settings:
 
 
 def stored_settings(config: DictConfig) -> Settings:
-    """The settings that a study began with, not checked again; None for one that did not exist yet."""
+    """The settings that a study began with, not checked again; empty for one that did not exist yet."""
     node = OmegaConf.to_container(OmegaConf.select(config, "hydra.sweeper"), resolve=True)
     assert isinstance(node, dict)
     values: dict[str, Any] = {name: node.get(setting_name(name)) for name in Settings._fields}
-    return Settings(**values)
+    lists = ("zip", "exclude", "start", "constraints", "preload")
+    return Settings(**{**values, **{name: values[name] or [] for name in lists}})
 
 
 def question(settings: Settings, arguments: list[str], base: DictConfig) -> dict[str, Any]:

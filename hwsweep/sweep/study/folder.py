@@ -15,7 +15,7 @@ from hwsweep.sweep import SweepError
 from hwsweep.sweep.disk import disk_errors
 from hwsweep.sweep.ownership.locks import JOIN_LOCK, LOCK, FolderLock
 from hwsweep.sweep.study.location import earlier_directories, is_fixed, study_directory, time_name
-from hwsweep.sweep.study.record import FORMAT, RECORD, differences, read_any_version, read_record
+from hwsweep.sweep.study.record import ABSENT, FORMAT, RECORD, differences, read_any_version, read_record
 
 
 class StudyFolder(NamedTuple):
@@ -186,7 +186,15 @@ def _open_at(
 
 
 def _check_question(stored: Mapping[str, Any], record: Mapping[str, Any], name: str) -> None:
-    if lines := differences(stored["question"], record["question"]):
+    """Check that the study has begun with the same question; keys that a newer version adds to conf do not count.
+
+    The trials are composed from the study's copy of conf, which lacks these keys.
+
+    Raises:
+        SweepError: it has not.
+    """
+    lines = differences(stored["question"], record["question"])
+    if lines := [line for line in lines if not (line.startswith("config.") and f": {ABSENT} -> " in line)]:
         listed = "\n  ".join(lines)
         raise SweepError(
             f"study {name!r} was begun with another configuration:\n  {listed}\n"
