@@ -60,24 +60,19 @@ def test_copies_keep_their_seeds_and_take_new_values_of_swept_keys(sweep: Sweep,
         assert log.read_text() == "from epoch 2\n"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
+@pytest.mark.slow
+def test_copies_that_cannot_be_are_refused_before_a_folder_is_made(sweep: Sweep, tmp_path: Path) -> None:
+    sweep("x=1,2", "hydra.sweeper.study_name=night", app=EPOCHS_APP)
+    for arguments, message in (
         (["hydra.sweeper.top=3", "epochs=5"], "top=3: outputs/night has 2 complete trials that could be the best"),
         (["hydra.sweeper.top=1", "epochs=5,6"], "top=1 takes the points of outputs/night; give epochs=5,6 a single"),
         (["hydra.sweeper.top=1"], "the copies of outputs/night would only repeat it; change something"),
         (["hydra.sweeper.top=1", "epochs=5", "hydra.sweeper.from=outputs"], "outputs has no study.json"),
-    ],
-)
-@pytest.mark.slow
-def test_copies_that_cannot_be_are_refused_before_a_folder_is_made(
-    sweep: Sweep, tmp_path: Path, arguments: list[str], message: str
-) -> None:
-    sweep("x=1,2", "hydra.sweeper.study_name=night", app=EPOCHS_APP)
-    ran = sweep(*BEST, *arguments, app=EPOCHS_APP)
-    assert (ran.code, len(ran.err.splitlines())) == (1, 1), ran.err
-    assert message in ran.err
-    assert not (tmp_path / "outputs" / "long").exists()
+    ):
+        ran = sweep(*BEST, *arguments, app=EPOCHS_APP)
+        assert (ran.code, len(ran.err.splitlines())) == (1, 1), ran.err
+        assert message in ran.err
+        assert not (tmp_path / "outputs" / "long").exists()
 
 
 def test_a_copy_has_what_a_program_left_but_not_how_its_run_ended(tmp_path: Path) -> None:
@@ -100,7 +95,7 @@ def test_a_copy_has_what_a_program_left_but_not_how_its_run_ended(tmp_path: Path
 
 TINY = [
     *("dataset.n_train=157", "dataset.n_valid=31", "dataset.n_test=37", "vae.hidden=13", "vae.latent=3"),
-    *("analysis.features.n_steps=3", "hydra.sweeper.observer=null"),
+    *("analysis.features.n_steps=3", "figures=none", "hydra.sweeper.observer=null"),
 ]
 
 
