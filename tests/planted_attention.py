@@ -13,20 +13,21 @@ KEYS, NOISE = (2, 3), (4, 5, 6, 7)
 """Ids of the words that decide for class 0 and 1, and of all others."""
 
 
-def forced(strength: float = 8.0) -> Transformer:
+def forced(strength: float = 8.0, heads: int = 1) -> Transformer:
     """A word is (key, class, noise). All words attend to the words with `key`, whose `class` +1 or -1 decides.
 
-    Without key words, as when they are masked, the logits are equal, and class 0 is predicted.
+    Without key words, as when they are masked, the logits are equal, and class 0 is predicted. The first head does
+    this; a second one attends to all words alike and gives nothing.
     """
     shapes = {"token": (12,), "word": (8,), "class": (2,)}
-    model = transformer(shapes, embedding=lambda n, width: _table(), width=4)
+    model = transformer(shapes, embedding=lambda n, width: _table(), width=4, heads=heads)
     for name, parameter in model.named_parameters():
         if not name.startswith("embedding"):
             nn.init.zeros_(parameter)
     layer = model.layers[0]
     layer.norms = nn.ModuleList([nn.Identity(), nn.Identity()])
     with torch.no_grad():
-        layer.attention.project.bias[0] = 2 * strength  # every query is (2 strength, 0, 0, 0); sqrt(width) is 2
+        layer.attention.project.bias[0] = 2 * strength  # every query is (2 strength, 0, 0, 0); one head divides by 2
         layer.attention.project.weight[4, 0] = 1  # the key of a word is its `key`
         layer.attention.project.weight[9, 1] = 1  # its value is its `class`
         layer.attention.mix.weight[1, 1] = 3

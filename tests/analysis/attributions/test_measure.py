@@ -16,6 +16,7 @@ from hwsweep.analysis.attributions.attention import attention
 from hwsweep.analysis.attributions.leave_one_out import leave_one_out
 from hwsweep.analysis.attributions.measure import AttributionPlan, analyse_attributions, mean_and_error
 from hwsweep.analysis.attributions.methods import methods
+from hwsweep.analysis.texts.heads import HeadPlan, head_losses
 
 PLAN = AttributionPlan(
     n_texts=40, max_tokens=20, aopc_texts=5, exact_words=9, beam=2, steps=4, shares=(0.1, 0.5), seed=0
@@ -29,6 +30,12 @@ def test_attention_that_is_forced_onto_the_deciding_words_is_faithful() -> None:
         assert found.metrics[f"test/average_precision/{method}"] == 1, method
         assert found.metrics[f"test/normalised_aopc/{method}"] == pytest.approx(1, abs=1e-3), method
         assert found.metrics[f"test/sufficiency/{method}"] == pytest.approx(0, abs=0.01), method
+    with torch.no_grad():  # without its key word all classes are alike, and no mask takes more from the probability
+        certain = transformer.outputs(texts)["probability"].max(1).values.mean()
+    for method in methods(1):
+        assert found.metrics[f"test/comprehensiveness/{method}"] == pytest.approx(float(certain) - 0.5, abs=1e-5), (
+            method
+        )
     # without its key word a text is of class 0; one of nine words is the key
     assert found.metrics["test/masked_accuracy/attention"] == float((texts["label"] == 0).double().mean())
     assert found.metrics["test/masked_accuracy/random"] > 0.7
@@ -36,6 +43,22 @@ def test_attention_that_is_forced_onto_the_deciding_words_is_faithful() -> None:
     assert found.metrics["test/normalised_aopc/random"] < 0.8
     assert found.sentences[0].startswith("attention: the accuracy on 40 test texts is 100.0%, ")
     assert found.sentences[2].endswith("; chance 0.31")
+
+
+def test_the_head_that_is_forced_onto_the_deciding_words_is_needed_and_the_other_is_not() -> None:
+    transformer, texts = planted_attention.forced(heads=2), planted_attention.texts()
+    with torch.no_grad():  # the head writes where no word is, so that nothing but attention tells the class
+        transformer.layers[0].attention.mix.weight[[3, 1], 1] = torch.tensor([3.0, 0.0])
+        transformer.classify.weight[:, 3] = transformer.classify.weight[:, 1]
+        transformer.classify.weight[:, 1] = 0
+    every_method = {name: method(transformer, texts, texts["label"]) for name, method in methods(4).items()}
+    for name, scores in every_method.items():
+        assert torch.equal(scores.argmax(1), texts["key"].int().argmax(1)), name
+    losses = head_losses(transformer, texts, HeadPlan(n_texts=40, tolerance=0.01))
+    lost = float((texts["label"] == 1).double().mean())  # without the head a text is of class 0
+    np.testing.assert_allclose(losses.one, [[lost, 0]])
+    assert losses.spare.tolist() == [[False, True]]
+    assert losses.together == 0
 
 
 def test_attention_that_is_forced_onto_other_words_is_not_faithful() -> None:
