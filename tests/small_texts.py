@@ -41,9 +41,12 @@ def transformer(shapes: dict[str, tuple[int, ...]], **changes: Any) -> Transform
     return Transformer(shapes, **(settings | changes)).eval()
 
 
-def model(pooling: str = "mean", layers: int = 2, seed: int = 3, window: int | None = None) -> Transformer:
+def model(
+    pooling: str = "mean", layers: int = 2, seed: int = 3, window: int | None = None, word_mean: bool = False
+) -> Transformer:
     torch.manual_seed(seed)
     settings = {"hidden": 5, "dropout": 0.3, "positions": "sinusoidal", "norm": "pre", "window": window}
+    settings["word_mean"] = word_mean
     return transformer(LEXICON.shapes, width=6, heads=3, layers=layers, pooling=pooling, **settings)
 
 

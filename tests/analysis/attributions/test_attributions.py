@@ -88,8 +88,9 @@ def test_gradient_x_input_is_the_derivative_of_scaling_a_words_vector() -> None:
 
 
 @POOLINGS
-def test_integrated_gradients_sum_to_what_masking_the_whole_text_costs(pooling: str) -> None:
-    transformer, texts = model(pooling), batch()
+@pytest.mark.parametrize("word_mean", [False, True])
+def test_integrated_gradients_sum_to_what_masking_the_whole_text_costs(pooling: str, word_mean: bool) -> None:
+    transformer, texts = model(pooling, word_mean=word_mean, window=5 if word_mean else None), batch()
     label = predict(transformer, texts)
     lost = log_probability(transformer, texts, label) - log_probability(
         transformer, mask_tokens(texts, is_real(texts)), label
