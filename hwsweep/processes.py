@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import wait
 
@@ -68,17 +69,18 @@ def kill_group(pid: int) -> None:
             os.killpg(pid, signal.SIGKILL)
 
 
-def end_with_parent() -> None:
-    """End this process and its children as soon as the process that started it ends."""
+def end_with_parent(last: Callable[[], object] = lambda: None) -> None:
+    """End this process and its children as soon as the process that started it ends, and do `last` before."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     if not parent.is_alive():
         os._exit(1)
-    threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent.sentinel, last), daemon=True).start()
 
 
-def _end_with(sentinel: int) -> None:
+def _end_with(sentinel: int, last: Callable[[], object]) -> None:
     wait([sentinel])
+    last()
     kill_tree(os.getpid())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, SupportsIndex, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -26,6 +26,10 @@ class WordVectors(Protocol):
 
 class RowParameter(nn.Parameter):
     """A table with sparse gradients: a training step changes a few rows. Its optimizer must accept them."""
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[type[RowParameter], tuple[Tensor, bool]]:
+        """Of its own: torch's makes a plain parameter of the copy in another process."""
+        return RowParameter, (self.data, self.requires_grad)
 
 
 class TokenEmbedding(nn.Module):

@@ -25,10 +25,16 @@ class TrialNoise(NamedTuple):
 
     @classmethod
     def of(cls, generators: Sequence[torch.Generator]) -> TrialNoise:
-        """From one generator per trial."""
+        """In the states of one generator per trial; those stay as they are.
+
+        They may be shared with trials that are not among these, which draw their next numbers later.
+        """
         states = [bytes(generator.get_state().numpy()) for generator in generators]
-        distinct = dict(zip(states, generators, strict=True))
-        return cls(list(distinct.values()), [list(distinct).index(state) for state in states])
+        distinct = list(dict.fromkeys(states))
+        copies = [torch.Generator(generators[states.index(state)].device) for state in distinct]
+        for copy, state in zip(copies, distinct, strict=True):
+            copy.set_state(generators[states.index(state)].get_state())
+        return cls(copies, [distinct.index(state) for state in states])
 
     def draw(self, draw: Callable[[torch.Generator], Tensor]) -> tuple[Tensor, int | None]:
         """Numbers of each trial, and the axis of the trials; None where all have the same."""

@@ -43,6 +43,8 @@ class Work(NamedTuple):
     """The state of the global generator of the CPU."""
     digest: str
     """Of the data, which are sent only if the trainer asks for them."""
+    deterministic: bool = False
+    """Whether a GPU may take only algorithms that repeat every bit; `fit_elsewhere` sets it."""
 
 
 class SendData(NamedTuple):
@@ -70,6 +72,8 @@ class Failed(NamedTuple):
     """The training has ended with this error."""
 
     error: Exception
+    trace: str
+    """Where it was raised, in the trainer."""
 
 
 class TrainerLost(RuntimeError):
@@ -77,6 +81,15 @@ class TrainerLost(RuntimeError):
 
     failure_reason = "killed"
 
+
+class NotSent(TypeError):
+    """An object of this trial cannot be sent to another process."""
+
+    failure_reason = "invalid-config"
+
+
+CONNECT_SECONDS = 60.0
+"""A trainer that has just been started listens after so long at most."""
 
 LOST_SECONDS = 20.0
 """After so long a trial gives up whose trainer has ended: before, the sweep ends it, to start it again."""
@@ -93,25 +106,51 @@ def fit_elsewhere(work: Work, splits: Splits) -> Iterator[EpochMetrics]:
     Raises:
         Diverged: as `fit`.
         IncompatibleCheckpoint: as `fit`.
+        NotSent: the trial's objects cannot be sent.
         TrainerLost: the trainer has ended.
     """
+    resume = None if work.resume is None else work.resume.absolute()  # the trainer may have another working directory
+    deterministic = torch.are_deterministic_algorithms_enabled()
     with connect(str(address())) as connection:
-        history = _ask(connection, work, splits).history
+        history = _ask(connection, work._replace(resume=resume, deterministic=deterministic), splits).history
         yield from history
         for _ in range(len(history), work.plan.epochs):
             yield _ask(connection, NextEpoch(), splits)
 
 
 def connect(path: str) -> Connection:
-    """A connection to the trainer of this socket."""
-    client = socket.socket(socket.AF_UNIX)
-    client.connect(path)
-    return Connection(client.detach())
+    """A connection to the trainer of this socket.
+
+    Raises:
+        TrainerLost: none listens.
+    """
+    deadline = time.monotonic() + CONNECT_SECONDS
+    while True:
+        client = socket.socket(socket.AF_UNIX)
+        try:
+            client.connect(path)
+            return Connection(client.detach())
+        except OSError as error:
+            client.close()
+            if time.monotonic() > deadline:
+                raise TrainerLost(f"no process that trains this trial listens: {error}") from error
+            time.sleep(0.05)
 
 
 def send(connection: Connection, message: object) -> None:
-    """Send it by value: torch's own pickling for processes would share memory."""
-    connection.send_bytes(pickle.dumps(message))
+    """Send it by value: torch's own pickling for processes would share memory.
+
+    Raises:
+        NotSent: it has a part that cannot be pickled.
+    """
+    try:
+        content = pickle.dumps(message)
+    except Exception as error:  # pickle raises many, and so do objects
+        raise NotSent(
+            f"trials that train as one are sent to the process that trains them, but pickle cannot send this one: "
+            f"{error}; let classes and functions be those of a module, or set hydra.sweeper.stack=1"
+        ) from error
+    connection.send_bytes(content)
 
 
 def receive(connection: Connection) -> Any:
@@ -131,5 +170,5 @@ def _ask(connection: Connection, message: object, splits: Splits) -> Any:
         time.sleep(LOST_SECONDS)
         raise TrainerLost("the process that trains this trial has ended; its last epoch is in its folder") from error
     if isinstance(answer, Failed):
-        raise answer.error
+        raise answer.error from RuntimeError(f"in the process that trains\n{answer.trace}")
     return answer

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 import socket
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from hwsweep.training.checkpoint import EpochMetrics, global_generator
 from hwsweep.training.epoch import Diverged, Learner, SingleModel, Training, train_epoch
 from hwsweep.training.evaluation import to_device
 from hwsweep.training.loop import begin, finish_epoch
-from hwsweep.training.precision import flush_denormals
+from hwsweep.training.precision import choose_algorithms, flush_denormals
 from hwsweep.training.stack import Stack
 from hwsweep.training.trainer import Begun, Data, Failed, NextEpoch, SendData, Work, receive, send
 
@@ -57,23 +59,30 @@ class Trainer:
     def handle(self, member: Member) -> None:
         """Take the next message of a trial, or forget it if it has ended."""
         try:
-            message = receive(member.connection)
-            if isinstance(message, NextEpoch):
-                member.waits_since = time.monotonic()
-                return
-            if isinstance(message, Work):
-                member.work = message
-            assert member.work is not None
-            device = _device(member.work)
-            key = member.work.digest, str(device)
-            if isinstance(message, Data):
-                self.data[key] = to_device(message.train, device), to_device(message.valid, device)
-            if key not in self.data:
-                send(member.connection, SendData())
-                return
-            self._begin(member, *self.data[key], device)
+            self._take(member, receive(member.connection))
         except (EOFError, OSError):
             self._forget(member)
+        except Exception as error:  # what one trial sends, such as a class that is not found here, ends no other
+            self._fail(member, error)
+
+    def _take(self, member: Member, message: object) -> None:
+        """Begin the training when all has come, or note that the trial waits for its next epoch."""
+        if isinstance(message, NextEpoch):
+            member.waits_since = time.monotonic()
+            return
+        if isinstance(message, Work):
+            member.work = message
+        assert member.work is not None
+        device = _device(member.work)
+        key = member.work.digest, str(device)
+        if isinstance(message, Data) and key not in self.data:  # trials that begin together are all asked for the same
+            used = {(other.work.digest, str(_device(other.work))) for other in self.members if other.work is not None}
+            self.data = {known: data for known, data in self.data.items() if known in used}
+            self.data[key] = to_device(message.train, device), to_device(message.valid, device)
+        if key not in self.data:
+            send(member.connection, SendData())
+            return
+        self._begin(member, *self.data[key], device)
 
     def _begin(self, member: Member, train: Examples, valid: Examples, device: torch.device) -> None:
         work = member.work
@@ -93,13 +102,14 @@ class Trainer:
         waiting = [member for member in self.members if member.waits_since is not None]
         if not waiting:
             return
-        first = min(waiting, key=lambda member: member.waits_since or 0.0)
+        first = min(waiting, key=_turn)
         coming = [member for member in self.members if member.waits_since is None]
         patience = PATIENCE_AT_START if any(member.training is None for member in coming) else PATIENCE
-        if coming and time.monotonic() - (first.waits_since or 0.0) < patience:
+        if coming and time.monotonic() - min(member.waits_since or 0.0 for member in waiting) < patience:
             return
         group = [member for member in waiting if _key(member) == _key(first)][: self._most(first)]
         trainings = [member.training for member in group if member.training is not None]
+        choose_algorithms(_device(first.work), deterministic=first.work is not None and first.work.deterministic)
         try:
             with _global_noise(trainings) if len(group) == 1 else contextlib.nullcontext():
                 rows = train_epoch(trainings, self._learner(group, trainings))
@@ -141,7 +151,7 @@ class Trainer:
 
     def _fail(self, member: Member, error: Exception) -> None:
         with contextlib.suppress(OSError):
-            send(member.connection, Failed(error))
+            _send_error(member.connection, error)
         self._forget(member)
 
     def _forget(self, member: Member) -> None:
@@ -196,6 +206,22 @@ def _device(work: Work | None) -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() and work.device != "cpu" else "cpu")
 
 
+def _turn(member: Member) -> tuple[int, float]:
+    """Those with the fewest epochs come first: they catch up with others, and then train as one with them."""
+    assert member.training is not None
+    return len(member.training.state.history), member.waits_since or 0.0
+
+
+def _send_error(connection: Connection, error: Exception) -> None:
+    """Send why a training has ended; of an error that cannot be sent its text."""
+    trace = "".join(traceback.format_exception(error))
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301  # its own constructor may need more than its text
+    except Exception:
+        error = RuntimeError(f"{type(error).__name__}: {error}")
+    send(connection, Failed(error, trace))
+
+
 def _key(member: Member) -> tuple[object, ...]:
     """Equal for trials that may train as one now. Texts must be in the same batches: others have another length."""
     work, training = member.work, member.training
@@ -204,5 +230,5 @@ def _key(member: Member) -> tuple[object, ...]:
     if work.group is None:
         return (id(member),)
     if "length" not in training.train:
-        return (work.group, *(tuple(values.shape) for values in training.train.values()))
-    return (work.group, work.digest, bytes(training.state.order.get_state().numpy()))
+        return (work.group, _device(work), *(tuple(values.shape) for values in training.train.values()))
+    return (work.group, _device(work), work.digest, bytes(training.state.order.get_state().numpy()))

@@ -91,7 +91,7 @@ def main(
 def _load(program: bytes, job: Job, slot: int, settings: ProcessSettings) -> JobProgram:
     """The program, in a process that now has the output, the environment and the threads of the job."""
     if settings.output is not None:
-        _redirect_output(Path(job.directory, settings.output))
+        redirect_output(Path(job.directory, settings.output))
     # In this order: if the sweep dies in between, the next sweep finds the record, or this process ends by itself.
     record_process(Path(job.directory))
     end_with_parent()
@@ -116,7 +116,7 @@ def become_independent() -> None:
     let_through()
 
 
-def _redirect_output(path: Path) -> None:
+def redirect_output(path: Path) -> None:
     """Append to the file what this process prints, also from C libraries."""
     sys.stdout.flush()
     sys.stderr.flush()

@@ -26,6 +26,8 @@ from hwsweep.sweep.ownership.orphans import kill_orphans
 
 GRACE = 10.0
 """Seconds that a process has to end by itself: after its result, or after it was asked to stop."""
+TRAINER_OUTPUT = "trainer.log"
+"""The file in the study's folder that gets what the processes print that train jobs' models."""
 UNKNOWN = 255
 """The exit code that multiprocessing gives to a process whose fork server has died; a program may exit with it too."""
 
@@ -61,6 +63,8 @@ class ProcessPool:
         """By the number of the slot."""
         self.context = start_server(settings.preload, settings.threads)
         self.trainers = None if settings.trainer is None else TrainerProcesses(settings.trainer)
+        self.trainer_output: Path | None = None
+        """Known from the first job on."""
         if self.trainers is not None:
             slots = [environment | self.trainers.environment(slot) for slot, environment in enumerate(settings.slots)]
             self.settings = settings._replace(slots=slots)
@@ -85,6 +89,8 @@ class ProcessPool:
     def submit(self, job: Job) -> None:
         number = next(n for n in range(len(self.settings.slots)) if n not in self.runs)
         self.context = start_server(self.settings.preload, self.settings.threads)  # again, if it has died
+        if self.trainers is not None:
+            self.trainer_output = Path(job.directory.removesuffix(job.folder), TRAINER_OUTPUT)
         self._start_trainers()
         ours, theirs = self.context.Pipe()
         config = self.prepared[1] if self.prepared[0] == job.overrides else None
@@ -131,11 +137,11 @@ class ProcessPool:
             self.trainers.kill()
 
     def _start_trainers(self) -> None:
-        """Start the processes that train, if there are any; the jobs of one that has died are killed and begin again."""
-        if self.trainers is None:
+        """Start the processes that train, if there are any; the jobs of one that has died are killed and run again."""
+        if self.trainers is None or self.trainer_output is None:
             return
         with main_module.hidden():
-            ended = self.trainers.start_missing(self.context)
+            ended = self.trainers.start_missing(self.context, self.trainer_output)
         for slot, run in self.runs.items():
             if self.trainers.number(slot) in ended:
                 kill_tree(run.process.pid)

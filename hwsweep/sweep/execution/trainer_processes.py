@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import Any
 
 from hwsweep.processes import TRAINER, end_with_parent, kill_tree
 from hwsweep.sweep.execution.devices import visible_devices
-from hwsweep.sweep.execution.job_process import become_independent
+from hwsweep.sweep.execution.job_process import become_independent, redirect_output
+
+LONGEST_PATH = 90
+"""Bytes of the folder's path: that of a socket has at most 104 on macOS, and 108 on Linux."""
 
 
 class TrainerProcesses:
@@ -18,7 +22,7 @@ class TrainerProcesses:
 
     def __init__(self, function: str) -> None:
         self.function = function
-        self.folder = Path(tempfile.mkdtemp(prefix="hwsweep-"))
+        self.folder = _new_folder()
         self.devices = visible_devices() or [""]
         self.processes: list[Any] = [None] * len(self.devices)
 
@@ -30,8 +34,12 @@ class TrainerProcesses:
         """Of the trainer of this slot's jobs."""
         return slot % len(self.devices)
 
-    def start_missing(self, context: Any) -> list[int]:
-        """Start those that do not run; the numbers of those that had run before and have ended."""
+    def start_missing(self, context: Any, output: Path) -> list[int]:
+        """Start those that do not run; the numbers of those that had run before and have ended.
+
+        Args:
+            output: the file that gets what they print.
+        """
         ended = []
         for number, device in enumerate(self.devices):
             process = self.processes[number]
@@ -40,8 +48,9 @@ class TrainerProcesses:
             if process is not None:
                 ended.append(number)
                 (self.folder / str(number)).unlink(missing_ok=True)
+            self.folder.mkdir(mode=0o700, exist_ok=process is not None or any(self.processes))
             environment = {"CUDA_VISIBLE_DEVICES": device} if device else {}
-            arguments = self.function, str(self.folder / str(number)), environment
+            arguments = self.function, str(self.folder / str(number)), environment, output
             self.processes[number] = context.Process(target=_main, args=arguments, name=f"trainer {number}")
             self.processes[number].start()
         return ended
@@ -51,14 +60,23 @@ class TrainerProcesses:
             if process is not None:
                 kill_tree(process.pid)
                 process.join()
+        self.processes = [None] * len(self.devices)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _main(function: str, path: str, environment: dict[str, str]) -> None:
+def _new_folder() -> Path:
+    """The path of a folder for sockets that is not there yet: in /tmp where that of TMPDIR is too long."""
+    name = f"hwsweep-{secrets.token_hex(4)}"
+    usual = Path(tempfile.gettempdir(), name)
+    return usual if len(os.fsencode(usual)) <= LONGEST_PATH else Path("/tmp", name)
+
+
+def _main(function: str, path: str, environment: dict[str, str], output: Path) -> None:
     """Train jobs with this function in this new process."""
     from hydra.utils import get_method
 
+    redirect_output(output)
     become_independent()
-    end_with_parent()
+    end_with_parent(lambda: shutil.rmtree(Path(path).parent, ignore_errors=True))
     os.environ.update(environment)
     get_method(function)(path)
