@@ -10,7 +10,7 @@ from hwsweep.models import Model, Stackable
 
 OF_EACH_TRAINING = ("seed", "optimizer.lr", "optimizer.weight_decay", "optimizer.momentum")
 """Keys in which trials may differ whatever their model: each has its own optimizer, order and noise."""
-SECTIONS = ("model", "optimizer", "dataset", "batch_size", "precision")
+SECTIONS = ("model", "optimizer", "dataset", "batch_size", "precision", "deterministic")
 """What a step of training depends on beside the data. Epochs, schedule and clipping are of each training."""
 
 

@@ -64,7 +64,10 @@ class CapturedSteps:
         if self.replay is None:
             self.learner.set_moments(moments)
             return
-        self.rates.copy_(torch.tensor([rate for moment in moments for rate in moment.rates]))
+        rates = torch.tensor([rate for moment in moments for rate in moment.rates])
+        self.rates.copy_(
+            rates, non_blocking=True
+        )  # CUDA copies what is not pinned before it returns, and does not wait
         for training, moment in zip(self.trainings, moments, strict=True):
             training.set_progress(moment.share)
 
@@ -108,6 +111,9 @@ def captured(learner: Learner, trainings: Sequence[Training]) -> Learner:
         for group in training.state.optimizer.param_groups:
             if "capturable" in group:
                 group["capturable"] = True
+        for state in training.state.optimizer.state.values():  # of a resumption
+            if isinstance(count := state.get("step"), Tensor):
+                state["step"] = count.to(device)
     return CapturedSteps(learner, trainings, CudaGraph())
 
 
