@@ -174,7 +174,7 @@ def convolutional(setup: Setup) -> None:
     small = ("vae.channels=[2,3]",) if setup.quick else ()
     cfg = setup.config("model=vae_conv", "dataset=anime_faces", *small)
     splits = read_data(setup, cfg, "anime_faces")
-    for batch_size in (cfg.batch_size, 256):
+    for batch_size in (cfg.batch_size,) if setup.quick else (cfg.batch_size, 256):
         for precision in ("float32", "tf32", "bfloat16"):
             options = ("model=vae_conv", "dataset=anime_faces", f"precision={precision}", f"batch_size={batch_size}")
             chosen = setup.config(*options, *small)
@@ -285,6 +285,7 @@ def config_of(setup: Setup, weight: float, epochs: int) -> DictConfig:
 
 def stack_seconds(setup: Setup, splits: Splits, weights: list[float], epochs: int) -> tuple[float, float]:
     """Time to train an epoch of all models as one, and with validation and checkpoints; means after the first."""
+    from hwsweep.training.captured import captured
     from hwsweep.training.epoch import train_epoch
     from hwsweep.training.stack import Stack
 
@@ -297,7 +298,7 @@ def stack_seconds(setup: Setup, splits: Splits, weights: list[float], epochs: in
             begin(part.model, train, valid, part.optimizer, part.schedule, part.plan, folder, None)
             for part, folder in zip(points, folders, strict=True)
         ]
-        stack = Stack(trainings)
+        stack = captured(Stack(trainings), trainings)
         trained, whole = [], []
         for _ in range(epochs):
             started = time.perf_counter()
