@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import copy
 import logging
-import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +27,7 @@ from hwsweep.models import Model
 from hwsweep.sweep.config_snapshot import mask_run_config
 from hwsweep.sweep.trial import TrialPruned, current_trial
 from hwsweep.tracking import runs
+from hwsweep.tracking.epoch_log import EpochLog
 from hwsweep.tracking.provenance import command, environment
 from hwsweep.tracking.run import DESCRIPTION, Run
 from hwsweep.training import checkpoint, trainer
@@ -41,9 +40,6 @@ from hwsweep.training.precision import flush_denormals
 from hwsweep.training.progress import show_progress, under_training
 
 log = logging.getLogger("hwsweep")
-
-LOG_SECONDS = 1.0
-"""Between two calls of MLflow with epochs: a call takes 20 ms, as long as a short epoch on a GPU."""
 
 
 def run(cfg: DictConfig) -> float | tuple[float, ...]:
@@ -210,12 +206,12 @@ def _train(
         work = trainer.Work(group, device, *parts, torch.get_rng_state(), splits.digest())
         epochs = trainer.fit_elsewhere(work, splits)
     history: list[EpochMetrics] = []
-    with _epoch_log(tracked) as log_epoch:
+    with EpochLog(tracked) as epoch_log:
         for metrics in show_progress(epochs, plan.epochs, objective):
             epoch = int(metrics["epoch"])
             history.append(metrics)
             if epoch > last_logged:
-                log_epoch(epoch, {key: value for key, value in metrics.items() if key != "epoch"})
+                epoch_log.add(epoch, {key: value for key, value in metrics.items() if key != "epoch"})
             if trial is not None:
                 trial.report(metrics[objective], epoch)
                 if epoch < plan.epochs and trial.should_prune():
@@ -223,27 +219,6 @@ def _train(
                     (tracked.mark_paused if trial.pauses else tracked.mark_pruned)(reason)
                     raise TrialPruned(reason)
     return history
-
-
-@contextmanager
-def _epoch_log(tracked: Run) -> Iterator[Callable[[int, EpochMetrics], None]]:
-    """A function that logs an epoch: short epochs wait for others, at most `LOG_SECONDS`, and share a call."""
-    waiting: dict[int, EpochMetrics] = {}
-    logged = -math.inf
-
-    def log_epoch(epoch: int, metrics: EpochMetrics) -> None:
-        nonlocal logged
-        waiting[epoch] = metrics
-        if time.monotonic() - logged >= LOG_SECONDS:
-            logged = time.monotonic()
-            tracked.log_epochs(waiting)
-            waiting.clear()
-
-    try:
-        yield log_epoch
-    finally:
-        if waiting:
-            tracked.log_epochs(waiting)
 
 
 def _load_best(model: Model, folder: Path) -> tuple[Model, int]:

@@ -71,7 +71,9 @@ def test_captured_steps_give_the_numbers_of_plain_ones(
     ]
     assert recorder.n_prepared == WARM_UP
     assert recorder.n_replayed == (0 if error else 3 * 4 - WARM_UP)
-    assert ("each kernel of a step is launched by itself, because operation not permitted" in caplog.text) == bool(error)
+    assert ("each kernel of a step is launched by itself, because operation not permitted" in caplog.text) == bool(
+        error
+    )
 
 
 def test_without_a_gpu_nothing_is_captured() -> None:
