@@ -24,8 +24,8 @@ STEPS = 32
 class ServedModel(UntypedPythonModel):
     """Images (n, c, h, w), uint8 -> latent codes and reconstructions; raw texts -> labels and probabilities.
 
-    `params={"attributions": "gradient_x_input"}`, or the name of another method, adds to each text its tokens and how
-    much each counts for the label. `params={"lambda": 3}` chooses the lambda of a model for every lambda.
+    `params={"attributions": "integrated_gradients"}`, or the name of another method, adds to each text its tokens and
+    how much each counts for the label. `params={"lambda": 3}` chooses the lambda of a model for every lambda.
     """
 
     def load_context(self, context: PythonModelContext) -> None:

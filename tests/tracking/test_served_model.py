@@ -106,3 +106,48 @@ def ln_probability(model: Transformer, one: dict[str, torch.Tensor], at: int, sc
     model.embedding.register_forward_hook(scaled)
     with torch.no_grad():
         return float(model.outputs(one)["logits"].log_softmax(1)[0, label])
+
+
+SERVE_CHINESE = """
+import json, sys, mlflow
+mlflow.set_tracking_uri("sqlite:///mlruns/mlflow.db")
+texts, asked = json.load(open("texts.json")), {"attributions": "integrated_gradients"}
+models = [mlflow.pyfunc.load_model("runs:/" + run + "/model") for run in sys.argv[1:]]
+json.dump([model.predict(texts, params=asked).to_dict("list") for model in models], open("served.json", "w"))
+"""
+TOPICS = {
+    "體育": ["球隊", "教練", "決賽", "投手", "籃球", "裁判"],
+    "財經": ["股市", "央行", "匯率", "銀行", "通膨", "債券"],
+}
+TOKENS = {"jieba": ["教練", "的", "籃球", "。"], "character": ["教", "練", "的", "籃", "球", "。"]}
+"""Of the text 教練的籃球。"""
+
+
+@pytest.mark.slow
+def test_chinese_classifiers_take_texts_and_explain_their_labels_in_a_fresh_process(
+    hwsweep: Callable[..., subprocess.CompletedProcess[str]], workplace: Path
+) -> None:
+    """Each text has two words of one topic, so that the label of another such text is known."""
+    rows = [f"{first}的{second}。,{label}" for label, words in TOPICS.items() for first in words for second in words]
+    (workplace / "news.csv").write_text("\n".join(["text,label", *rows]), encoding="utf-8")
+    data = ["model=transformer", "dataset=text_csv", "dataset.path=news.csv", f"tokenizer={','.join(TOKENS)}"]
+    train = ["epochs=15", "batch_size=8", "optimizer.lr=3e-3", "figures=none", "hydra.sweeper.study_name=zh"]
+    done = hwsweep("-m", *data, *train, "analysis.attributions.n_texts=1", "analysis.attributions.aopc_texts=1")
+    assert done.returncode == 0, done.stderr
+    (workplace / "texts.json").write_text(json.dumps(["教練的籃球。", "央行的通膨。", "", "zzz 😀"]))
+    results = [workplace / "outputs" / "zh" / str(number) / "result.json" for number in range(len(TOKENS))]
+    run_ids = [json.loads(result.read_text(encoding="utf-8"))["run_id"] for result in results]
+    environment = {**os.environ, "HWSWEEP_DATA": str(workplace / "nowhere")}
+    command = [sys.executable, "-W", "ignore", "-c", SERVE_CHINESE, *run_ids]
+    served = subprocess.run(command, cwd=workplace, env=environment, capture_output=True, text=True)
+    assert served.returncode == 0, served.stderr
+    tables = json.loads((workplace / "served.json").read_text(encoding="utf-8"))
+    for table, tokens in zip(tables, TOKENS.values(), strict=True):
+        assert list(table) == ["label", *sorted(TOPICS), "tokens", "attributions"]
+        assert table["label"][:2] == ["體育", "財經"]
+        assert [table["tokens"][row] for row in (0, 2, 3)] == [tokens, ["<unk>"], ["zzz", "😀"]]
+        assert [len(scores) for scores in table["attributions"]] == [len(words) for words in table["tokens"]]
+        scores = dict(zip(tokens, table["attributions"][0], strict=True))
+        assert max(scores, key=scores.__getitem__) in "教練籃球"  # 的 and 。 are in all texts
+        for row in range(4):
+            assert sum(table[label][row] for label in TOPICS) == pytest.approx(1, abs=1e-5)
