@@ -1,4 +1,4 @@
-"""Captured steps, with a recorder that does the step again where a GPU replays it: the numbers are those of plain steps."""
+"""Captured steps, with a recorder that does a step again where a GPU replays it: the numbers of plain steps."""
 
 from __future__ import annotations
 
