@@ -7,12 +7,13 @@ Each model's parameters are rows of the stack's, so that its own optimizer and i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hwsweep.data import Examples
 from hwsweep.models import Batch, Model, Stackable
@@ -113,7 +114,10 @@ class Stack:
             numbers = {name: values[members] for name, values in numbers.items()}
         # "same": what hwsweep.training.noise does not draw is the same for all, as the noise of an evaluation is
         vmapped = torch.vmap(losses, in_dims=(0, 0, axis), randomness="same")
-        of_models: dict[str, Tensor] = vmapped(tensors, numbers, batch)
+        # the fused attention of a CPU has no rule for a leading axis: torch would warn, and loop over the models
+        plain = sdpa_kernel(SDPBackend.MATH) if self.device.type == "cpu" else nullcontext()
+        with plain:
+            of_models: dict[str, Tensor] = vmapped(tensors, numbers, batch)
         return of_models
 
     def _give_gradients(self) -> None:
