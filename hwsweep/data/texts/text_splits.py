@@ -35,9 +35,11 @@ def draw_splits(
         DataError: no text remains for training, all texts are of one class, or most have a class of their own.
     """
     if len(labels := {text.label for text in texts}) < 2:
+        every = f"all {len(texts)} texts, the first in {texts[0].origin}, are"
+        only = f"the only text, in {texts[0].origin}, is"
         raise DataError(
-            f"there must be at least two classes, but all {len(texts)} texts, the first in {texts[0].origin}, are "
-            f"{labels.pop()[:40]!r}. Is that the right column or folder of labels?"
+            f"there must be at least two classes, but {only if len(texts) == 1 else every} {labels.pop()[:40]!r}. "
+            "Is that the right column or folder of labels?"
         )
     if len(labels) > max(2, len(texts) / 2):
         raise DataError(
@@ -93,13 +95,10 @@ def deduplicate_and_encode(
     n_duplicates = sum(len(drawn[split]) - len(texts[split]) for split in texts)
     n_empty = sum(not text.strip() for split in texts.values() for text in split)
     if not any(text.strip() for text in texts["train"]) and texts["train"]:
-        raise DataError(f"all {len(texts['train'])} training texts are empty. Is that the right column of texts?")
-    if n_empty:
-        log.warning(
-            "%d of %d texts are empty: all a model sees of them is <unk>", n_empty, sum(map(len, drawn.values()))
-        )
-    if n_duplicates:
-        log.info("%d texts are also in a later split (train, valid, test) and stay only there", n_duplicates)
+        n_texts = len(texts["train"])
+        every = "the only training text is" if n_texts == 1 else f"all {n_texts} training texts are"
+        raise DataError(f"{every} empty. Is that the right column of texts?")
+    _report_empty_and_duplicates(n_empty, n_duplicates, sum(map(len, drawn.values())))
     n_repeated = _report_repetitions(texts["train"], labels["train"])
     if empty := [split for split in texts if not texts[split]]:
         raise DataError(
@@ -110,6 +109,16 @@ def deduplicate_and_encode(
     counts = {"data/duplicates": n_duplicates, "data/repeated": n_repeated, "data/empty": n_empty}
     statistics = {name: float(count) for name, count in counts.items()}
     return dataclasses.replace(splits, statistics={**splits.statistics, **statistics})
+
+
+def _report_empty_and_duplicates(n_empty: int, n_duplicates: int, n_texts: int) -> None:
+    if n_empty:
+        be, them = ("is", "it") if n_empty == 1 else ("are", "them")
+        log.warning("%d of %d texts %s empty: all a model sees of %s is <unk>", n_empty, n_texts, be, them)
+    if n_duplicates:
+        what = "1 text is" if n_duplicates == 1 else f"{n_duplicates} texts are"
+        stay = "stays" if n_duplicates == 1 else "stay"
+        log.info("%s also in a later split (train, valid, test) and %s only there", what, stay)
 
 
 def _report_repetitions(texts: Sequence[str], labels: Sequence[int]) -> int:
