@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, cast
+from unicodedata import bidirectional
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 PANELS = 1
 COLUMNS = 2
 """Texts side by side."""
+LEFT_TO_RIGHT = "\u200e"
+"""Unicode's mark without width: without it the first letter decides in which direction a line is written."""
 SHADES = colormaps["Blues"].resampled(64)
 """Colours of a map, where white is no attention; few enough that a PNG stores each of them."""
 
@@ -106,9 +109,11 @@ def window(scores: Float32[np.ndarray, " t"], n_words: int) -> int:
 
 
 def describe_prediction(lexicon: Lexicon, label: int, probability: Float32[np.ndarray, " classes"]) -> str:
-    """ "World, predicted Sports (probability 80%)"."""
+    """ "World, predicted Sports (probability 80%)"; from left to right also with Arabic or Hebrew names."""
     classes = [word_label(name) for name in lexicon.classes]
-    return f"{classes[label]}, predicted {classes[probability.argmax()]} (probability {probability.max():.0%})"
+    caption = f"{classes[label]}, predicted {classes[probability.argmax()]} (probability {probability.max():.0%})"
+    is_turned = any(bidirectional(character) in ("R", "AL") for character in caption)
+    return f"{LEFT_TO_RIGHT}{caption}" if is_turned else caption
 
 
 def split_panel(panel: Axes, n_parts: int, columns: int) -> list[Axes]:

@@ -11,7 +11,7 @@ from planted_texts import HEADS, LAYERS, Planted, texts, trained
 
 from hwsweep.data import Lexicon
 from hwsweep.figures import Trained, attention, drawing
-from hwsweep.figures.attention import AttentionInfo, select_texts
+from hwsweep.figures.attention import AttentionInfo, describe_prediction, select_texts
 from hwsweep.models.embedding import TokenEmbedding
 from hwsweep.models.transformer import Transformer
 
@@ -151,3 +151,18 @@ def test_words_with_dollars_or_of_any_length_are_shown_as_they_are(tmp_path):
 def test_a_run_without_texts_is_refused():
     with pytest.raises(ValueError, match="has no texts"):
         attention.info(Trained(torch.nn.Identity(), {}, [], ""), n_texts=1, max_tokens=8)
+
+
+@pytest.mark.parametrize(
+    ("classes", "caption"),
+    [
+        (("World", "體育"), "World, predicted 體育 (probability 75%)"),
+        (("World", "عربي"), "\u200eWorld, predicted عربي (probability 75%)"),  # the mark has no width
+        (("עברית", "World"), "\u200eעברית, predicted World (probability 75%)"),
+    ],
+)
+def test_a_caption_with_names_from_right_to_left_is_still_read_from_left_to_right(
+    classes: tuple[str, str], caption: str
+) -> None:
+    lexicon = Lexicon(("<pad>", "<unk>"), classes, 3)
+    assert describe_prediction(lexicon, 0, np.array([0.25, 0.75], np.float32)) == caption
