@@ -203,7 +203,8 @@ def _train(
     else:
         parts = model, components.optimizer, components.schedule, plan, checkpoints.absolute(), resume
         group, device = stack_group(cfg, model), str(cfg.device)
-        work = trainer.Work(group, device, *parts, torch.get_rng_state(), splits.digest())
+        deterministic = bool(cfg.get("deterministic"))
+        work = trainer.Work(group, device, *parts, torch.get_rng_state(), splits.digest(), deterministic)
         epochs = trainer.fit_elsewhere(work, splits)
     history: list[EpochMetrics] = []
     with EpochLog(tracked) as epoch_log:

@@ -71,8 +71,8 @@ def build(cfg: DictConfig, splits: Splits | None = None) -> Components:
         device = torch.device("cpu") if trainer.address() else device_named(cfg.device)  # the trainer has the GPU
         if device.index is not None and device.type == "cuda":
             torch.cuda.set_device(device)  # that of streams, graphs and noise, too
-        # earlier runs have no such setting; the trainer takes the choice of this process
-        choose_algorithms(device_named(cfg.device), deterministic=bool(cfg.get("deterministic")))
+        # earlier runs have no such setting
+        choose_algorithms(device, deterministic=bool(cfg.get("deterministic")))
         model.to(device)
         return Components(dataset, model, make_optimizer(model.parameters()), schedule, plan, analyse, figures)
 

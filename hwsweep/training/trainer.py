@@ -43,8 +43,8 @@ class Work(NamedTuple):
     """The state of the global generator of the CPU."""
     digest: str
     """Of the data, which are sent only if the trainer asks for them."""
-    deterministic: bool = False
-    """Whether a GPU may take only algorithms that repeat every bit; `fit_elsewhere` sets it."""
+    deterministic: bool
+    """Whether a GPU may take only algorithms that repeat every bit: `deterministic` of conf."""
 
 
 class SendData(NamedTuple):
@@ -110,9 +110,8 @@ def fit_elsewhere(work: Work, splits: Splits) -> Iterator[EpochMetrics]:
         TrainerLost: the trainer has ended.
     """
     resume = None if work.resume is None else work.resume.absolute()  # the trainer may have another working directory
-    deterministic = torch.are_deterministic_algorithms_enabled()
     with connect(str(address())) as connection:
-        history = _ask(connection, work._replace(resume=resume, deterministic=deterministic), splits).history
+        history = _ask(connection, work._replace(resume=resume), splits).history
         yield from history
         for _ in range(len(history), work.plan.epochs):
             yield _ask(connection, NextEpoch(), splits)

@@ -229,6 +229,7 @@ def _key(member: Member) -> tuple[object, ...]:
     assert training is not None
     if work.group is None:
         return (id(member),)
+    how = work.group, _device(work), work.deterministic
     if "length" not in training.train:
-        return (work.group, _device(work), *(tuple(values.shape) for values in training.train.values()))
-    return (work.group, _device(work), work.digest, bytes(training.state.order.get_state().numpy()))
+        return (*how, *(tuple(values.shape) for values in training.train.values()))
+    return (*how, work.digest, bytes(training.state.order.get_state().numpy()))

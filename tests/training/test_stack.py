@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,7 +30,8 @@ TEXTS = [
     *("model=transformer", "dataset=headlines", "transformer.layers=2", "transformer.heads=2", "transformer.width=16"),
     *("batch_size=16", "epochs=2"),
 ]
-SIZES = {"train": 53, "valid": 21, "test": 4}
+SIZES = 53, 21, 4
+"""Of the splits."""
 
 
 def random_images(generator: torch.Generator, n: int) -> Examples:
@@ -47,8 +49,8 @@ def random_texts(generator: torch.Generator, n: int) -> Examples:
 @functools.cache
 def splits_of(seed: int, *, texts: bool) -> Splits:
     generator = torch.Generator().manual_seed(seed)
-    parts = {name: (random_texts if texts else random_images)(generator, n) for name, n in SIZES.items()}
-    return Splits(**parts, lexicon=LEXICON if texts else None)
+    train, valid, test = ((random_texts if texts else random_images)(generator, n) for n in SIZES)
+    return Splits(train, valid, test, LEXICON if texts else None)
 
 
 @functools.cache
@@ -104,7 +106,7 @@ def assert_same(found: list[EpochMetrics], expected: list[EpochMetrics]) -> None
 
 
 SLOW = pytest.mark.slow
-CASES = {
+CASES: dict[str, tuple[list[str], list[list[str]], Any]] = {
     "convolutional": (CONVOLUTIONAL, [["vae.lambda=0"], ["seed=1"]], SLOW),
     "dropout": (TEXTS, [["transformer.dropout=0"], ["transformer.dropout=0.1"], ["transformer.dropout=0.5"]], SLOW),
     "lambda": (FLAT, [["vae.lambda=0"], ["vae.lambda=1"], ["vae.lambda=100"]], ()),
