@@ -133,34 +133,31 @@ def test_the_weights_are_lambda_itself() -> None:
 
 
 @pytest.mark.slow
-def test_a_linear_gaussian_vae_goes_up_and_down_along_its_closed_form(tmp_path: Path) -> None:
+def test_the_latents_of_a_linear_gaussian_vae_vanish_and_come_back_where_its_closed_form_says(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    variances = np.array([0.64, 0.16, 0.04, 0.0025])
-    weights = [0.5, 1.0, 2.0, 6.0, 32.0, 6.0, 2.0, 1.0, 0.5]
+    variances = np.array([0.64, 0.16, 0.0025, 0.001])
+    weights = [4.0, 10.0, 100.0, 10.0, 4.0]
     directions = np.linalg.qr(random.normal(size=(35, 4)))[0] * np.sqrt(variances)
     points = random.normal(size=(1999, 4)) @ directions.T
     points -= points.mean(0)
     e = np.linalg.eigvalsh(np.cov(points.T, bias=True))[::-1]
     data = {"image": torch.from_numpy(points).float().reshape(-1, 1, 5, 7)}
-    epochs_each = 60
+    often = {"image": data["image"].repeat(8, 1, 1, 1)}  # an evaluation costs as much as some steps
+    epochs_each = 25
     term = path(weights=weights, epochs_each=epochs_each, epochs=epochs_each * len(weights))
     model = small_vae(
         networks=partial(fully_connected, hidden=[], activation="relu"),
+        latent=2,
         likelihood="gaussian",
         sigma2=0.01,
         kl_term=term,
     )
-    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     plan = TrainingPlan(
-        epochs=epochs_each * len(weights), batch_size=256, clip_norm=None, precision="float32", seed=0, select=LAST
+        epochs=epochs_each * len(weights), batch_size=512, clip_norm=None, precision="float32", seed=0, select=LAST
     )
-    list(fit(model, Splits(data, data, data), optimizer, ConstantLearningRate(), plan, tmp_path))
-    # Lucas et al. 2019: 3 latents, noise t = lambda sigma2
+    list(fit(model, Splits(often, data, data), optimizer, ConstantLearningRate(), plan, tmp_path))
+    # Lucas et al. 2019: 2 latents, noise t = lambda sigma2
     t = 0.01 * np.array(weights)[:, None]
-    rate = 0.5 * np.log(np.maximum(e[:3] / t, 1)).sum(1)
-    distortion = (np.minimum(e[:3], t).sum(1) + e[3:].sum()) / 0.02
     measured = term.measurements.rows.numpy()
-    assert measured[:, 2].tolist() == (e[:3] > t).sum(1).tolist()
-    # 2 % of the rate, or of a nat where it is less: the noise of the steps at a constant learning rate
-    assert np.abs(measured[:, 0] - rate).max() < 0.02 * max(rate.min(), 1), (measured[:, 0], rate)
-    assert measured[:, 1] == pytest.approx(distortion, rel=0.02), (measured[:, 1], distortion)
+    assert measured[:, 2].tolist() == (e[:2] > t).sum(1).tolist()
