@@ -81,6 +81,7 @@ def draw(info: LambdaPathInfo, axes: Sequence[Axes]) -> None:
     axes[0].set_yscale("symlog", linthresh=_LINEAR, linscale=0.5)
     axes[0].set_ylim(-_LINEAR / 5, None)
     axes[0].yaxis.set_major_formatter("{x:g}")
+    axes[1].set_ylim(-0.5, None)
     axes[1].yaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     keys = [Line2D([], [], **way) for way, is_there in ((_UP, ~info.is_down), (_DOWN, info.is_down)) if is_there.any()]
     if np.isfinite(info.linear_rate).any():
