@@ -82,7 +82,7 @@ BENCHMARKS = [
         "fused",
         "Three points as one stacked model",
         "Points that differ only in lambda, trained together with `torch.func` on the same batches and noise, compared "
-        "with one by one. It is slower on a CPU, so hwsweep has no launcher for it.",
+        "with one by one. It is slower on a CPU, so hwsweep does it by itself only where there is a GPU.",
         "fused_trials.py",
         "fused_trials.py",
     ),

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 import torch
 
 from hwsweep.data import Examples
+from hwsweep.models import Stages
 from hwsweep.training.captured import captured
 from hwsweep.training.checkpoint import EpochMetrics, global_generator
 from hwsweep.training.epoch import Diverged, Learner, SingleModel, Training, train_epoch
@@ -119,7 +120,7 @@ class Trainer:
                 self._fail(member, error)
             return
         self._measure(trainings)
-        with ThreadPoolExecutor(min(8, len(group))) as threads:  # they write checkpoints
+        with ThreadPoolExecutor(1 if _has_stages(trainings) else 8) as threads:  # they write checkpoints
             for member, row in zip(group, threads.map(_finished, group, rows), strict=True):
                 member.waits_since = None
                 if isinstance(row, Exception):
@@ -204,6 +205,11 @@ def _device(work: Work | None) -> torch.device:
     """Where a trial trains: the first GPU that this process sees, unless conf names the CPU."""
     assert work is not None
     return torch.device("cuda" if torch.cuda.is_available() and work.device != "cpu" else "cpu")
+
+
+def _has_stages(trainings: Sequence[Training]) -> bool:
+    """Whether an epoch may end with a measurement, whose noise is that of the whole process."""
+    return any(isinstance(module, Stages) for one in trainings for module in one.state.model.modules())
 
 
 def _turn(member: Member) -> tuple[int, float]:

@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import QuotedString
 
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.command.params import override_line
-from hwsweep.sweep.command.planning import jobs_at_once, make_plan, read_space
+from hwsweep.sweep.command.planning import jobs_at_once, make_plan, read_space, trials_in_a_stack
 from hwsweep.sweep.command.settings import Settings, read_settings
 from hwsweep.sweep.execution import devices
 from hwsweep.sweep.search.axis import Axis
@@ -43,6 +43,42 @@ def test_runs_go_at_once_where_their_order_decides_nothing(
     monkeypatch.setattr(devices, "default_n_jobs", lambda n_runs: n_runs)
     settings = Settings(**{**dict.fromkeys(Settings._fields), **changes})
     assert jobs_at_once(settings, Space(GRID, [], [], [], {}, {}), elsewhere) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "elsewhere", "gpus", "expected"),
+    [
+        ({"stack": "auto"}, False, None, 1),
+        ({"stack": "auto"}, False, "", 1),
+        ({"stack": "auto"}, False, "0,1", 6),
+        ({"stack": "auto", "n_jobs": 4}, False, "0", 4),
+        ({"stack": "auto", "seeds": 20}, False, "0", 50),  # what the machine's memory carries
+        ({"stack": "auto"}, True, "0", 1),
+        ({"stack": "auto", "trainer": None}, False, "0", 1),
+        ({"stack": "auto", "gpus_per_trial": 1}, False, "0", 1),
+        ({"stack": "auto", "n_trials": 5}, False, "0", 1),
+        ({"stack": 1}, False, "0", 1),
+        ({"stack": None}, False, "0", 1),
+        ({"stack": 4}, False, None, 4),
+        ({"stack": 9}, False, None, 6),
+        ({"stack": 9, "seeds": 3}, False, None, 9),
+        ({"stack": 4}, True, None, "stack=4 needs"),
+        ({"stack": 4, "trainer": None}, False, None, "stack=4 needs"),
+        ({"stack": 4, "gpus_per_trial": 1}, False, None, "stack=4 needs"),
+    ],
+)
+def test_trials_train_as_one_where_there_is_a_gpu_or_the_user_says_so(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], elsewhere: bool, gpus: str | None, expected: int | str
+) -> None:
+    monkeypatch.setattr(devices, "visible_devices", lambda: gpus.split(",") if gpus else [])
+    monkeypatch.setattr(devices, "stacked_processes", lambda: 50)
+    settings = Settings(**{**dict.fromkeys(Settings._fields), "trainer": "module.serve", **changes})
+    space = Space(GRID, [], [], [], {}, {})
+    if isinstance(expected, str):
+        with pytest.raises(SweepError, match=expected):
+            trials_in_a_stack(settings, space, elsewhere)
+    else:
+        assert trials_in_a_stack(settings, space, elsewhere) == expected
 
 
 @pytest.fixture(scope="module")
