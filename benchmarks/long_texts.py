@@ -3,9 +3,9 @@
     python benchmarks/long_texts.py long_texts.csv
     python -m hwsweep experiment=long_texts dataset.path=long_texts.csv
 
-BBC News has 2,225 articles, the longest of 5,004 tokens. Here are as many documents, in four classes. Their lengths are log-normal; the first is about as long as the longest of
-BBC News. A document joins whole news, and no news is in two documents: 7 of 10 are of the document's class, the others of
-any class, so that a document's first words do not decide it.
+BBC News has 2,225 articles, the longest of 5,004 tokens. Here are as many documents, in four classes. Their lengths are
+log-normal; the first is about as long as the longest of BBC News. A document joins whole news, and no news is in two
+documents: 7 of 10 are of the document's class, the others of any class, so that its first words do not decide it.
 """
 
 from __future__ import annotations
