@@ -19,6 +19,9 @@ MOVED = {
     "hwsweep.data.vectors": "hwsweep.data.texts.vectors",
     "hwsweep.analysis.baseline": "hwsweep.analysis.texts.baseline",
     "hwsweep.analysis.classifier": "hwsweep.analysis.texts.classifier",
+    "hwsweep.figures.lambda_active_units": "hwsweep.figures.lambda_curve.lambda_active_units",
+    "hwsweep.figures.lambda_images": "hwsweep.figures.lambda_curve.lambda_images",
+    "hwsweep.figures.lambda_rate_distortion": "hwsweep.figures.lambda_curve.lambda_rate_distortion",
 }
 """Modules by the names that stored configs have for them."""
 
@@ -30,6 +33,7 @@ ADDED: dict[str, dict[str, Any]] = {
     "hwsweep.data.torchvision_images.TorchvisionImages": _IMAGES,
     "hwsweep.data.texts.tokenizers.spacy": {"language": "en"},
     "hwsweep.data.texts.tokens.TextPlan": {"warn_unknown": 0.2, "warn_unsplit": 0.5},
+    "hwsweep.models.all_lambda_vae.AllLambdaVAE": {"collapse_draws": 0.0},
     "hwsweep.models.networks.convolutional": {"activation": "relu"},
     "hwsweep.models.networks.fully_connected": {"activation": "relu"},
     "hwsweep.models.transformer.Transformer": {"window": None, "word_dropout": 0.0, "word_mean": False},
