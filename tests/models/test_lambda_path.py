@@ -143,7 +143,7 @@ def test_the_latents_of_a_linear_gaussian_vae_vanish_and_come_back_where_its_clo
     e = np.linalg.eigvalsh(np.cov(points.T, bias=True))[::-1]
     data = {"image": torch.from_numpy(points).float().reshape(-1, 1, 5, 7)}
     often = {"image": data["image"].repeat(8, 1, 1, 1)}  # an evaluation costs as much as some steps
-    epochs_each = 25
+    epochs_each = 12
     term = path(weights=weights, epochs_each=epochs_each, epochs=epochs_each * len(weights))
     model = small_vae(
         networks=partial(fully_connected, hidden=[], activation="relu"),
