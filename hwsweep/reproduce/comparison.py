@@ -19,6 +19,9 @@ NOT_COMPARED = ("time/",)
 OF_ANOTHER_DEVICE = 0.5
 """Nats by which `valid/loss` of the same run may differ on another device, which draws other noise."""
 
+STACKED = "trainer"
+"""What such a run has for its device whose model another process has trained, perhaps as one with others."""
+
 STOPS = ("stops/",)
 """Beginnings of metrics whose step is no epoch, but a stop of lambda."""
 
@@ -72,9 +75,14 @@ def _report_devices(before: LoggedRun, after: LoggedRun, was: str | None, now: s
     change = f"valid/loss differs by at most {changes[worst]:.3g} nats (epoch {worst} of {max(losses)})"
     if math.isnan(changes[worst]):
         change = f"valid/loss is no number in epoch {worst} of {max(losses)}"
-    print(
+    why = (
         f"trained with device={was}, again with device={now}: the noise is another and sums are added up in another "
-        f"order, so bits differ\n{'near' if near else 'different'}: {change}; up to {OF_ANOTHER_DEVICE} nats are near"
+        "order, so bits differ"
+    )
+    if was == STACKED:
+        why = "trained where trials may train as one, again alone: sums may be added up in another order"
+    print(
+        f"{why}\n{'near' if near else 'different'}: {change}; up to {OF_ANOTHER_DEVICE} nats are near"
     )
     _print_changes(before, after)
     return 0 if near else 1

@@ -185,6 +185,16 @@ def test_a_run_of_another_device_is_compared_within_a_tolerance(
     assert "hwsweep.device was cuda:1, is now cpu" in printed
 
 
+def test_a_trial_of_a_stack_is_compared_as_one_whose_sums_had_another_order(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = logged({(1, "valid/loss"): 100.0}, **{"hwsweep.device": "trainer"})
+    assert report(before, logged({(1, "valid/loss"): 100.00005}, **{"hwsweep.device": "cpu"}), store()) == 0
+    printed = capsys.readouterr().out
+    assert "trained where trials may train as one, again alone: sums may be added up in another order" in printed
+    assert "near: valid/loss differs by at most 5e-05 nats" in printed and "device=" not in printed
+
+
 def test_a_run_of_a_gpu_is_trained_again_without_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert _device_here("cuda:77") == "auto" and _device_here("cpu") == "cpu"
     assert re.search(
