@@ -81,9 +81,7 @@ def _report_devices(before: LoggedRun, after: LoggedRun, was: str | None, now: s
     )
     if was == STACKED:
         why = "trained where trials may train as one, again alone: sums may be added up in another order"
-    print(
-        f"{why}\n{'near' if near else 'different'}: {change}; up to {OF_ANOTHER_DEVICE} nats are near"
-    )
+    print(f"{why}\n{'near' if near else 'different'}: {change}; up to {OF_ANOTHER_DEVICE} nats are near")
     _print_changes(before, after)
     return 0 if near else 1
 
