@@ -44,6 +44,8 @@ class Member:
     training: Training | None = None
     waits_since: float | None = None
     """When it asked for the next epoch; None while it does not wait."""
+    is_late: bool = False
+    """Others have waited for it in vain, and do so no more until it asks again."""
 
 
 class Trainer:
@@ -69,7 +71,7 @@ class Trainer:
     def _take(self, member: Member, message: object) -> None:
         """Begin the training when all has come, or note that the trial waits for its next epoch."""
         if isinstance(message, NextEpoch):
-            member.waits_since = time.monotonic()
+            member.waits_since, member.is_late = time.monotonic(), False
             return
         if isinstance(message, Work):
             member.work = message
@@ -104,10 +106,16 @@ class Trainer:
         if not waiting:
             return
         first = min(waiting, key=_turn)
-        coming = [member for member in self.members if member.waits_since is None]
+        coming = [member for member in self.members if member.waits_since is None and not member.is_late]
         patience = PATIENCE_AT_START if any(member.training is None for member in coming) else PATIENCE
         if coming and time.monotonic() - min(member.waits_since or 0.0 for member in waiting) < patience:
             return
+        for member in coming:
+            member.is_late = True
+        self._train_group(first, waiting)
+
+    def _train_group(self, first: Member, waiting: list[Member]) -> None:
+        """One epoch of those that may train as one with the first."""
         group = [member for member in waiting if _key(member) == _key(first)][: self._most(first)]
         trainings = [member.training for member in group if member.training is not None]
         choose_algorithms(_device(first.work), deterministic=first.work is not None and first.work.deterministic)
