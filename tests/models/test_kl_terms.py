@@ -20,6 +20,7 @@ from torch.distributions import Normal, kl_divergence
 from hwsweep.data import Splits
 from hwsweep.models import Progress
 from hwsweep.models.committed_rate import Delta, committed_log_variances
+from hwsweep.models.kl.lambda_path import LambdaPath
 from hwsweep.models.kl_terms import Capacity, Constant, CyclicalAnnealing, FreeBits, KLTerm, LinearAnnealing
 from hwsweep.models.vae import VAE
 from hwsweep.training.checkpoint import EpochMetrics
@@ -33,13 +34,16 @@ RATE = torch.tensor([2.1, 4.3])
 
 
 def settings_of(path: Path) -> dict[str, Any]:
-    """The section `kl` of a file of the group, which may have other keys beside it."""
+    """The section `kl` of a file of the group, which may have other keys beside it; a path has two stops, 4 epochs."""
     conf = yaml.safe_load(path.read_text())
-    return conf.get("kl", conf)
+    short = {"weights": [0.5, 30], "epochs_each": 2, "epochs": 4, "active_threshold": 0.01}
+    settings: dict[str, Any] = conf.get("kl", conf)
+    return settings | (short if path.stem == "path" else {})
 
 
 def vae(kl_term: KLTerm, **changes: Any) -> VAE:
-    return small_vae(**({"kl_weight": 30.0, "kl_term": kl_term} | changes))
+    kl_weight = 1.0 if isinstance(kl_term, LambdaPath) else 30.0  # a path has weights of its own
+    return small_vae(**({"kl_weight": kl_weight, "kl_term": kl_term} | changes))
 
 
 def at(term: KLTerm, share: float) -> KLTerm:
