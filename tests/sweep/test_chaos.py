@@ -26,9 +26,9 @@ TPE = [
     "hydra.sweeper.n_trials=12",
     "+hydra.sweeper.sampler.n_startup_trials=4",
 ]
-PAUSING = ["x=6,3,9,1,8,2,7", "epochs=3", "hydra/sweeper/pruner=first_epoch", "hydra.sweeper.n_jobs=2"]
+PAUSING = ["x=6,3,9,1,8,2,7", "epochs=3", "seconds=0.5", "hydra/sweeper/pruner=first_epoch", "hydra.sweeper.n_jobs=2"]
 EPOCHS_APP = Path(__file__).parent / "epochs_app.py"
-KEPT = ["seconds=0.1", "hydra.sweeper.study_name=kept", "hydra.sweeper.retries=1000"]
+KEPT = ["hydra.sweeper.study_name=kept", "hydra.sweeper.retries=1000"]
 
 
 def start(folder: Path, arguments: list[str], app: Path = APP) -> subprocess.Popen[bytes]:
@@ -39,7 +39,7 @@ def start(folder: Path, arguments: list[str], app: Path = APP) -> subprocess.Pop
 
 
 def add_point(running: subprocess.Popen[bytes], folder: Path, point: str) -> None:
-    """Add a point as soon as the study has a trial, before all have paused."""
+    """Add a point as soon as the study has a trial, before all have paused: epochs are long enough for that."""
     while not list(folder.glob("outputs/kept/0/outcome*.json")):
         assert running.poll() is None
         time.sleep(0.01)
@@ -93,11 +93,11 @@ def test_a_sweep_killed_at_random_moments_ends_as_the_undisturbed_one(
     tmp_path: Path, arguments: list[str], n_kills: int, seed: int
 ) -> None:
     calm, wild = tmp_path / "calm", tmp_path / "wild"
-    undisturbed = start(calm, arguments)
+    undisturbed = start(calm, [*arguments, "seconds=0.1"])
     rng = random.Random(seed)
     outcomes: dict[Path, str] = {}
     for _ in range(n_kills):
-        running = start(wild, arguments)
+        running = start(wild, [*arguments, "seconds=0.1"])
         try:
             running.wait(rng.uniform(0.2, 2.5))
         except subprocess.TimeoutExpired:
@@ -105,7 +105,7 @@ def test_a_sweep_killed_at_random_moments_ends_as_the_undisturbed_one(
         for path in wild.glob("outputs/kept/*/outcome.json"):
             written = path.read_text()
             assert outcomes.setdefault(path, written) == written, "a trial that had ended was run again"
-    assert start(wild, arguments).wait() == 0
+    assert start(wild, [*arguments, "seconds=0.1"]).wait() == 0
     assert undisturbed.wait() == 0
 
     expected = [(t.number, t.params, t.values, t.state.name) for t in trials(calm / "outputs" / "kept")]
