@@ -282,14 +282,13 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 def test_an_interrupted_trial_that_lost_a_file_ends_with_the_same_numbers_in_a_new_mlflow_run(
     workplace: Path,
     name: str,
-    trained_once: tuple[Path, float],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def interrupted(value: float, step: int) -> None:
         raise KeyboardInterrupt
 
-    _, whole = trained_once
+    whole = run(composed(workplace / "whole"))  # opens the database, as processes that begin a trial do
     trial = Trial("study", 3, {"x": 1}, interrupted, lambda: False)
     monkeypatch.setattr(run_module, "current_trial", lambda: trial)
     with pytest.raises(KeyboardInterrupt):
