@@ -275,7 +275,7 @@ def test_matplotlib_is_as_it_was_before(drawn: Drawn) -> None:
 
 
 @pytest.mark.slow
-def test_a_thousand_trials_are_drawn_within_half_a_minute(tmp_path: Path) -> None:
+def test_a_thousand_trials_are_drawn_within_half_a_minute_of_processor_time(tmp_path: Path) -> None:
     rng = random.Random(0)
     study = optuna.create_study()
     spread = optuna.distributions.FloatDistribution(0, 1)
@@ -290,7 +290,7 @@ def test_a_thousand_trials_are_drawn_within_half_a_minute(tmp_path: Path) -> Non
         for point in points
     )
     view = view_of(study)
-    start = time.monotonic()
+    start = time.process_time()
     found = texts(view, tmp_path)
-    assert time.monotonic() - start < 30
+    assert time.process_time() - start < 30
     assert list(found) == ONE_OBJECTIVE and "300 trials by step" in found["intermediate"]
