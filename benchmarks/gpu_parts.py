@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -51,47 +52,17 @@ class Setup(NamedTuple):
 
 def one_vae(setup: Setup) -> None:
     """(a) Images per second of hwsweep, of the homework's loop, of a bare eager loop, and at the floor."""
-    import homework_vae  # it loads pyplot
-
     device = setup.measured()
     epochs, repeats = (1, 1) if setup.quick else (5, 3)
     cfg = setup.config(*VAE)
     splits = read_data(setup, cfg, "tibetan_mnist")
-    n_images = n_examples(splits.train)
-
-    def homework() -> float:
-        images = homework_vae.TibetanMNIST(splits.train["image"][:, 0].numpy(), ToTensor())
-        loader = DataLoader(images, batch_size=cfg.batch_size, shuffle=True)
-        model = homework_vae.VAE().to(device.device)
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-
-        def epoch() -> None:
-            for x in loader:
-                optimizer.zero_grad()
-                loss = homework_vae.loss_of(model, x.to(device.device), 1.0)
-                loss.backward()
-                optimizer.step()
-                loss.item()
-
-        return n_images / seconds(epoch, device.device)
-
-    def bare() -> float:
-        parts = build(cfg)
-        batches = (splits.train["image"].to(device.device).float() / 255).split(cfg.batch_size)
-
-        def epoch() -> None:
-            for image in batches:
-                loss = parts.model.losses({"image": image})["loss"].mean()
-                parts.optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                parts.optimizer.step()
-
-        return n_images / seconds(epoch, device.device)
-
-    ways: dict[str, Callable[[], float]] = {"homework": homework, "bare eager loop": bare}
+    ways: dict[str, Callable[[], float]] = {
+        "homework": partial(homework_rate, splits, cfg.batch_size, device.device),
+        "bare eager loop": partial(bare_rate, cfg, splits, device.device),
+    }
     for precision in ("float32", "auto"):
         fast = setup.config(*VAE, f"precision={precision}")
-        ways[f"hwsweep, precision={precision}"] = lambda fast=fast: image_rate(fast, splits, epochs)
+        ways[f"hwsweep, precision={precision}"] = partial(image_rate, fast, splits, epochs)
     rates: dict[str, list[float]] = {name: [] for name in ways}
     for repeat in range(repeats + 1):
         for name, way in ways.items():
@@ -106,6 +77,41 @@ def one_vae(setup: Setup) -> None:
         others = {**{name: median(rates[name]) for name in ("homework", "bare eager loop")}, "floor": floor}
         ratios = ", ".join(f"{ours / rate:.2f} of the {name}" for name, rate in others.items())
         print(f"  hwsweep, precision={precision}: {ratios} (aims: 5 of the homework, 0.5 of the floor)")
+
+
+def homework_rate(splits: Splits, batch_size: int, device: torch.device) -> float:
+    """Images per second of the homework's loop."""
+    import homework_vae  # it loads pyplot
+
+    images = homework_vae.TibetanMNIST(splits.train["image"][:, 0].numpy(), ToTensor())
+    loader = DataLoader(images, batch_size=batch_size, shuffle=True)
+    model = homework_vae.VAE().to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def epoch() -> None:
+        for x in loader:
+            optimizer.zero_grad()
+            loss = homework_vae.loss_of(model, x.to(device), 1.0)
+            loss.backward()
+            optimizer.step()
+            loss.item()
+
+    return n_examples(splits.train) / seconds(epoch, device)
+
+
+def bare_rate(cfg: DictConfig, splits: Splits, device: torch.device) -> float:
+    """Images per second of hwsweep's model in a loop of a few lines, on data that lie on the device."""
+    parts = build(cfg)
+    batches = (splits.train["image"].to(device).float() / 255).split(cfg.batch_size)
+
+    def epoch() -> None:
+        for image in batches:
+            loss = parts.model.losses({"image": image})["loss"].mean()
+            parts.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            parts.optimizer.step()
+
+    return n_examples(splits.train) / seconds(epoch, device)
 
 
 def stacked(setup: Setup) -> None:
@@ -138,9 +144,7 @@ def whole_sweep(setup: Setup) -> None:
     data = "dataset=tibetan_mnist"
     if setup.quick or not has_data(setup, "tibetan_mnist"):
         sizes = ",".join(map(str, SIZES["tibetan_mnist"]))
-        print(
-            f"    no TibetanMNIST: drawn digits of the same size ({sizes})" if not setup.quick else "    drawn digits"
-        )
+        print("    drawn digits" if setup.quick else f"    no TibetanMNIST: drawn digits of the same size ({sizes})")
         data = "dataset=tibetan_strokes"
     options = [f"vae.lambda={weights}", f"epochs={epochs}", f"device={setup.device}", data]
     if data.endswith("strokes"):

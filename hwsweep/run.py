@@ -6,6 +6,7 @@ import copy
 import logging
 import time
 from contextlib import AbstractContextManager
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from hwsweep.analysis.all_lambda.contract import EveryLambda
 from hwsweep.components import Analyse, Components, build
 from hwsweep.components.config_values import InvalidConfig, errors_as_invalid_config, flatten, objectives
 from hwsweep.components.sections import RunFigure, device_named
-from hwsweep.components.stacking import stack_group
+from hwsweep.components.stacking import work_for_trainer
 from hwsweep.data import Dataset, Splits
 from hwsweep.figures import Trained, drawing
 from hwsweep.hydra_versions import instantiate
@@ -56,6 +57,7 @@ def run(cfg: DictConfig) -> float | tuple[float, ...]:
     folder = Path(HydraConfig.get().runtime.output_dir)
     mask_run_config()
     flush_denormals()
+    elsewhere = trainer.join()
     components = build(cfg)
     resume = _own_checkpoint(folder) if cfg.resume is None else checkpoint.find(str(cfg.resume))
     if resume is None and (origin := run_folder.origin_folder(folder)) is not None:
@@ -67,7 +69,7 @@ def run(cfg: DictConfig) -> float | tuple[float, ...]:
         digest = _log_origin(cfg, components.dataset, splits, folder, tracked)
         if facts:
             tracked.log_metrics(facts, 0)
-        history = _train(cfg, components, splits, folder / "checkpoints", resume, tracked)
+        history = _train(cfg, components, splits, folder / "checkpoints", resume, elsewhere, tracked)
         model, best_epoch = _load_best(components.model, folder)
         note = under_training(history, components.plan.select)
         analysis = _analyse(components.analyse, model, splits, digest, note, folder, tracked)
@@ -161,7 +163,7 @@ def _open_run(cfg: DictConfig, store: runs.Store, folder: Path) -> AbstractConte
     hydra = HydraConfig.get()
     name = hydra.job.override_dirname or "{model} {dataset}".format(**hydra.runtime.choices)
     tags = {"hwsweep.folder": str(folder), "hwsweep.role": "trial" if trial else "run"}
-    tags["hwsweep.device"] = "trainer" if trainer.address() else str(device_named(cfg.device))
+    tags["hwsweep.device"] = "trainer" if trainer.is_elsewhere() else str(device_named(cfg.device))
     experiment, subject = cfg.tracking.experiment, "A single run"
     if trial is None:
         runs.end_orphaned_runs(store)
@@ -192,20 +194,23 @@ def _log_origin(cfg: DictConfig, dataset: Dataset, splits: Splits, folder: Path,
 
 
 def _train(
-    cfg: DictConfig, components: Components, splits: Splits, checkpoints: Path, resume: Path | None, tracked: Run
+    cfg: DictConfig,
+    components: Components,
+    splits: Splits,
+    checkpoints: Path,
+    resume: Path | None,
+    elsewhere: Connection | None,
+    tracked: Run,
 ) -> list[EpochMetrics]:
     """Fit, and log each epoch to MLflow once, also after a resume; report it to the study."""
     model, plan, trial = components.model, components.plan, current_trial()
     objective = objectives(cfg)[0]
     last_logged = tracked.last_step(objective)
-    if trainer.address() is None:
+    if elsewhere is None:
         epochs = fit(model, splits, components.optimizer, components.schedule, plan, checkpoints, resume)
     else:
-        parts = model, components.optimizer, components.schedule, plan, checkpoints.absolute(), resume
-        group, device = stack_group(cfg, model), str(cfg.device)
-        deterministic = bool(cfg.get("deterministic"))
-        work = trainer.Work(group, device, *parts, torch.get_rng_state(), splits.digest(), deterministic)
-        epochs = trainer.fit_elsewhere(work, splits)
+        work = work_for_trainer(cfg, components, splits, checkpoints, resume)
+        epochs = trainer.fit_elsewhere(elsewhere, work, splits)
     history: list[EpochMetrics] = []
     with EpochLog(tracked) as epoch_log:
         for metrics in show_progress(epochs, plan.epochs, objective):

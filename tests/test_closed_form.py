@@ -11,9 +11,8 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from hwsweep import conf_path
-from hwsweep.analysis.collapse import active_unit_statistic
 from hwsweep.components import build
-from hwsweep.models.vae import VAE
+from hwsweep.models.vae import VAE, active_unit_statistic
 from hwsweep.training import checkpoint
 from hwsweep.training.evaluation import evaluate
 from hwsweep.training.loop import fit

@@ -40,19 +40,6 @@ def kl_per_latent(posterior: Posterior) -> Float[Tensor, " latent"]:
     return kl_to_standard_normal(*posterior.to(torch.float64)).mean(0)
 
 
-def active_unit_statistic(mu: Float[Tensor, "n latent"]) -> Float[Tensor, " latent"]:
-    """Variance over images of each latent's posterior mean, >= 0 (Burda et al. 2016, arXiv:1509.00519, sec. 5.2).
-
-    In units of the prior's variance: 0 if q(z | x) is the same for every image, 1 - exp(-2 KL) for a linear VAE.
-    """
-    return mu.double().var(0)
-
-
-def active_units(statistic: Float[Tensor, " latent"], threshold: float) -> int:
-    """Number of latents whose statistic exceeds the threshold (Burda et al. 2016 take 0.01)."""
-    return int((statistic > threshold).sum())
-
-
 def gaussian_kl(posterior: Posterior) -> float:
     """KL(N(m, S) || N(0, I)) in nats, >= 0, with m and S the mean and covariance of the aggregate posterior.
 

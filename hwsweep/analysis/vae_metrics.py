@@ -21,7 +21,7 @@ from hwsweep.analysis.sample_quality import sample_metrics
 from hwsweep.analysis.vae_verdict import depends_on_refinement, verdict
 from hwsweep.argument_checks import check_count, check_number
 from hwsweep.data import Splits
-from hwsweep.models.vae import VAE, pixels
+from hwsweep.models.vae import VAE, active_unit_statistic, active_units, pixels
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,9 @@ def compute_metrics(
     metrics["test/neg_elbo"] = metrics["test/distortion"] + metrics["test/rate"]
     statistic, latents = torch.full_like(kl, torch.nan), no_latents(len(kl))
     if len(image) > 1:
-        statistic = collapse.active_unit_statistic(posterior.mu)
+        statistic = active_unit_statistic(posterior.mu)
         latents = measure_latents(model, image, posterior, plan.price_images, plan.active_threshold, _noise(plan))
-        metrics["test/active_units"] = float(collapse.active_units(statistic, plan.active_threshold))
+        metrics["test/active_units"] = float(active_units(statistic, plan.active_threshold))
         metrics |= set_metrics(model, image, posterior, plan) | count_metrics(latents)
         metrics |= _sample_metrics(model, image, features, plan)
     if refine.when == "always" or (refine.when == "auto" and depends_on_refinement(metrics)):

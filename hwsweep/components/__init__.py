@@ -68,7 +68,7 @@ def build(cfg: DictConfig, splits: Splits | None = None) -> Components:
     """
     with errors_as_invalid_config():
         dataset, model, make_optimizer, schedule, plan, analyse, figures = _prepare(cfg, splits)
-        device = torch.device("cpu") if trainer.address() else device_named(cfg.device)  # the trainer has the GPU
+        device = torch.device("cpu") if trainer.is_elsewhere() else device_named(cfg.device)  # the trainer has the GPU
         if device.index is not None and device.type == "cuda":
             torch.cuda.set_device(device)  # that of streams, graphs and noise, too
         # earlier runs have no such setting
@@ -109,7 +109,7 @@ def _prepare(
     )
     objectives(cfg)
     metric_names(cfg, "table")
-    if trainer.address() is None:
+    if not trainer.is_elsewhere():
         device_named(cfg.device)
     check_choice("deterministic", cfg.get("deterministic", False), (True, False))
     dataset: Dataset = component(cfg, "dataset")

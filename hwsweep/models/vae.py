@@ -156,6 +156,19 @@ def kl_to_standard_normal(
     return 0.5 * (mu.square() + torch.exp(log_var) - 1 - log_var)
 
 
+def active_unit_statistic(mu: Float[Tensor, "n latent"]) -> Float[Tensor, " latent"]:
+    """Variance over images of each latent's posterior mean, >= 0 (Burda et al. 2016, arXiv:1509.00519, sec. 5.2).
+
+    In units of the prior's variance: 0 if q(z | x) is the same for every image, 1 - exp(-2 KL) for a linear VAE.
+    """
+    return mu.double().var(0)
+
+
+def active_units(statistic: Float[Tensor, " latent"], threshold: float) -> int:
+    """Number of latents whose statistic exceeds the threshold (Burda et al. 2016 take 0.01)."""
+    return int((statistic > threshold).sum())
+
+
 def _likelihood(name: str, sigma2: float | str) -> Likelihood:
     check_choice("vae.likelihood", name, ("bernoulli", "gaussian"))
     if sigma2 == "learned":

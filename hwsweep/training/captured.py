@@ -65,9 +65,7 @@ class CapturedSteps:
             self.learner.set_moments(moments)
             return
         rates = torch.tensor([rate for moment in moments for rate in moment.rates])
-        self.rates.copy_(
-            rates, non_blocking=True
-        )  # CUDA copies what is not pinned before it returns, and does not wait
+        self.rates.copy_(rates, non_blocking=True)  # CUDA has read what is not pinned when the call returns
         for training, moment in zip(self.trainings, moments, strict=True):
             training.set_progress(moment.share)
 

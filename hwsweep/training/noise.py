@@ -20,8 +20,8 @@ class TrialNoise(NamedTuple):
     """The generators of trials that train together. Trials with equal states share one: their numbers are the same."""
 
     generators: list[torch.Generator]
-    rows: list[int]
-    """Of each trial: the number of its generator."""
+    rows: Tensor
+    """Of each trial: the number of its generator. On their device, because a CUDA graph copies nothing from the CPU."""
 
     @classmethod
     def of(cls, generators: Sequence[torch.Generator]) -> TrialNoise:
@@ -34,14 +34,14 @@ class TrialNoise(NamedTuple):
         copies = [torch.Generator(generators[states.index(state)].device) for state in distinct]
         for copy, state in zip(copies, distinct, strict=True):
             copy.set_state(generators[states.index(state)].get_state())
-        return cls(copies, [distinct.index(state) for state in states])
+        return cls(copies, torch.tensor([distinct.index(state) for state in states], device=copies[0].device))
 
     def draw(self, draw: Callable[[torch.Generator], Tensor]) -> tuple[Tensor, int | None]:
         """Numbers of each trial, and the axis of the trials; None where all have the same."""
         drawn = [draw(generator) for generator in self.generators]
         if len(drawn) == 1:
             return drawn[0], None
-        return torch.stack(drawn)[torch.tensor(self.rows, device=drawn[0].device)], 0
+        return torch.stack(drawn)[self.rows], 0
 
 
 _trials: TrialNoise | None = None

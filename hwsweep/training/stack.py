@@ -45,7 +45,7 @@ class Stack:
         self.numbers = _different_numbers(self.models, self.device)
         self.data, self.data_rows = _share_data([stored(training.train) for training in trainings], self.device)
         self.noise = noise.TrialNoise.of([training.state.noise_generator() for training in trainings])
-        for training, row in zip(trainings, self.noise.rows, strict=True):
+        for training, row in zip(trainings, self.noise.rows.tolist(), strict=True):
             training.state.noise = self.noise.generators[row]
 
     def set_moments(self, moments: Sequence[Moment]) -> None:

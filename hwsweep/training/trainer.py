@@ -38,6 +38,7 @@ class Work(NamedTuple):
     schedule: Schedule
     plan: TrainingPlan
     folder: Path
+    """Absolute, as `resume`."""
     resume: Path | None
     noise: Tensor
     """The state of the global generator of the CPU."""
@@ -95,12 +96,21 @@ LOST_SECONDS = 20.0
 """After so long a trial gives up whose trainer has ended: before, the sweep ends it, to start it again."""
 
 
-def address() -> str | None:
-    """The socket of this process's trainer; None if the process trains itself."""
-    return os.environ.get(TRAINER)
+def is_elsewhere() -> bool:
+    """Whether another process trains the model of this one."""
+    return TRAINER in os.environ
 
 
-def fit_elsewhere(work: Work, splits: Splits) -> Iterator[EpochMetrics]:
+def join() -> Connection | None:
+    """A connection to this process's trainer, which waits for the trial from now on; None if the process trains itself.
+
+    Raises:
+        TrainerLost: none listens.
+    """
+    return connect(os.environ[TRAINER]) if is_elsewhere() else None
+
+
+def fit_elsewhere(connection: Connection, work: Work, splits: Splits) -> Iterator[EpochMetrics]:
     """`fit`, by the trainer.
 
     Raises:
@@ -109,9 +119,8 @@ def fit_elsewhere(work: Work, splits: Splits) -> Iterator[EpochMetrics]:
         NotSent: the trial's objects cannot be sent.
         TrainerLost: the trainer has ended.
     """
-    resume = None if work.resume is None else work.resume.absolute()  # the trainer may have another working directory
-    with connect(str(address())) as connection:
-        history = _ask(connection, work._replace(resume=resume), splits).history
+    with connection:
+        history = _ask(connection, work, splits).history
         yield from history
         for _ in range(len(history), work.plan.epochs):
             yield _ask(connection, NextEpoch(), splits)

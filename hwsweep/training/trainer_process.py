@@ -15,7 +15,6 @@ from multiprocessing.connection import Connection, wait
 import torch
 
 from hwsweep.data import Examples
-from hwsweep.models import Stages
 from hwsweep.training.captured import captured
 from hwsweep.training.checkpoint import EpochMetrics, global_generator
 from hwsweep.training.epoch import Diverged, Learner, SingleModel, Training, train_epoch
@@ -28,11 +27,14 @@ from hwsweep.training.trainer import Begun, Data, Failed, NextEpoch, SendData, W
 PATIENCE = 1.0
 """Seconds that a trial waits for others that have not asked for their next epoch yet."""
 PATIENCE_AT_START = 10.0
-"""The same while another trial reads its data: those that begin together train together."""
+"""The same while another trial composes its config or reads its data: those that begin together train together."""
 SHARE_OF_MEMORY = 0.8
 """Of the GPU's memory, for the models of a stack."""
 FIRST_STACK = 8
 """The most models in the first epoch on a GPU, which tells how much memory one needs."""
+
+N_WRITERS = 8
+"""Checkpoints that are written at once."""
 
 
 @dataclass(eq=False)
@@ -63,7 +65,7 @@ class Trainer:
         """Take the next message of a trial, or forget it if it has ended."""
         try:
             self._take(member, receive(member.connection))
-        except (EOFError, OSError):
+        except (EOFError, ConnectionError):
             self._forget(member)
         except Exception as error:  # what one trial sends, such as a class that is not found here, ends no other
             self._fail(member, error)
@@ -90,15 +92,12 @@ class Trainer:
     def _begin(self, member: Member, train: Examples, valid: Examples, device: torch.device) -> None:
         work = member.work
         assert work is not None
-        try:
-            noise = torch.Generator(device)
-            noise.set_state(work.noise) if device.type == "cpu" else noise.manual_seed(work.plan.seed)
-            work.model.to(device)
-            parts = work.model, train, valid, work.optimizer, work.schedule, work.plan, work.folder, work.resume
-            member.training = begin(*parts, noise)
-            send(member.connection, Begun(list(member.training.state.history)))
-        except Exception as error:
-            self._fail(member, error)
+        noise = torch.Generator(device)
+        noise.set_state(work.noise) if device.type == "cpu" else noise.manual_seed(work.plan.seed)
+        work.model.to(device)
+        parts = work.model, train, valid, work.optimizer, work.schedule, work.plan, work.folder, work.resume
+        member.training = begin(*parts, noise)
+        send(member.connection, Begun(list(member.training.state.history)))
 
     def train(self) -> None:
         """One epoch of the trials that wait and may train as one; of none while others may join in a moment."""
@@ -128,7 +127,7 @@ class Trainer:
                 self._fail(member, error)
             return
         self._measure(trainings)
-        with ThreadPoolExecutor(1 if _has_stages(trainings) else 8) as threads:  # they write checkpoints
+        with ThreadPoolExecutor(N_WRITERS) as threads:
             for member, row in zip(group, threads.map(_finished, group, rows), strict=True):
                 member.waits_since = None
                 if isinstance(row, Exception):
@@ -213,11 +212,6 @@ def _device(work: Work | None) -> torch.device:
     """Where a trial trains: the first GPU that this process sees, unless conf names the CPU."""
     assert work is not None
     return torch.device("cuda" if torch.cuda.is_available() and work.device != "cpu" else "cpu")
-
-
-def _has_stages(trainings: Sequence[Training]) -> bool:
-    """Whether an epoch may end with a measurement, whose noise is that of the whole process."""
-    return any(isinstance(module, Stages) for one in trainings for module in one.state.model.modules())
 
 
 def _turn(member: Member) -> tuple[int, float]:

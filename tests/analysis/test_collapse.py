@@ -14,8 +14,6 @@ from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 from hwsweep.analysis import collapse
 from hwsweep.analysis.collapse import (
-    active_unit_statistic,
-    active_units,
     gaussian_kl,
     information,
     kl_per_latent,
@@ -23,6 +21,7 @@ from hwsweep.analysis.collapse import (
     spread,
 )
 from hwsweep.analysis.posterior import Posterior
+from hwsweep.models.vae import active_unit_statistic, active_units
 
 
 def noise(seed: int = 0) -> torch.Generator:

@@ -47,9 +47,12 @@ def random_texts(generator: torch.Generator, n: int) -> Examples:
 
 
 @functools.cache
-def splits_of(seed: int, *, texts: bool) -> Splits:
+def splits_of(seed: int, *, texts: bool, grey: bool) -> Splits:
+    """The same object at each call; `grey`: training images are drawn anew from intensities at each step."""
     generator = torch.Generator().manual_seed(seed)
     train, valid, test = ((random_texts if texts else random_images)(generator, n) for n in SIZES)
+    if grey:
+        train["intensity"] = train["image"]
     return Splits(train, valid, test, LEXICON if texts else None)
 
 
@@ -70,7 +73,8 @@ def config(overrides: list[str]) -> DictConfig:
 def parts_of(overrides: list[str]) -> tuple[Components, Splits]:
     """The parts of a run, untrained; torch's generator is where that of the run is."""
     cfg = config(overrides)
-    splits = splits_of(cfg.seed, texts=overrides[0] == "model=transformer")
+    grey = "dataset.binarise=dynamic" in overrides
+    splits = splits_of(cfg.seed, texts=overrides[0] == "model=transformer", grey=grey)
     return build(cfg, splits), splits
 
 
@@ -117,6 +121,7 @@ CASES: dict[str, tuple[list[str], list[list[str]], Any]] = {
     "free bits": ([*FLAT, "kl=free_bits"], [["kl.free_nats=0"], ["kl.free_nats=1"]], SLOW),
     "capacity": ([*FLAT, "kl=capacity"], [["kl.capacity=2"], ["kl.capacity=9", "kl.warmup=0.9"]], SLOW),
     "target rate": ([*FLAT, "kl=target"], [["kl.rate=3"], ["kl.rate=9"]], SLOW),
+    "path": ([*FLAT, "kl=path", "kl.weights=[0.1,10]", "kl.epochs_each=1"], [["seed=0"], ["optimizer.lr=1e-2"]], SLOW),
     "learned variance": (
         [*FLAT, "vae.likelihood=gaussian", "vae.sigma2=learned"],
         [["vae.lambda=0.1"], ["vae.lambda=1"]],

@@ -23,7 +23,7 @@ from hwsweep.analysis.vae_metrics import AnalysisPlan, set_metrics
 from hwsweep.analysis.vae_verdict import verdict
 from hwsweep.argument_checks import check_count
 from hwsweep.data import Splits
-from hwsweep.models.vae import VAE, pixels
+from hwsweep.models.vae import VAE, active_unit_statistic, active_units, pixels
 
 MAX_STOPS = 1000
 
@@ -87,12 +87,12 @@ def measure_point(model: VAE, image: UInt8[Tensor, "n c h w"], plan: AnalysisPla
 def _point(model: VAE, image: UInt8[Tensor, "n c h w"], posterior: Posterior, plan: AnalysisPlan) -> Point:
     kl, statistic = collapse.kl_per_latent(posterior), torch.full((model.latent,), torch.nan, dtype=torch.float64)
     if len(image) > 1:
-        statistic = collapse.active_unit_statistic(posterior.mu)
+        statistic = active_unit_statistic(posterior.mu)
     z = posterior.sample(torch.Generator().manual_seed(plan.seed))
     device, total = next(model.parameters()).device, 0.0
     for codes, some in zip(z.split(IMAGES_AT_ONCE), image.split(IMAGES_AT_ONCE), strict=True):
         total += float(model.distortion(codes.to(device), pixels(some.to(device))).sum(dtype=torch.float64))
-    active = collapse.active_units(statistic, plan.active_threshold)
+    active = active_units(statistic, plan.active_threshold)
     return Point(model.kl_weight, float(kl.sum()), total / len(image), active, kl, statistic)
 
 

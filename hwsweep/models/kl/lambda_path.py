@@ -13,7 +13,7 @@ from hwsweep.argument_checks import check_choice, check_count, check_number
 from hwsweep.data import Examples
 from hwsweep.models import Model, Progress, Stages
 from hwsweep.models.kl_terms import KLTerm, Latents, PerImage, Weight
-from hwsweep.models.vae import VAE, pixels
+from hwsweep.models.vae import VAE, active_unit_statistic, active_units, pixels
 
 MAX_STOPS = 1000
 MEASURED = ("rate", "distortion", "active_units")
@@ -41,7 +41,7 @@ class Measurements(Stages):
 
     def measure(self, stage: int, model: Model, valid: Examples, losses: Mapping[str, float]) -> None:
         assert isinstance(model, VAE)
-        active = active_units(model, valid["image"], self.active_threshold)
+        active = _n_active(model, valid["image"], self.active_threshold)
         self.rows[stage] = torch.tensor([losses["valid/rate"], losses["valid/distortion"], active])
 
 
@@ -108,15 +108,12 @@ class LambdaPath(KLTerm):
 
 
 @torch.no_grad()
-def active_units(model: VAE, image: Tensor, threshold: float) -> float:
-    """The number of latents whose posterior mean varies over the images by more than `threshold`; NaN for one image.
-
-    Burda et al. 2016, arXiv:1509.00519, section 5.2; as `hwsweep.analysis.collapse` has it.
-    """
+def _n_active(model: VAE, image: Tensor, threshold: float) -> float:
+    """The number of active units on these images; NaN for one image."""
     if len(image) < 2:
         return math.nan
     was_training = model.training
     model.eval()
     mu = torch.cat([model.encode(pixels(some))[0] for some in image.split(IMAGES_AT_ONCE)])
     model.train(was_training)
-    return float((mu.cpu().double().var(0) > threshold).sum())
+    return active_units(active_unit_statistic(mu.cpu()), threshold)
