@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -9,8 +10,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from hwsweep.models import Stages
-from hwsweep.training.batches import Rows
+from hwsweep.models import Progress, Stages
+from hwsweep.training.batches import Rows, n_examples
 from hwsweep.training.epoch import Learner, Moment, Training
 
 log = logging.getLogger("hwsweep")
@@ -41,41 +42,54 @@ class CapturedSteps:
     """A learner whose steps on full batches are captured after `WARM_UP` steps, and then replayed.
 
     Numbers that change from step to step, learning rates and the share of the training, are tensors that are written
-    before each replay. Where a step cannot be captured a line says so, and all goes on as without capture.
+    before each step, captured or not: the same bits, wherever a training is interrupted. Where a step cannot be
+    captured a line says so, and all goes on as without capture.
     """
 
     def __init__(self, learner: Learner, trainings: Sequence[Training], recorder: Recorder) -> None:
         self.learner = learner
-        self.trainings = trainings
         self.recorder = recorder
+        first = trainings[0]
+        self.full = min(first.plan.batch_size, n_examples(first.train))
+        """Rows of a full batch."""
+        noise = {id(one.state.noise): one.state.noise for one in trainings if one.state.noise is not None}
+        self.noise = list(noise.values())
+        # 100 models have 1,500 modules: a walk over them takes longer than their step
+        self.progress = [
+            [part for part in one.state.model.modules() if isinstance(part, Progress)] for one in trainings
+        ]
+        groups = [group for training in trainings for group in training.state.optimizer.param_groups]
+        self.rates = torch.zeros(len(groups), device=next(first.state.model.parameters()).device)
+        """All learning rates: those of the optimizers are parts of this tensor."""
+        for group, rate in zip(groups, self.rates.unbind(), strict=True):
+            group["lr"] = rate
         self.moments: Sequence[Moment] = []
         self.n_before = WARM_UP
-        """Steps until the capture; negative if there is none."""
-        if any(isinstance(module, Stages) for one in trainings for module in one.state.model.modules()):
-            self.n_before = -1  # their optimizers lose their state, which a replay would go on to use
+        """Steps until the capture."""
+        self.is_refused = False
+        """Whether a step cannot be captured."""
         self.replay: Step | None = None
         self.rows: list[Rows] = []
         """Of the captured step; trainings with the same rows share them."""
-        self.rates = torch.empty(0)
-        """All learning rates of the captured step: those of the optimizers are parts of this tensor."""
 
     def set_moments(self, moments: Sequence[Moment]) -> None:
         self.moments = moments
-        if self.replay is None:
+        if self.is_refused:
             self.learner.set_moments(moments)
             return
         rates = torch.tensor([rate for moment in moments for rate in moment.rates])
         self.rates.copy_(rates, non_blocking=True)  # CUDA has read what is not pinned when the call returns
-        for training, moment in zip(self.trainings, moments, strict=True):
-            training.set_progress(moment.share)
+        for parts, moment in zip(self.progress, moments, strict=True):
+            for part in parts:
+                part.share.fill_(moment.share)
 
     def step(self, rows: Sequence[Rows]) -> dict[str, Tensor]:
-        if self.n_before == 0:
-            self._capture(rows)
-        self.n_before -= 1
-        if self.n_before >= 0:
+        if self.n_before > 0:
+            self.n_before -= 1
             return self.recorder.prepare(lambda: self.learner.step(rows))
-        if self.replay is None or len(rows[0]) != len(self.rows[0]) or _which(rows) != _which(self.rows):
+        if self.replay is None and not self.is_refused and len(rows[0]) == self.full:
+            self._capture(rows)
+        if self.replay is None or len(rows[0]) != self.full or _which(rows) != _which(self.rows):
             return self.learner.step(rows)
         for own, given in {id(own): (own, given) for own, given in zip(self.rows, rows, strict=True)}.values():
             own.copy_(given)
@@ -87,52 +101,69 @@ class CapturedSteps:
     def _capture(self, rows: Sequence[Rows]) -> None:
         own = {id(given): given.clone() for given in rows}
         self.rows = [own[id(given)] for given in rows]
-        self.rates = torch.tensor([rate for moment in self.moments for rate in moment.rates], device=rows[0].device)
-        parts = iter(self.rates.unbind())
-        for training in self.trainings:
-            for group in training.state.optimizer.param_groups:
-                group["lr"] = next(parts)
-        noise = {id(one.state.noise): one.state.noise for one in self.trainings if one.state.noise is not None}
         try:
-            self.replay = self.recorder.capture(lambda: self.learner.step(self.rows), list(noise.values()))
+            self.replay = self.recorder.capture(lambda: self.learner.step(self.rows), self.noise)
         except Exception as error:  # torch and CUDA raise many
+            self.is_refused = True
             self.learner.set_moments(self.moments)
-            log.warning("no CUDA graph: each kernel of a step is launched by itself, because %s", error)
+            why = str(error).partition("\n")[0]
+            log.warning("no CUDA graph: each kernel of a step is launched by itself, because %s", why)
 
 
 def captured(learner: Learner, trainings: Sequence[Training]) -> Learner:
-    """The learner with captured steps where the models are on a GPU of NVIDIA; else the learner itself."""
+    """The learner with captured steps on a GPU of NVIDIA; the learner itself elsewhere, and where steps differ.
+
+    They do with texts, whose batches have other lengths, and with `Stages`, whose optimizers lose their state: a replay
+    would go on to use it.
+    """
     device = next(trainings[0].state.model.parameters()).device
-    if device.type != "cuda" or torch.version.hip is not None:
+    has_stages = any(isinstance(module, Stages) for one in trainings for module in one.state.model.modules())
+    if device.type != "cuda" or torch.version.hip is not None or "length" in trainings[0].train or has_stages:
         return learner
     for training in trainings:
-        for group in training.state.optimizer.param_groups:
-            if "capturable" in group:
-                group["capturable"] = True
-        for state in training.state.optimizer.state.values():  # of a resumption
-            if isinstance(count := state.get("step"), Tensor):
-                state["step"] = count.to(device)
+        make_capturable(training.state.optimizer, device)
     return CapturedSteps(learner, trainings, CudaGraph())
+
+
+def make_capturable(optimizer: torch.optim.Optimizer, device: torch.device) -> None:
+    """Let Adam count its steps on the device, also those of a resumption, where a graph can count on."""
+    for group in optimizer.param_groups:
+        if "capturable" in group:
+            group["capturable"] = True
+    for state in optimizer.state.values():
+        if isinstance(count := state.get("step"), Tensor):
+            state["step"] = count.to(device)
+    # torch warns that steps outside a graph are slower so, unless it has; one that comes from another process has not
+    optimizer._warned_capturable_if_run_uncaptured = True
 
 
 class CudaGraph:
     """Captures a step in a CUDA graph."""
 
+    def __init__(self) -> None:
+        self.stream = torch.cuda.Stream()
+        """Of the steps before the capture and of the capture: they share memory and the workspaces of cuBLAS."""
+
     def prepare(self, step: Step) -> dict[str, Tensor]:
-        side, current = torch.cuda.Stream(), torch.cuda.current_stream()  # a capture has a stream of its own, too
-        side.wait_stream(current)
-        with torch.cuda.stream(side):
+        current = torch.cuda.current_stream()
+        self.stream.wait_stream(current)
+        with torch.cuda.stream(self.stream):
             sums = step()
-        current.wait_stream(side)
+        current.wait_stream(self.stream)
         return sums
 
     def capture(self, step: Step, noise: Sequence[torch.Generator]) -> Step:
         graph = torch.cuda.CUDAGraph()
         for generator in noise:
             graph.register_generator_state(generator)
-        torch.cuda.synchronize()
-        with torch.cuda.graph(graph):
-            sums = step()
+        gc.collect()  # a graph that were collected during the capture would break it
+        try:
+            # the outer context: where a capture fails, torch leaves its stream the current one
+            with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, stream=self.stream):
+                sums = step()
+        except BaseException:
+            graph.reset()
+            raise
 
         def replay() -> dict[str, Tensor]:
             graph.replay()
@@ -143,5 +174,5 @@ class CudaGraph:
 
 def _which(rows: Sequence[Rows]) -> list[int]:
     """Which trainings have the same rows: for each the first that has them."""
-    ids = [id(some) for some in rows]
-    return [ids.index(one) for one in ids]
+    first: dict[int, int] = {}
+    return [first.setdefault(id(some), number) for number, some in enumerate(rows)]
