@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 WITHOUT_SPACES = {
     **dict.fromkeys(("Han", "Bopomofo"), "Chinese"),
@@ -26,7 +26,26 @@ def characters_and_words(text: str) -> list[str]:
 
     A character with its accents, or an emoji with its colour, is one token. White space is none.
     """
-    return [str(token) for token in _patterns()[0].findall(text)]
+    return [str(token) for token in _patterns().token.findall(text)]
+
+
+def parts_beside_han(text: str) -> Iterator[tuple[str, bool]]:
+    """The text in order: tokens of `characters_and_words` that need more than Han and ASCII, and the text between.
+
+    The second value is whether the part is such a token.
+    """
+    start = 0
+    for match in _patterns().han_or_token.finditer(text):
+        if match.lastgroup != "han" and not match.group().isascii():
+            yield text[start : match.start()], False
+            yield match.group(), True
+            start = match.end()
+    yield text[start:], False
+
+
+def letters_alone(tokens: Iterable[str]) -> list[bool]:
+    """Whether each token is one letter, with its accents, of a script that puts spaces between words."""
+    return [_patterns().letter.fullmatch(token) is not None for token in tokens]
 
 
 def writing_without_spaces(texts: Iterable[str]) -> str | None:
@@ -36,7 +55,7 @@ def writing_without_spaces(texts: Iterable[str]) -> str | None:
     """
     counts = Counter[str]()
     for text in texts:
-        counts.update(match.lastgroup for match in _patterns()[1].finditer(text))
+        counts.update(match.lastgroup for match in _patterns().writing.finditer(text))
     total = counts.total()
     unspaced = {script: n for script, n in counts.items() if script in WITHOUT_SPACES}
     if not unspaced or sum(unspaced.values()) < total / 2:
@@ -46,13 +65,30 @@ def writing_without_spaces(texts: Iterable[str]) -> str | None:
     return WITHOUT_SPACES[max(unspaced, key=unspaced.__getitem__)]
 
 
+class _Patterns(NamedTuple):
+    """Regular expressions of `regex`."""
+
+    token: Any
+    """A token of `characters_and_words`."""
+    han_or_token: Any
+    """The same, but Han characters without marks are one match, the group `han`."""
+    letter: Any
+    """One letter of a script with spaces, and its accents."""
+    writing: Any
+    """A letter of a script without spaces or a whole word of another one; the group is the script or `other`."""
+
+
 @cache
-def _patterns() -> tuple[Any, Any]:
-    """A token of `characters_and_words`; a letter or a whole word, with its script as the name of the group."""
+def _patterns() -> _Patterns:
     import regex
 
     unspaced = "".join(rf"\p{{{script}}}" for script in WITHOUT_SPACES) + "ー"  # the sign that lengthens a kana
     word = rf"(?:(?![{unspaced}])[\p{{L}}\p{{M}}\p{{N}}])+"
-    token = regex.compile(rf"(?=[{unspaced}])\X|{word}(?:['’]{word})*|(?!\s)\X")
+    token = rf"(?=[{unspaced}])\X|{word}(?:['’]{word})*|(?!\s)\X"
     scripts = "|".join(rf"(?P<{script}>\p{{{script}}})" for script in WITHOUT_SPACES)
-    return token, regex.compile(rf"(?=\p{{L}})(?:{scripts}|(?P<other>{word}))")
+    return _Patterns(
+        regex.compile(token),
+        regex.compile(rf"(?P<han>(?:\p{{Han}}(?!\p{{M}}))+)|{token}"),
+        regex.compile(rf"(?![{unspaced}])\p{{L}}\p{{M}}*"),
+        regex.compile(rf"(?=\p{{L}})(?:{scripts}|(?P<other>{word}))"),
+    )

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int64
 
-from hwsweep.data.texts.scripts import writing_without_spaces
+from hwsweep.data.texts.scripts import characters_and_words, letters_alone, writing_without_spaces
 
 N_READ = 1000
 """Validation texts whose script is looked at."""
+
+MOST_LETTERS = 0.2
+"""Largest share of the tokens that may be letters of longer words; tokenizers that keep words whole have about 0."""
 
 TOKENIZERS = {
     "Chinese": ("tokenizer=jieba", "tokenizer=character"),
@@ -24,6 +27,7 @@ def advice(
     texts: Sequence[str],
     n_tokens: Int64[np.ndarray, " texts"],
     unknown: float,
+    letters: float,
     tokenizer: str,
     most_unknown: float,
     most_unsplit: float,
@@ -33,31 +37,39 @@ def advice(
     Args:
         n_tokens: of each text.
         unknown: share of the tokens that are `<unk>`, 0 to 1.
+        letters: share of the tokens that are one letter of a script with spaces, 0 to 1.
         tokenizer: its name.
         most_unknown: largest `unknown` that is not wrong.
         most_unsplit: largest share of the texts that may be one token, in writing without spaces.
     """
     unsplit = float(np.mean(n_tokens <= 1))
-    if unknown <= most_unknown and unsplit <= most_unsplit:
+    if letters > MOST_LETTERS:  # some words are one letter: `a`, `I`
+        words = [word for text in texts[:N_READ] for word in characters_and_words(text)]
+        letters -= sum(letters_alone(words)) / max(1, int(n_tokens[:N_READ].sum()))
+    if unknown <= most_unknown and unsplit <= most_unsplit and letters <= MOST_LETTERS:
         return None
     writing = writing_without_spaces(texts[:N_READ])
     facts = []
+    if letters > MOST_LETTERS:
+        facts.append(f"{letters:.0%} of the tokens of the validation texts are single letters of longer words")
     if unknown > most_unknown:
         facts.append(f"{unknown:.0%} of the tokens of the validation texts are not in the vocabulary (<unk>)")
     if unsplit > most_unsplit and writing is not None:
         facts.append(f"{unsplit:.0%} of {'these' if facts else 'the validation'} texts are one token")
     if not facts:
         return None
-    return f"{' and '.join(facts)}, by the tokenizer {tokenizer}{_remedy(writing, tokenizer)}"
+    return f"{' and '.join(facts)}, by the tokenizer {tokenizer}{_remedy(writing, tokenizer, letters > MOST_LETTERS)}"
 
 
-def _remedy(writing: str | None, tokenizer: str) -> str:
+def _remedy(writing: str | None, tokenizer: str, splits_words: bool) -> str:
     """What would help, after a semicolon; nothing where a tokenizer is not the cause, as for too few texts."""
     name, *release = tokenizer.split(" ")
     if writing is not None:
         used = f"tokenizer={name}" + (f" tokenizer.language={release[1]}" if name == "spacy" else "")
         others = [setting for setting in TOKENIZERS.get(writing, ("tokenizer=character",)) if setting != used]
         return f"; for {writing}, which has no spaces between words, try {' or '.join(others)}" if others else ""
+    if splits_words:
+        return "; tokenizer=character keeps words whole"
     if name == "whitespace":
         return "; tokenizer=basic_english separates punctuation from words and makes them lower-case"
     return ""

@@ -68,7 +68,9 @@ def character() -> Tokenizer:
 
 
 def jieba(dictionary: str | None) -> Tokenizer:
-    """Chinese words by jieba, which also splits words of other scripts from signs.
+    """Chinese words by jieba, which also splits words of ASCII letters from signs; tokens of `character` of the rest.
+
+    jieba alone splits words of each other script, and words with accents, into letters.
 
     Args:
         dictionary: a file with a word, its count and its part of speech on each line; None for jieba's own.
@@ -76,7 +78,7 @@ def jieba(dictionary: str | None) -> Tokenizer:
     Raises:
         ValueError: jieba is not installed, or there is no such file.
     """
-    name = _releases("tokenizer=jieba", "chinese", "jieba")
+    name = f"{_releases('tokenizer=jieba', 'chinese', 'jieba')} regex {version('regex')}"
     if dictionary is None:
         return _FunctionTokenizer(name, partial(_jieba, None, name))
     path = absolute_path(dictionary)
@@ -133,8 +135,13 @@ def _characters(text: str) -> list[str]:
 
 
 def _jieba(dictionary: str | None, name: str, text: str) -> list[str]:
+    from hwsweep.data.texts.scripts import parts_beside_han
+
     words = _jieba_words(dictionary, name)
-    return [word for piece in _pieces(text) for word in words.cut(piece)]
+    tokens: list[str] = []
+    for part, is_token in parts_beside_han(text):
+        tokens += [part] if is_token else [word for piece in _pieces(part) for word in words.cut(piece)]
+    return tokens
 
 
 def _spacy(language: str, text: str) -> list[str]:

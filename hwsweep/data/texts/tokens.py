@@ -13,6 +13,7 @@ from jaxtyping import Bool, Int32, Int64
 
 from hwsweep.argument_checks import check_count, check_number
 from hwsweep.data import UNKNOWN, DataError, Examples, Lexicon, Splits
+from hwsweep.data.texts.scripts import letters_alone
 from hwsweep.data.texts.token_cache import TextTokens, cached_tokens, tokenize
 from hwsweep.data.texts.tokenizer_advice import advice
 from hwsweep.data.texts.tokenizers import Tokenizer
@@ -125,9 +126,9 @@ def encode_splits(
         if key_spans is not None:
             mask = _key_mask(texts[split], selection, key_spans[split], lexicon.max_length)
             splits[split]["key"] = torch.from_numpy(mask)
-    unknown = _unknown_share(splits["valid"])
+    shares = (_unknown_share(splits["valid"]), _letters_share(selections["valid"]))
     limits = (plan.warn_unknown, plan.warn_unsplit)
-    if sentence := advice(texts["valid"], selections["valid"].lengths, unknown, tokenizer.name, *limits):
+    if sentence := advice(texts["valid"], selections["valid"].lengths, *shares, tokenizer.name, *limits):
         log.warning(sentence)
     texts = {split: tuple(texts[split]) for split in SPLITS}
     return Splits(**splits, lexicon=lexicon, texts=texts, statistics=_statistics(selections, lexicon, splits["test"]))
@@ -147,6 +148,14 @@ def _statistics(selections: Mapping[str, TextSelection], lexicon: Lexicon, test:
 def _unknown_share(examples: Examples) -> float:
     """Share of the tokens that are `<unk>`, 0 to 1."""
     return int((examples["token"] == UNKNOWN).sum()) / max(1, int(examples["length"].sum()))
+
+
+def _letters_share(selection: TextSelection) -> float:
+    """Share of the tokens that are one letter of a script with spaces, 0 to 1; before texts are cut."""
+    if not selection.lengths.any():
+        return 0.0
+    is_letter = np.array(letters_alone(selection.tokens.words))
+    return float(is_letter[selection.indices(int(selection.lengths.max()))].mean())
 
 
 def _selections(texts: Mapping[str, Sequence[str]], tokenizer: Tokenizer) -> dict[str, TextSelection]:

@@ -13,7 +13,8 @@ from small_texts import text_plan
 
 from hwsweep.data.texts.text_files import CsvTexts, FolderTexts
 from hwsweep.data.texts.tokenizer_advice import advice
-from hwsweep.data.texts.tokenizers import Tokenizer, character, jieba, whitespace
+from hwsweep.data.texts.tokenizers import Tokenizer, character, jieba, spacy, whitespace
+from hwsweep.data.texts.tokens import encode_splits
 
 WORDS = {
     "體育": ["球隊", "教練", "決賽", "冠軍", "投手", "籃球", "裁判", "主場"],
@@ -137,7 +138,31 @@ def test_with_these_tokenizers_there_is_no_warning_and_most_tokens_are_known(
 def test_the_advice_depends_on_the_writing_and_the_tokenizer(
     text: str, n_tokens: int, unknown: float, tokenizer: str, sentence: str | None
 ) -> None:
-    found = advice([text] * 7, np.full(7, n_tokens), unknown, tokenizer, 0.2, 0.5)
+    found = advice([text] * 7, np.full(7, n_tokens), unknown, 0.0, tokenizer, 0.2, 0.5)
     assert found is None if sentence is None else sentence in (found or "")
     if tokenizer.startswith(("nltk", "character")) and n_tokens > 1:
         assert "try" not in (found or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "tokenizer", "sentence"),
+    [
+        ("ты учил", spacy("zh"), "100% of the tokens of the validation texts are single letters of longer words"),
+        ("나는 좋다", spacy("zh"), "; tokenizer=character keeps words whole"),
+        # 5 of 10 tokens; B is a word of one letter
+        ("股票B上漲nokia", spacy("zh"), "50% of the tokens of the validation texts are single letters of longer words"),
+        ("股票B上漲nokia", spacy("zh"), "for Chinese, which has no spaces between words, try tokenizer=jieba or"),
+        ("股票上漲的市場AI很好", spacy("zh"), None),  # 2 of 12 tokens
+        ("나는 좋다", jieba(None), None),
+        ("ты учил", whitespace(), None),
+        ("I a b", whitespace(), None),  # words of one letter
+    ],
+)
+def test_a_tokenizer_that_splits_words_into_letters_is_reported(
+    text: str, tokenizer: Tokenizer, sentence: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    texts = {split: [text] * 3 for split in ("train", "valid", "test")}
+    encode_splits(texts, {split: [0] * 3 for split in texts}, ["c"], tokenizer, text_plan(), None)
+    assert [sentence is not None and sentence in record.getMessage() for record in caplog.records] == (
+        [True] * (sentence is not None)
+    )

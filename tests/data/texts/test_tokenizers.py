@@ -92,7 +92,7 @@ def test_names_tell_tokenizers_and_their_libraries_releases_apart() -> None:
         "spacy": f"spacy {spacy.__version__} en",
         "nltk": f"nltk {nltk.__version__}",
         "character": f"character {regex.__version__}",
-        "jieba": f"jieba {jieba.__version__}",
+        "jieba": f"jieba {jieba.__version__} regex {regex.__version__}",
     }
     assert tokenizers.spacy("zh").name == f"spacy {spacy.__version__} zh"
 
@@ -113,9 +113,16 @@ def test_a_tokenizer_loads_its_library_at_the_first_call_only() -> None:
         ("我来到北京清华大学", ["我", "来到", "北京", "清华大学"]),
         ("他来到了网易杭研大厦", ["他", "来到", "了", "网易", "杭研", "大厦"]),
         ("台灣 AI，3.5%", ["台灣", "AI", "，", "3.5%"]),
+        # jieba alone splits each of these into letters; the words of other scripts are those between spaces and signs
+        ("我爱한국어와 Việt Nam的Кино", ["我", "爱", "한국어와", "Việt", "Nam", "的", "Кино"]),
+        ("أنا أحب، אני", ["أنا", "أحب", "،", "אני"]),
+        ("मैं हिन्दी।", ["मैं", "हिन्दी", "।"]),
+        ("naïve cafe\u0301, d'été ２０２４年", ["naïve", "cafe\u0301", ",", "d'été", "２０２４", "年"]),
+        ("ที่น้ำ", ["ที่", "น้ำ"]),
+        ("好\U0001f44d\U0001f3fd\U0001f1f9\U0001f1fc", ["好", "\U0001f44d\U0001f3fd", "\U0001f1f9\U0001f1fc"]),
     ],
 )
-def test_jieba_splits_chinese_into_words(text: str, tokens: list[str]) -> None:
+def test_jieba_splits_chinese_into_words_and_keeps_those_of_other_scripts(text: str, tokens: list[str]) -> None:
     assert built("jieba")(text) == tokens
 
 
