@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import logging
 import pickle
 import socket
 import time
 import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
 import torch
@@ -19,10 +20,12 @@ from hwsweep.training.captured import captured
 from hwsweep.training.checkpoint import EpochMetrics, global_generator
 from hwsweep.training.epoch import Diverged, Learner, SingleModel, Training, train_epoch
 from hwsweep.training.evaluation import to_device
-from hwsweep.training.loop import begin, finish_epoch
+from hwsweep.training.member import Member
 from hwsweep.training.precision import choose_algorithms, flush_denormals
 from hwsweep.training.stack import Stack
 from hwsweep.training.trainer import Begun, Data, Failed, NextEpoch, SendData, Work, receive, send
+
+log = logging.getLogger("hwsweep")
 
 PATIENCE = 1.0
 """Seconds that a trial waits for others that have not asked for their next epoch yet."""
@@ -37,19 +40,6 @@ N_WRITERS = 8
 """Checkpoints that are written at once."""
 
 
-@dataclass(eq=False)
-class Member:
-    """A trial that has connected."""
-
-    connection: Connection
-    work: Work | None = None
-    training: Training | None = None
-    waits_since: float | None = None
-    """When it asked for the next epoch; None while it does not wait."""
-    is_late: bool = False
-    """Others have waited for it in vain, and do so no more until it asks again."""
-
-
 class Trainer:
     """Trains what its trials send, one epoch of one group at a time."""
 
@@ -60,6 +50,8 @@ class Trainer:
         self.learner: tuple[list[Member], Learner] | None = None
         """Of the last epoch; stacking costs a copy of all parameters."""
         self.bytes_per_model = 0.0
+        self.limits: dict[str | None, int] = {}
+        """By `Work.group`: the most models at once, where more have failed."""
 
     def handle(self, member: Member) -> None:
         """Take the next message of a trial, or forget it if it has ended."""
@@ -76,35 +68,24 @@ class Trainer:
             member.waits_since, member.is_late = time.monotonic(), False
             return
         if isinstance(message, Work):
-            member.work = message
-        assert member.work is not None
-        device = _device(member.work)
-        key = member.work.digest, str(device)
+            member.take(message)
+        key = _data_key(member)
         if isinstance(message, Data) and key not in self.data:  # trials that begin together are all asked for the same
-            used = {(other.work.digest, str(_device(other.work))) for other in self.members if other.work is not None}
+            used = {_data_key(other) for other in self.members if other.work is not None}
             self.data = {known: data for known, data in self.data.items() if known in used}
-            self.data[key] = to_device(message.train, device), to_device(message.valid, device)
+            self.data[key] = to_device(message.train, member.device), to_device(message.valid, member.device)
         if key not in self.data:
             send(member.connection, SendData())
             return
-        self._begin(member, *self.data[key], device)
-
-    def _begin(self, member: Member, train: Examples, valid: Examples, device: torch.device) -> None:
-        work = member.work
-        assert work is not None
-        noise = torch.Generator(device)
-        noise.set_state(work.noise) if device.type == "cpu" else noise.manual_seed(work.plan.seed)
-        work.model.to(device)
-        parts = work.model, train, valid, work.optimizer, work.schedule, work.plan, work.folder, work.resume
-        member.training = begin(*parts, noise)
-        send(member.connection, Begun(list(member.training.state.history)))
+        training = member.begin(*self.data[key])
+        send(member.connection, Begun(list(training.state.history)))
 
     def train(self) -> None:
         """One epoch of the trials that wait and may train as one; of none while others may join in a moment."""
         waiting = [member for member in self.members if member.waits_since is not None]
         if not waiting:
             return
-        first = min(waiting, key=_turn)
+        first = min(waiting, key=lambda member: member.turn)
         coming = [member for member in self.members if member.waits_since is None and not member.is_late]
         patience = PATIENCE_AT_START if any(member.training is None for member in coming) else PATIENCE
         if coming and time.monotonic() - min(member.waits_since or 0.0 for member in waiting) < patience:
@@ -115,26 +96,58 @@ class Trainer:
 
     def _train_group(self, first: Member, waiting: list[Member]) -> None:
         """One epoch of those that may train as one with the first."""
-        group = [member for member in waiting if _key(member) == _key(first)][: self._most(first)]
-        trainings = [member.training for member in group if member.training is not None]
-        choose_algorithms(_device(first.work), deterministic=first.work is not None and first.work.deterministic)
-        try:
-            with _global_noise(trainings) if len(group) == 1 else contextlib.nullcontext():
-                rows = train_epoch(trainings, self._learner(group, trainings))
-        except Exception as error:
-            self.learner = None
-            for member in group:
-                self._fail(member, error)
+        those = sorted((member for member in waiting if member.key == first.key), key=lambda member: member.turn)
+        group = sorted(those[: self._most(first)], key=self.members.index)  # the learner of the same group is kept
+        rows = self._epoch(group)
+        if rows is None:
+            self._begin_again(group)
             return
-        self._measure(trainings)
         with ThreadPoolExecutor(N_WRITERS) as threads:
-            for member, row in zip(group, threads.map(_finished, group, rows), strict=True):
+            for member, row in zip(group, threads.map(Member.finish_epoch, group, rows), strict=True):
                 member.waits_since = None
                 if isinstance(row, Exception):
                     self._fail(member, row)
                 else:
                     with contextlib.suppress(OSError):
                         send(member.connection, row)
+
+    def _epoch(self, group: list[Member]) -> list[EpochMetrics | Diverged] | None:
+        """`train_epoch` of the group; None if it fails, which ends the training of a model that was alone."""
+        trainings = [member.training for member in group if member.training is not None]
+        first = group[0]
+        choose_algorithms(first.device, deterministic=first.work is not None and first.work.deterministic)
+        try:
+            with _global_noise(trainings) if len(group) == 1 else contextlib.nullcontext():
+                rows = train_epoch(trainings, self._learner(group, trainings))
+        except Exception as error:
+            self.learner = None
+            if len(group) == 1:
+                self._fail(first, error)
+            else:
+                self._halve(group, error)
+            return None
+        self._measure(trainings)
+        return rows
+
+    def _halve(self, group: list[Member], error: Exception) -> None:
+        """Let at most half as many models train at once from now on: what fails alone fails, and no other."""
+        assert group[0].work is not None
+        half = (len(group) + 1) // 2
+        self.limits[group[0].work.group] = half
+        why = f"{type(error).__name__}: {error}".partition("\n")[0]
+        log.warning("an epoch of %d models at once failed (%s): from now on at most %d", len(group), why, half)
+
+    def _begin_again(self, group: list[Member]) -> None:
+        """Put the trainings that have not ended back to where their epoch began."""
+        for member in group:
+            member.training = None
+        gc.collect()  # what is left of the failed step may lie in cycles, and its memory is needed now
+        for member in group:
+            if member in self.members:
+                try:
+                    member.begin(*self.data[_data_key(member)])
+                except Exception as error:
+                    self._fail(member, error)
 
     def _learner(self, group: list[Member], trainings: Sequence[Training]) -> Learner:
         if self.learner is None or self.learner[0] != group:
@@ -144,12 +157,14 @@ class Trainer:
 
     def _most(self, member: Member) -> int:
         """The most models in a stack with this one."""
-        device = _device(member.work)
-        if device.type != "cuda":
-            return len(self.members)
+        assert member.work is not None
+        limit = self.limits.get(member.work.group, len(self.members))
+        if member.device.type != "cuda":
+            return limit
         if self.bytes_per_model == 0:
-            return FIRST_STACK
-        return max(1, int(SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[1] / self.bytes_per_model))
+            return min(limit, FIRST_STACK)
+        of_memory = SHARE_OF_MEMORY * torch.cuda.mem_get_info(member.device)[1] / self.bytes_per_model
+        return max(1, min(limit, int(of_memory)))
 
     def _measure(self, trainings: Sequence[Training]) -> None:
         """Note how much memory a model of the first epoch needed."""
@@ -198,26 +213,10 @@ def _global_noise(trainings: Sequence[Training]) -> Iterator[None]:
     own.set_state(drawn.get_state())
 
 
-def _finished(member: Member, row: EpochMetrics | Diverged) -> EpochMetrics | Exception:
-    """The epoch, after its checkpoints are written; or the error that ends the training."""
-    assert member.training is not None
+def _data_key(member: Member) -> tuple[str, str]:
+    """Of the trial's data on its device."""
     assert member.work is not None
-    try:
-        return finish_epoch(member.training, row, member.work.folder)
-    except Exception as error:
-        return error
-
-
-def _device(work: Work | None) -> torch.device:
-    """Where a trial trains: the first GPU that this process sees, unless conf names the CPU."""
-    assert work is not None
-    return torch.device("cuda" if torch.cuda.is_available() and work.device != "cpu" else "cpu")
-
-
-def _turn(member: Member) -> tuple[int, float]:
-    """Those with the fewest epochs come first: they catch up with others, and then train as one with them."""
-    assert member.training is not None
-    return len(member.training.state.history), member.waits_since or 0.0
+    return member.work.digest, str(member.device)
 
 
 def _send_error(connection: Connection, error: Exception) -> None:
@@ -228,16 +227,3 @@ def _send_error(connection: Connection, error: Exception) -> None:
     except Exception:
         error = RuntimeError(f"{type(error).__name__}: {error}")
     send(connection, Failed(error, trace))
-
-
-def _key(member: Member) -> tuple[object, ...]:
-    """Equal for trials that may train as one now. Texts must be in the same batches: others have another length."""
-    work, training = member.work, member.training
-    assert work is not None
-    assert training is not None
-    if work.group is None:
-        return (id(member),)
-    how = work.group, _device(work), work.deterministic
-    if "length" not in training.train:
-        return (*how, *(tuple(values.shape) for values in training.train.values()))
-    return (*how, work.digest, bytes(training.state.order.get_state().numpy()))
