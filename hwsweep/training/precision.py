@@ -47,8 +47,8 @@ def choose_algorithms(device: torch.device, *, deterministic: bool) -> None:
     Then torch raises RuntimeError where it has none. On a CPU every run repeats its bits without it.
     """
     torch.backends.cudnn.allow_tf32 = False  # torch's default rounds convolutions, also in an evaluation
-    if deterministic and device.type == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # of CUDA, read with the first product
+    if device.type == "cuda":  # torch reads it at a process's first product, and a later training may be deterministic
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(deterministic and device.type == "cuda")
 
 

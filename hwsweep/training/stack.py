@@ -7,7 +7,7 @@ Each model's parameters are rows of the stack's, so that its own optimizer and i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -114,9 +114,9 @@ class Stack:
             numbers = {name: values[members] for name, values in numbers.items()}
         # "same": what hwsweep.training.noise does not draw is the same for all, as the noise of an evaluation is
         vmapped = torch.vmap(losses, in_dims=(0, 0, axis), randomness="same")
-        # the fused attention of a CPU has no rule for a leading axis: torch would warn, and loop over the models
-        plain = sdpa_kernel(SDPBackend.MATH) if self.device.type == "cpu" else nullcontext()
-        with plain:
+        # fused attention has no rule for a leading axis on a CPU, where torch would warn and loop over the models; on a
+        # GPU its rule fails where all models have one mask (torch 2.14, BatchRulesLinearAlgebra.cpp)
+        with sdpa_kernel(SDPBackend.MATH):
             of_models: dict[str, Tensor] = vmapped(tensors, numbers, batch)
         return of_models
 

@@ -128,9 +128,10 @@ def test_deterministic_algorithms_are_asked_of_a_gpu_alone(monkeypatch: pytest.M
     choose_algorithms(CPU, deterministic=True)
     assert not torch.are_deterministic_algorithms_enabled() and "CUBLAS_WORKSPACE_CONFIG" not in os.environ
     try:
+        choose_algorithms(torch.device("cuda"), deterministic=False)
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8", "without it at its first product torch refuses later"
         choose_algorithms(torch.device("cuda"), deterministic=True)
         assert torch.are_deterministic_algorithms_enabled()
-        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8", "without it torch refuses products of a GPU"
     finally:
         choose_algorithms(CPU, deterministic=False)
     assert not torch.are_deterministic_algorithms_enabled()
