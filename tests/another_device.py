@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -13,6 +15,22 @@ from torch.utils.backend_registration import _DummyBackendModule, _setup_private
 NAME = "elsewhere"
 MAY_INDEX = ("aten::index.Tensor", "aten::index_put", "aten::index_put_", "aten::_index_put_impl_")
 """A tensor on a device takes indices on the CPU, too."""
+
+WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "repeat_interleave", "_unique2", "equal", "is_nonzero")
+"""Operations whose result or its shape the CPU waits for, which cannot be part of a CUDA graph."""
+
+_is_capturing = False
+
+
+@contextmanager
+def capture() -> Iterator[None]:
+    """Inside, the device refuses what a capture in a CUDA graph refuses: to wait for it, and to copy from the CPU."""
+    global _is_capturing
+    _is_capturing = True
+    try:
+        yield
+    finally:
+        _is_capturing = False
 
 
 class Backend(_DummyBackendModule):
@@ -92,6 +110,8 @@ def compute(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     )
     if name not in ("aten::_to_copy", "aten::copy_"):
         _require_one_device(name, args, leaves, bool(wrappers))
+    if _is_capturing:
+        _require_no_wait(name, leaves, is_there)
     generator = kwargs.get("generator")
     if generator is not None and is_there:
         raise RuntimeError(f"{name}: a generator of the CPU for a tensor on another device")
@@ -106,6 +126,18 @@ def compute(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         return wrappers[id(made)] if id(made) in wrappers else Elsewhere(made)
 
     return pytree.tree_map_only(torch.Tensor, wrapped, result)
+
+
+def _require_no_wait(name: str, leaves: list[Any], is_there: bool) -> None:
+    tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+    there = [isinstance(tensor, Elsewhere) for tensor in tensors]
+    operation = name.removeprefix("aten::").partition(".")[0]
+    by_mask = operation.startswith(("index", "_index_put")) and any(
+        tensor.dtype in (torch.bool, torch.uint8) for tensor in tensors[1:]
+    )
+    crosses = operation in ("_to_copy", "copy_") and any(one != is_there for one in there)
+    if crosses or (any(there) and (operation in WAITS or by_mask)):
+        raise RuntimeError(f"{name}: not permitted when stream is capturing")
 
 
 def _require_one_device(name: str, args: Any, leaves: list[Any], is_there: bool) -> None:

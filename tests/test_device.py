@@ -7,11 +7,12 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
-from another_device import NAME, AnotherDevice
+from another_device import NAME, AnotherDevice, capture
 from small_vae import random_images, small_vae
 from test_run import composed
 
@@ -21,6 +22,8 @@ from hwsweep.data import Splits
 from hwsweep.figures import drawing
 from hwsweep.models.pixel_context import pixel_context
 from hwsweep.run import run
+from hwsweep.training import loop
+from hwsweep.training.captured import CapturedSteps, Step
 from hwsweep.training.checkpoint import load
 from hwsweep.training.loop import fit
 from hwsweep.training.plan import TrainingPlan
@@ -95,6 +98,49 @@ def test_a_training_goes_on_on_another_device_and_says_that_its_noise_is_another
         resumed = trained(second, "second", 3, tmp_path / "first" / "last.pt", foreach=False)
     assert resumed == pytest.approx(whole, rel=1e-5)
     assert f"is of a training on device={first}, and this one goes on with device={second}: its noise" in caplog.text
+
+
+class Refusing:
+    """A recorder that does what is captured on a device that refuses what a capture refuses, as its replays do."""
+
+    n_replays = 0
+
+    def prepare(self, step: Step) -> dict[str, torch.Tensor]:
+        return step()
+
+    def capture(self, step: Step, noise: Sequence[torch.Generator]) -> Step:
+        def replay() -> dict[str, torch.Tensor]:
+            self.n_replays += 1
+            with capture():
+                return step()
+
+        return replay
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "choices",
+    [
+        *([f"model={name}"] for name in MODELS if name != "transformer"),
+        ["kl=target", "vae.likelihood=gaussian", "vae.sigma2=learned", "optimizer=sgd"],
+        ["kl=linear", "dataset.binarise=dynamic"],
+    ],
+)
+def test_a_step_waits_for_nothing_and_copies_nothing_so_that_a_gpu_can_capture_it(
+    choices: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = Refusing()
+    monkeypatch.setattr(components, "device_named", lambda _: torch.device(NAME))
+    monkeypatch.setattr(loop, "captured", lambda learner, trainings: CapturedSteps(learner, trainings, recorder))
+    cfg = composed(tmp_path, *choices, "epochs=1", "batch_size=3", "clip_norm=1")
+    with AnotherDevice():
+        parts = components.build(cfg)
+        images = random_images(16, parts.dataset.shapes["image"])
+        if "dataset.binarise=dynamic" in choices:
+            images["intensity"] = images["image"]
+        splits = Splits(images, images, images)
+        list(loop.fit(parts.model, splits, parts.optimizer, parts.schedule, parts.plan, tmp_path))
+    assert recorder.n_replays == 2 and not caplog.records
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ class AllLambdaVAE(Model):
         log_tau = self.conditioning.log_tau().clamp(low, high)
         first, last = log_tau.min(), log_tau.max()
         n_near = round(self.collapse_draws * n)
-        near, everywhere = (_drawn_shares(count).to(log_tau.device) for count in (n_near, n - n_near))
+        near, everywhere = (_drawn_shares(count, log_tau.device) for count in (n_near, n - n_near))
         return torch.cat([first + (last - first) * near, low + (high - low) * everywhere])
 
     def _even(self, n: int) -> Float[Tensor, " n"]:
@@ -182,9 +182,9 @@ def loss_weight(kl_weight: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     return (1 + kl_weight).rsqrt()
 
 
-def _drawn_shares(n: int) -> Float[Tensor, " n"]:
+def _drawn_shares(n: int, device: torch.device) -> Float[Tensor, " n"]:
     """Uniform in [0, 1), one in each of n intervals of equal length, in random order."""
-    return (torch.randperm(n) + torch.rand(n)) / n
+    return (torch.randperm(n, device=device) + torch.rand(n, device=device)) / n
 
 
 def _networks(vae: VAE) -> tuple[nn.Sequential, nn.Sequential]:
