@@ -70,20 +70,24 @@ def read_command(loader: ConfigLoader, config: DictConfig, arguments: list[str])
     settings = read_settings(config)
     space = planning.read_space(settings, arguments, loader, config)
     kind = executor_kind(config)
-    settings, threads = _share_cores(settings, space, kind)
-    if kind == "processes":
-        start_server(list(settings.preload), threads)  # it loads while this process checks the command
     overrides = [*hydra_overrides(config), *space.fixed]
     base = loader.load_configuration(config.hydra.job.config_name, overrides, RunMode.MULTIRUN)
+    device = planning.device_name(settings, space, base)
+    is_elsewhere = kind != "processes" or settings.join
+    n_jobs = planning.jobs_at_once(settings, space, is_elsewhere, device)
+    settings, threads = settings._replace(n_jobs=n_jobs), max(1, devices.usable_cores() // n_jobs)
+    if kind == "processes":
+        start_server(list(settings.preload), threads)  # it loads while this process checks the command
     composition_check.check_composition(space, loader, config)
     copies, changes = source.copied_trials(settings, space, base)
     plan = planning.make_plan(settings, space, base, {"copies": copies} if copies else None)
     sampling.check(settings)
-    is_stacked = planning.trials_in_a_stack(settings, space, kind != "processes" or settings.join) > 1
+    is_stacked = planning.trials_in_a_stack(settings, space, is_elsewhere, device) > 1
     gpus = settings.gpus_per_trial if kind in ("processes", "launcher") else None  # a cluster has devices of its own
     slots = devices.slot_environments(settings.concurrency, gpus)
     processes = ProcessSettings(slots, threads, settings.timeout, list(settings.preload), run_folder.OUTPUT)
-    processes = processes._replace(trainer=settings.trainer if is_stacked else None)
+    if is_stacked:
+        processes = processes._replace(trainer=settings.trainer, trainer_gpus=tuple(devices.gpus_named(device)))
     return Command(config, settings, space, kind, base, plan, processes, copies, changes, arguments)
 
 
@@ -105,9 +109,3 @@ def _complete_command(config: DictConfig, arguments: list[str], loader: ConfigLo
             "give the whole command again (with '${oc.env:NAME}' instead of the password its name would be enough)"
         )
     return loader.load_configuration(config.hydra.job.config_name, overrides, RunMode.MULTIRUN), arguments
-
-
-def _share_cores(settings: Settings, space: Space, kind: Kind) -> tuple[Settings, int]:
-    """The settings with the number of runs at once, and the number of threads of each run."""
-    n_jobs = planning.jobs_at_once(settings, space, elsewhere=kind != "processes" or settings.join)
-    return settings._replace(n_jobs=n_jobs), max(1, devices.usable_cores() // n_jobs)

@@ -173,6 +173,7 @@ SWEEPER_CHECKS: dict[str, Check] = {
     "pruner": _must_be("a node such as {_target_: optuna.pruners.MedianPruner}", _is_node, or_null=True),
     "n_jobs": partial(check_count, most=MAX_JOBS, or_null=True),
     "timeout": partial(_check_seconds, or_null=True),
+    "device_key": _must_be("a key of the configuration, such as device", _is_text, or_null=True),
     "gpus_per_trial": partial(check_number, interval="(0, inf)", or_null=True),
     "stack": _must_be("auto, or a whole number of trials, at least 1", _is_stack),
     "trainer": _must_be("the dotted path of a function", _is_path, or_null=True),

@@ -47,6 +47,7 @@ class Settings(NamedTuple):
     pruner: DecidesTrials[dict[str, Any] | None]
     n_jobs: int | None
     timeout: float | None
+    device_key: str | None
     gpus_per_trial: float | None
     stack: int | str
     trainer: str | None

@@ -55,12 +55,26 @@ def visible_devices() -> list[str]:
     return [str(number) for number, line in enumerate(output.splitlines()) if line.startswith("GPU ")]
 
 
-def default_n_jobs(n_runs: int) -> int:
+def gpus_named(device: str) -> list[str]:
+    """Those of the visible devices that runs with this `device` use: none for cpu, one for cuda:1, else all."""
+    kind, _, number = device.partition(":")
+    if kind == "cpu":
+        return []
+    visible = visible_devices()
+    if kind == "cuda" and number.isdecimal():
+        return visible[int(number) : int(number) + 1] or [number]  # where there is no nvidia-smi none is listed
+    return visible
+
+
+def default_n_jobs(n_runs: int, device: str) -> int:
     """How many of these runs to run at once, for the shortest total time: 1 on a GPU, else at most cores + 1.
 
     Each needs memory. The one more than there are cores computes while another waits for the disk.
+
+    Args:
+        device: as `gpus_named`.
     """
-    if visible_devices() or sys.platform == "darwin":  # on a Mac, torch has a GPU too
+    if gpus_named(device) or (sys.platform == "darwin" and device != "cpu"):  # on a Mac, torch has a GPU too
         return 1
     return max(1, min(n_runs, MAX_DEFAULT_JOBS, usable_cores() + 1, psutil.virtual_memory().available // BYTES_PER_JOB))
 

@@ -59,6 +59,8 @@ class ProcessSettings(NamedTuple):
 
     It is called with the path of a socket; a job finds it in the environment (`processes.TRAINER`).
     """
+    trainer_gpus: tuple[str, ...] = ()
+    """As CUDA_VISIBLE_DEVICES names them; none: one process trains, without a GPU."""
 
 
 def main(

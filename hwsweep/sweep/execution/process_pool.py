@@ -62,7 +62,8 @@ class ProcessPool:
         self.runs: dict[int, _Run] = {}
         """By the number of the slot."""
         self.context = start_server(settings.preload, settings.threads)
-        self.trainers = None if settings.trainer is None else TrainerProcesses(settings.trainer)
+        trainer, gpus = settings.trainer, settings.trainer_gpus
+        self.trainers = None if trainer is None else TrainerProcesses(trainer, gpus)
         self.trainer_output: Path | None = None
         """Known from the first job on."""
         if self.trainers is not None:

@@ -6,11 +6,11 @@ import os
 import secrets
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hwsweep.processes import TRAINER, end_with_parent, kill_tree
-from hwsweep.sweep.execution.devices import visible_devices
 from hwsweep.sweep.execution.job_process import become_independent, redirect_output
 
 LONGEST_PATH = 90
@@ -20,10 +20,10 @@ LONGEST_PATH = 90
 class TrainerProcesses:
     """Each listens on a socket in a folder that only this user may enter."""
 
-    def __init__(self, function: str) -> None:
+    def __init__(self, function: str, gpus: Sequence[str]) -> None:
         self.function = function
         self.folder = _new_folder()
-        self.devices = visible_devices() or [""]
+        self.devices = gpus or [""]
         self.processes: list[Any] = [None] * len(self.devices)
 
     def environment(self, slot: int) -> dict[str, str]:

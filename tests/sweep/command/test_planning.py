@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hydra import compose, initialize
+from hydra import compose, initialize, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import QuotedString
 
+from hwsweep import conf_path
 from hwsweep.sweep import SweepError
+from hwsweep.sweep.command import reading
 from hwsweep.sweep.command.params import override_line
 from hwsweep.sweep.command.planning import jobs_at_once, make_plan, read_space, trials_in_a_stack
 from hwsweep.sweep.command.settings import Settings, read_settings
@@ -40,9 +43,9 @@ GRID = [Axis("x", (1, 2, 3)), Axis("y", (0, 1))]
 def test_runs_go_at_once_where_their_order_decides_nothing(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], elsewhere: bool, expected: int
 ) -> None:
-    monkeypatch.setattr(devices, "default_n_jobs", lambda n_runs: n_runs)
+    monkeypatch.setattr(devices, "default_n_jobs", lambda n_runs, device: n_runs)
     settings = Settings(**{**dict.fromkeys(Settings._fields), **changes})
-    assert jobs_at_once(settings, Space(GRID, [], [], [], {}, {}), elsewhere) == expected
+    assert jobs_at_once(settings, Space(GRID, [], [], [], {}, {}), elsewhere, "auto") == expected
 
 
 @pytest.mark.parametrize(
@@ -62,9 +65,12 @@ def test_runs_go_at_once_where_their_order_decides_nothing(
         ({"stack": 4}, False, None, 4),
         ({"stack": 9}, False, None, 6),
         ({"stack": 9, "seeds": 3}, False, None, 9),
-        ({"stack": 4}, True, None, "stack=4 needs"),
-        ({"stack": 4, "trainer": None}, False, None, "stack=4 needs"),
-        ({"stack": 4, "gpus_per_trial": 1}, False, None, "stack=4 needs"),
+        ({"stack": 4}, True, None, "stack=4 .* does not go with another launcher .*; set hydra.sweeper.stack=1"),
+        ({"stack": 4, "join": True}, True, None, "does not go with hydra.sweeper.join=true"),
+        ({"stack": 4, "trainer": None}, False, None, "does not go with hydra.sweeper.trainer=null"),
+        ({"stack": 4, "gpus_per_trial": 1}, False, None, "does not go with hydra.sweeper.gpus_per_trial=1"),
+        ({"stack": 4, "device_key": "x"}, False, "0,1", "does not go with a sweep over x"),
+        ({"stack": "auto", "device_key": "x"}, False, "0,1", 1),
     ],
 )
 def test_trials_train_as_one_where_there_is_a_gpu_or_the_user_says_so(
@@ -76,9 +82,28 @@ def test_trials_train_as_one_where_there_is_a_gpu_or_the_user_says_so(
     space = Space(GRID, [], [], [], {}, {})
     if isinstance(expected, str):
         with pytest.raises(SweepError, match=expected):
-            trials_in_a_stack(settings, space, elsewhere)
+            trials_in_a_stack(settings, space, elsewhere, "auto")
     else:
-        assert trials_in_a_stack(settings, space, elsewhere) == expected
+        assert trials_in_a_stack(settings, space, elsewhere, "auto") == expected
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "n_jobs"),
+    [("cuda:1", ["7"], 3), ("auto", ["4", "7"], 3), ("cpu", None, 2)],
+)
+def test_the_trials_of_a_grid_use_the_gpus_that_their_device_names(
+    device: str, gpus: list[str] | None, n_jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    monkeypatch.setattr(devices, "usable_cores", lambda: 1)  # without a GPU: one run more than cores
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=64 * 2**30))
+    monkeypatch.setattr(reading, "start_server", lambda preload, threads: None)
+    with initialize_config_dir(str(conf_path()), version_base="1.3"):
+        config = compose("config", return_hydra_config=True)
+        loader = GlobalHydra.instance().config_loader()
+        command = reading.read_command(loader, config, ["vae.lambda=0,1,100", f"device={device}"])
+    assert command.settings.n_jobs == n_jobs
+    assert ([*command.processes.trainer_gpus] if command.processes.trainer else None) == gpus
 
 
 @pytest.fixture(scope="module")

@@ -42,24 +42,25 @@ def test_the_devices_of_a_slot_come_from_those_visible_to_the_sweep(monkeypatch:
 
 
 @pytest.mark.parametrize(
-    ("n_runs", "cores", "gibibytes", "gpus", "expected"),
+    ("n_runs", "cores", "gibibytes", "gpus", "device", "expected"),
     [
-        (100, 4, 64, "", 5),  # one more than cores: while a run waits for the disk, another computes
-        (3, 4, 64, "", 3),
-        (100, 64, 256, "", 8),
-        (100, 4, 7, "", 3),
-        (100, 4, 1, "", 1),
-        (100, 4, 64, "0", 1),
+        (100, 4, 64, "", "auto", 5),  # one more than cores: while a run waits for the disk, another computes
+        (3, 4, 64, "", "auto", 3),
+        (100, 64, 256, "", "auto", 8),
+        (100, 4, 7, "", "auto", 3),
+        (100, 4, 1, "", "auto", 1),
+        (100, 4, 64, "0", "auto", 1),
+        (100, 4, 64, "0", "cpu", 5),
     ],
 )
 def test_as_many_runs_at_once_as_cores_and_memory_carry(
-    monkeypatch: pytest.MonkeyPatch, n_runs: int, cores: int, gibibytes: int, gpus: str, expected: int
+    monkeypatch: pytest.MonkeyPatch, n_runs: int, cores: int, gibibytes: int, gpus: str, device: str, expected: int
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setattr(devices, "usable_cores", lambda: cores)
     monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=gibibytes * 2**30))
-    assert devices.default_n_jobs(n_runs) == expected
+    assert devices.default_n_jobs(n_runs, device) == expected
 
 
 @pytest.mark.parametrize(("visible", "expected"), [("-1", []), ("", []), ("2,-1,3", ["2"]), ("2, 3", ["2", "3"])])
