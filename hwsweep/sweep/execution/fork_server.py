@@ -6,6 +6,7 @@ import atexit
 import multiprocessing
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -20,6 +21,8 @@ from hwsweep.signals import LAST_STEPS, held_back
 from hwsweep.sweep.execution.job_process import become_independent
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+LONGEST_FOLDER = 70
+"""Bytes of the path of a folder for sockets. A socket's name adds up to 32: it may have 103 on macOS, 107 on Linux."""
 
 _server: Any = None
 """The multiprocessing context of the fork server; None before it starts."""
@@ -45,11 +48,29 @@ def start_server(preload: list[str], threads: int) -> Any:
     os.environ.update(dict.fromkeys(unset, str(threads)))
     with held_back():  # a hang-up would kill the tracker; it lets SIGINT and SIGTERM through again, so it starts first
         resource_tracker.ensure_running()
-    with held_back():  # Ctrl-C goes to all processes of the terminal, and would interrupt the server's imports
+    # Ctrl-C goes to all processes of the terminal, and would interrupt the server's imports
+    with held_back(), _short_folder():
         forkserver.ensure_running()
     for name in unset:
         del os.environ[name]
     return _server
+
+
+def folder_of_sockets() -> str:
+    """The folder for temporary files; /tmp where its path is too long for that of a socket in it."""
+    usual = tempfile.gettempdir()
+    return usual if len(os.fsencode(usual)) <= LONGEST_FOLDER else "/tmp"
+
+
+@contextmanager
+def _short_folder() -> Iterator[None]:
+    """Inside, multiprocessing makes its socket where the path is short enough."""
+    usual = tempfile.gettempdir()
+    tempfile.tempdir = folder_of_sockets()
+    try:
+        yield
+    finally:
+        tempfile.tempdir = usual
 
 
 def end_server() -> None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hwsweep.processes import TRAINER, end_with_parent, kill_tree
+from hwsweep.sweep.execution.fork_server import folder_of_sockets
 from hwsweep.sweep.execution.job_process import become_independent, redirect_output
-
-LONGEST_PATH = 90
-"""Bytes of the folder's path: that of a socket has at most 104 on macOS, and 108 on Linux."""
 
 
 class TrainerProcesses:
@@ -22,7 +19,7 @@ class TrainerProcesses:
 
     def __init__(self, function: str, gpus: Sequence[str]) -> None:
         self.function = function
-        self.folder = _new_folder()
+        self.folder = Path(folder_of_sockets(), f"hwsweep-{secrets.token_hex(4)}")
         self.devices = gpus or [""]
         self.processes: list[Any] = [None] * len(self.devices)
 
@@ -62,13 +59,6 @@ class TrainerProcesses:
                 process.join()
         self.processes = [None] * len(self.devices)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _new_folder() -> Path:
-    """The path of a folder for sockets that is not there yet: in /tmp where that of TMPDIR is too long."""
-    name = f"hwsweep-{secrets.token_hex(4)}"
-    usual = Path(tempfile.gettempdir(), name)
-    return usual if len(os.fsencode(usual)) <= LONGEST_PATH else Path("/tmp", name)
 
 
 def _main(function: str, path: str, environment: dict[str, str], output: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -45,7 +46,9 @@ if __name__ == "__main__":
 def test_workers_come_from_the_fork_server_and_only_where_it_runs(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")
     command = [sys.executable, str(tmp_path / "program.py")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    (temporary := tmp_path / ("t" * 90)).mkdir()  # too long for the path of a socket
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split()[:2] == ["None", "None"]
     assert not psutil.pid_exists(int(done.stdout.split()[2]))
 
