@@ -160,6 +160,14 @@ def test_what_is_killed_goes_on_from_its_checkpoints(killed: str, folder: Path, 
         assert printed.count("epoch 1/30") <= 2
 
 
+@pytest.mark.parametrize("other", ["hydra/launcher=basic", "hydra.sweeper.gpus_per_trial=1"])
+def test_what_a_stack_does_not_go_with_is_refused_in_one_line_and_leaves_nothing(other: str, folder: Path) -> None:
+    assert start(folder, LAMBDAS, STACK, other).wait(timeout=200) == 1
+    assert "; set hydra.sweeper.stack=1, or" in (folder / "stderr").read_text()
+    assert (folder / "stderr").read_text().count("\n") == 1
+    assert not (folder / "outputs").exists()
+
+
 def test_one_that_diverges_and_one_of_another_shape_do_not_disturb_the_others(folder: Path, alone: Path) -> None:
     points = ["vae.hidden=13,14", "optimizer.lr=1e-3,1e30"]
     study = finish(folder, *points, "hydra.sweeper.stack=4", "hydra.sweeper.max_failure_rate=1")
