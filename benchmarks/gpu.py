@@ -30,8 +30,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 PATHS = (HERE, HERE.parent, HERE.parent / "hwsweep" / "hydra_plugins")
 """What a checkout imports where hwsweep is not installed."""
-LIMITS = {"a": 80, "b": 110, "c": 170, "d": 60, "e": 55}
-"""Seconds of each part: 475 in all."""
+LIMITS = {"a": 75, "b": 110, "c": 150, "d": 55, "e": 50}
+"""Seconds of each part: 440 in all; the other 40 are for this process, which imports torch too."""
 
 
 def main() -> int:

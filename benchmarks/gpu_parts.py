@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -25,6 +25,7 @@ from torchvision.transforms import ToTensor
 from hwsweep import conf_path
 from hwsweep.components import Components, build
 from hwsweep.data import PAD, DataError, Lexicon, Splits
+from hwsweep.processes import kill_tree
 from hwsweep.training.batches import n_examples, training_batch, training_batches
 from hwsweep.training.evaluation import to_device
 from hwsweep.training.loop import begin, finish_epoch, fit
@@ -33,6 +34,8 @@ VAE = ("dataset=tibetan_mnist", "vae.hidden=400", "vae.latent=20", "batch_size=1
 SIZES = {"tibetan_mnist": (14216, 1776, 1776), "anime_faces": (50906, 6363, 6363), "ag_news": (20000, 2000, 2000)}
 """Examples of each split, also of the synthetic ones. Of AG News this is a part."""
 PROCESSES = 4
+SWEEP_SECONDS = 125
+"""Of (c), after which it is stopped and the trials are counted; less than the time limit of the part."""
 
 
 class Setup(NamedTuple):
@@ -42,7 +45,9 @@ class Setup(NamedTuple):
     quick: bool
 
     def measured(self) -> Device:
-        return measure_device(torch.device(self.device), 1 if self.quick else 10)
+        device = measure_device(torch.device(self.device), 1 if self.quick else 10)
+        print(f"    {device}")
+        return device
 
     def config(self, *overrides: str) -> DictConfig:
         with initialize_config_dir(str(conf_path()), version_base="1.3"):
@@ -121,8 +126,9 @@ def stacked(setup: Setup) -> None:
     cfg = setup.config(*VAE, f"epochs={epochs}")
     splits = read_data(setup, cfg, "tibetan_mnist")
     image_rate(cfg, splits, 1)  # warms up
-    times = {n: stack_seconds(setup, splits, lambdas(n), epochs) for n in (1, few, many)}
-    for n, (train, whole) in times.items():
+    times = {}
+    for n in (1, few, many):
+        train, whole = times[n] = stack_seconds(setup, splits, lambdas(n), epochs)
         print(
             f"    {n:3d} stacked: {train:.3f} s to train an epoch, {whole:.3f} s with validation and checkpoints; "
             f"{torch.cuda.max_memory_allocated() / 1e9 if setup.device != 'cpu' else 0:.2f} GB at most"
@@ -139,7 +145,7 @@ def stacked(setup: Setup) -> None:
 
 def whole_sweep(setup: Setup) -> None:
     """(c) A sweep over many lambdas as a user starts it: figures, MLflow and page."""
-    n, epochs, limit = (3, 1, 200.0) if setup.quick else (100, 10, 240.0)
+    n, epochs = (3, 1) if setup.quick else (100, 10)
     weights = ",".join(f"{weight:.4g}" for weight in lambdas(n))
     data = "dataset=tibetan_mnist"
     if setup.quick or not has_data(setup, "tibetan_mnist"):
@@ -151,25 +157,25 @@ def whole_sweep(setup: Setup) -> None:
         n_train, n_valid, n_test = (157, 31, 37) if setup.quick else SIZES["tibetan_mnist"]
         options += [f"dataset.n_train={n_train}", f"dataset.n_valid={n_valid}", f"dataset.n_test={n_test}"]
     options += ["vae.hidden=13", "analysis.features.n_steps=3"] if setup.quick else ["vae.hidden=400"]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         command = [sys.executable, "-m", "hwsweep", "-m", "hydra.sweeper.study_name=whole", *options]
+        output, study = Path(folder, "output"), Path(folder, "outputs", "whole")
         started = time.perf_counter()
+        with output.open("w") as file:  # a pipe stays open until the last process of a stopped sweep has ended
+            sweep = subprocess.Popen(command, cwd=folder, stdout=file, stderr=subprocess.STDOUT)
         try:
-            ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=limit)
-            code, last = str(ended.returncode), ended.stdout.splitlines()[-1:] + ended.stderr.splitlines()[-1:]
+            code = str(sweep.wait(timeout=SWEEP_SECONDS))
         except subprocess.TimeoutExpired:
-            code, last = f"none: stopped after {limit:.0f} s", []
+            kill_tree(sweep.pid)
+            code = f"none: stopped after {SWEEP_SECONDS} s"
         took = time.perf_counter() - started
-        study = Path(folder, "outputs", "whole")
         done = len(list(study.glob("*/outcome.json")))
-        page = (study / "report.html").exists()
-        print(
-            f"  {done} of {n} trials ended, {'with' if page else 'without'} a page, exit code {code}: {took:.1f} s",
-            end="",
-        )
+        page = "with" if (study / "report.html").exists() else "without"
+        print(f"  {done} of {n} trials ended, {page} a page, exit code {code}: {took:.1f} s", end="")
         print(f" on {os.cpu_count()} cores (aim: 90 s on 16)")
-        if done < n or code != "0":
-            print("\n".join(f"    {line}" for line in last))
+        for log in (output, study / "trainer.log") if done < n or code != "0" else ():
+            lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+            print("".join(f"    {log.name}: {line}\n" for line in lines[-8:]), end="")
 
 
 def convolutional(setup: Setup) -> None:
@@ -284,7 +290,14 @@ def epoch_seconds(cfg: DictConfig, splits: Splits, epochs: int) -> list[float]:
 
 def config_of(setup: Setup, weight: float, epochs: int) -> DictConfig:
     """The config of a point of (b)."""
-    return setup.config(*VAE, f"vae.lambda={weight}", f"epochs={epochs}")
+    cfg = _composed(setup, epochs).copy()  # to compose it takes longer than to train it
+    cfg.vae["lambda"] = weight
+    return cfg
+
+
+@cache
+def _composed(setup: Setup, epochs: int) -> DictConfig:
+    return setup.config(*VAE, f"epochs={epochs}")
 
 
 def stack_seconds(setup: Setup, splits: Splits, weights: list[float], epochs: int) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from test_run import composed
 
 from hwsweep.run import run
 from hwsweep.sweep.outcome import from_call
+from hwsweep.training import loop
 from hwsweep.training.checkpoint import load
 
 pytestmark = [
@@ -32,12 +33,41 @@ def measured(folder: Path) -> dict[str, float]:
     return metrics
 
 
+def history(folder: Path) -> list[dict[str, float]]:
+    rows: list[dict[str, float]] = load(folder / "checkpoints" / "last.pt")["history"]
+    return rows
+
+
 @pytest.mark.parametrize("name", MODELS)
-def test_a_gpu_ends_an_epoch_within_half_a_nat_of_the_cpu(name: str, workplace: Path) -> None:
+def test_a_gpu_ends_an_epoch_within_half_a_nat_of_the_cpu(
+    name: str, workplace: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     for device in ("cpu", "cuda"):
         run(composed(workplace / device, f"model={name}", f"device={device}", "epochs=1", *ENOUGH))
     on_cpu, on_gpu = (measured(workplace / device)["valid/loss"] for device in ("cpu", "cuda"))
     assert on_gpu == pytest.approx(on_cpu, abs=0.5)
+    assert "no CUDA graph" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        ["kl=linear", "schedule=cosine_warmup", "clip_norm=1"],
+        ["optimizer=sgd"],
+        ["model=vae_conv", "precision=bfloat16"],
+    ],
+)
+def test_captured_steps_give_the_losses_of_plain_ones(
+    choices: list[str], workplace: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = [*choices, "device=cuda", "deterministic=true", "dataset.n_train=1000", "epochs=2"]
+    run(composed(workplace / "captured", *options))
+    assert "no CUDA graph" not in caplog.text
+    monkeypatch.setattr(loop, "captured", lambda learner, trainings: learner)
+    run(composed(workplace / "plain", *options))
+    assert [row["valid/loss"] for row in history(workplace / "captured")] == [
+        pytest.approx(row["valid/loss"], rel=1e-4) for row in history(workplace / "plain")
+    ]
 
 
 @pytest.mark.parametrize(("first", "second"), [("cpu", "cuda"), ("cuda", "cpu")])
@@ -48,8 +78,8 @@ def test_a_run_goes_on_on_the_other_device(
     run(composed(workplace / "first", f"model={name}", f"device={first}", "epochs=1"))
     run(composed(workplace / "second", f"model={name}", f"device={second}", "epochs=2", f"resume={workplace}/first"))
     assert f"is of a training on device={first}, and this one goes on with device={second}" in caplog.text
-    history = load(workplace / "second" / "checkpoints" / "last.pt")["history"]
-    assert history[1]["valid/loss"] < history[0]["valid/loss"]
+    first_epoch, second_epoch = history(workplace / "second")
+    assert second_epoch["valid/loss"] < first_epoch["valid/loss"]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -75,12 +105,21 @@ def test_reproduce_repeats_a_deterministic_run_to_the_bit(workplace: Path, hwswe
     assert "trained with device=cuda, again with device=cpu" in on_cpu.stdout, on_cpu.stdout + on_cpu.stderr
 
 
-@pytest.mark.parametrize("options", [("hydra.sweeper.stack=1",), ("hydra.sweeper.stack=3",)])
-def test_a_sweep_trains_its_trials_on_the_gpu(options: tuple[str, ...], workplace: Path, hwsweep: Call) -> None:
-    shared = ["hydra.sweeper.n_jobs=2", "hydra.sweeper.gpus_per_trial=0.5"] if options[0].endswith("=1") else []
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["hydra.sweeper.stack=1", "hydra.sweeper.n_jobs=2", "hydra.sweeper.gpus_per_trial=0.5", "vae.lambda=0,1,100"],
+        ["hydra.sweeper.stack=3", "vae.lambda=0,1,100"],
+        ["hydra.sweeper.stack=3", "model=transformer", "dataset=headlines", "seed=0,1,2"],
+    ],
+)
+def test_a_sweep_trains_its_trials_on_the_gpu(options: list[str], workplace: Path, hwsweep: Call) -> None:
     small = ["dataset.n_train=500", "epochs=1", "device=cuda", "hydra.sweeper.study_name=s"]
-    done = hwsweep("-m", "vae.lambda=0,1,100", *small, *options, *shared)
+    done = hwsweep("-m", *small, *options)
     assert done.returncode == 0, done.stdout + done.stderr
+    trainer = workplace / "outputs" / "s" / "trainer.log"
+    printed = trainer.read_text() if trainer.exists() else ""
+    assert "no CUDA graph" not in printed and "at once failed" not in printed
     for number in range(3):
         stored = load(workplace / "outputs" / "s" / str(number) / "checkpoints" / "last.pt")
         assert stored["device"] == "cuda"
