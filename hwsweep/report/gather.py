@@ -56,7 +56,7 @@ def gather(view: StudyView, model: ModelStudy, figures: StudyFigures) -> Page:
         _best_trial(view),
         Section(SEARCH, pictures=pictures[SEARCH]),
         Section(trust.TRUST, trust.sentences(view), pictures=pictures[trust.TRUST]),
-        Section(SINGLE_TRIALS, folds=_folds(view)),
+        _single_trials(view),
         reproduce,
     ]
     shown = [section for section in sections if not section.empty]
@@ -123,18 +123,20 @@ def _best_trial(view: StudyView) -> Section:
     return Section("The best trial", sentences, pictures=pictures)
 
 
-def _folds(view: StudyView) -> list[Fold]:
+def _single_trials(view: StudyView) -> Section:
     """The own figures of some other trials, up to `MAX_BYTES`."""
     best = view.best_trial
     folds, n_bytes = [], 0
-    for trial in subset([trial for trial in view.complete_trials if trial is not best], MAX_FOLDS):
+    others = [trial for trial in view.complete_trials if trial is not best]
+    for trial in subset(others, MAX_FOLDS):
         pictures = _own_pictures(trial, view)
         n_bytes += sum(len(each.png) for each in pictures)
         if n_bytes > MAX_BYTES:
             break
         if pictures:
             folds.append(Fold(f"Trial {trial.number}: {run_title(trial, view)}", pictures))
-    return folds
+    note = f"{len(folds)} of {len(others)} other trials; MLflow and the folders of the trials have all figures."
+    return Section(SINGLE_TRIALS, [note] if folds and len(folds) < len(others) else [], folds=folds)
 
 
 def _own_pictures(trial: TrialView, view: StudyView) -> list[Picture]:

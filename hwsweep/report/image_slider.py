@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 from hwsweep import run_folder
 from hwsweep.report.html.page import Slider, Stop
-from hwsweep.report.naming import number_text, run_directory, short_name, subset, value_text, verdict
+from hwsweep.report.naming import number_text, run_directory, short_name, value_text, verdict
 from hwsweep.sweep.study.trial_view import TrialView
 from hwsweep.sweep.study.view import StudyView
 
@@ -23,19 +23,27 @@ COLOURS = 128
 """Of a picture's palette."""
 
 
-def image_sliders(view: StudyView, facts: Mapping[str, tuple[str, int]]) -> list[Slider]:
+def image_sliders(
+    view: StudyView,
+    facts: Mapping[str, tuple[str, int]],
+    choose: Callable[[list[TrialView], int], list[TrialView]],
+) -> list[Slider]:
     """One slider for each key with several numbers: the best trial and those that differ from it in this key alone.
 
     Args:
         facts: name of a number beside the images -> its metric and its decimals.
+        choose: which of these trials are shown, at most so many.
     """
     from hwsweep.figures.study import montage
 
     series = {key: trials for key in view.axes if key != "seed" and len(trials := _series(view, key)) > 1}
-    return [
-        Slider(short_name(key), list(montage.ROWS), [_stop(trial, key, facts) for trial in subset(trials, MAX_STOPS)])
-        for key, trials in list(series.items())[:MAX_SLIDERS]
-    ]
+    sliders = []
+    for key, trials in list(series.items())[:MAX_SLIDERS]:
+        shown = choose(trials, MAX_STOPS)
+        note = f"{len(shown)} of {len(trials)} values" * (len(shown) < len(trials))
+        stops = [_stop(trial, key, facts) for trial in shown]
+        sliders.append(Slider(short_name(key), list(montage.ROWS), stops, note))
+    return sliders
 
 
 def _series(view: StudyView, key: str) -> list[TrialView]:

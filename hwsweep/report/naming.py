@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -18,7 +18,7 @@ MAX_DIGITS = 6
 """Significant digits of a number in a cell."""
 
 MAX_SENTENCES = 20
-"""Verdicts that the terminal, the page and MLflow's note list."""
+"""Trials whose verdicts the terminal, the page and MLflow's note list one by one."""
 
 
 def trial_title(trial: TrialView, view: StudyView) -> str:
@@ -85,14 +85,22 @@ def verdict_sentence(trial: TrialView) -> str:
 
 
 def verdict_sentences(view: StudyView) -> list[str]:
-    """One sentence per complete trial that has a verdict; of many trials the first ones and how many there are more."""
-    sentences = [
-        f"{run_title(trial, view)}: {sentence}"
-        for trial in view.complete_trials
-        if (sentence := verdict_sentence(trial))
+    """One sentence per complete trial that has a verdict; of many one per verdict, of the trial in the middle."""
+    trials = [trial for trial in view.complete_trials if verdict_sentence(trial)]
+    if len(trials) <= MAX_SENTENCES:
+        return [f"{run_title(trial, view)}: {verdict_sentence(trial)}" for trial in trials]
+    alike: dict[str, list[TrialView]] = defaultdict(list)
+    for trial in trials:
+        alike[verdict(trial)].append(trial)
+    return [
+        *(
+            f"{len(group)} of {len(trials)} trials{', such as' if len(group) > 1 else ':'} {run_title(middle, view)}: "
+            f"{verdict_sentence(middle)}"
+            for group in alike.values()
+            for middle in [group[len(group) // 2]]
+        ),
+        "results.csv has the verdict on every trial.",
     ]
-    n_more = len(sentences) - MAX_SENTENCES
-    return [*sentences[:MAX_SENTENCES], *[f"... and {n_more} more; results.csv has all verdicts."] * (n_more > 0)]
 
 
 def command_line(words: list[str]) -> str:

@@ -40,7 +40,7 @@ class Bakery:
 
 
 def draw_loaves(view: StudyView) -> Iterator[StudyFigure]:
-    line = trial_curves.Line("loaf", "#000000", view.trials[0].directory / "figures")
+    line = trial_curves.Line("loaf", "#000000", view.trials[0].directory / "figures", 1.0)
     for section in ("Bread", "Cake"):
         path = view.directory / f"{section}.png"
         yield save_figure(trial_curves, trial_curves.info([line]), path, section, f"A {section}.", "1 loaf")

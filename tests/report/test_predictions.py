@@ -35,6 +35,20 @@ def test_total_collapse_is_predicted_just_above_the_largest_eigenvalue_and_not_b
     assert "total collapse predicted" in above
 
 
+def test_of_many_lambdas_a_few_are_predicted_with_both_sides_of_the_predicted_collapse() -> None:
+    small = "dataset.n_train=331"
+    train = build(view(None, small).config).dataset.splits(0).train["image"].flatten(1).numpy() / 255
+    largest = float(np.linalg.eigvalsh(np.cov(train.T, bias=True))[-1])
+    weights = [float(weight) for weight in np.geomspace(0.01, 100, 100)]
+    *sentences, note = predictions(view(tuple(weights[::-1]), small))
+    shown = [float(text.partition("=")[2].partition(":")[0]) for text in sentences]
+    assert note == "predictions for 8 of 100 lambdas; the page has those of all finished trials"
+    assert len(shown) == 8 and shown == sorted(shown) and [shown[0], shown[-1]] == [0.01, 100]
+    for side in (max(w for w in weights if w < largest), min(w for w in weights if w > largest)):
+        assert any(np.isclose(each, side, rtol=1e-5) for each in shown)
+    assert len(predictions(view(tuple(weights[:8]), small))) == 8
+
+
 def test_copies_of_trials_have_predictions_for_their_own_weights_alone() -> None:
     of_copies = view((0.3, 1, 3), "dataset.n_train=331")._replace(points=[{"vae.lambda": 3}, {"vae.lambda": 3}])
     (sentence,) = predictions(of_copies)

@@ -65,7 +65,7 @@ def test_curves_of_runs_of_different_length_are_in_one_figure(tmp_path: Path) ->
     trials = [trial(tmp_path, number, number) for number in range(2)]
     for each, epochs in zip(trials, (3, 5), strict=True):
         draw_curves(each, epochs)
-    info = trial_curves.info([trial_curves.Line("", "#000000", each.directory / "figures") for each in trials])
+    info = trial_curves.info([trial_curves.Line("", "#000000", each.directory / "figures", 1.0) for each in trials])
     np.testing.assert_array_equal(info.valid[1], [[1, 2, 3, np.nan, np.nan], [1, 2, 3, 4, 5]])
 
 

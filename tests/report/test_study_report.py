@@ -107,11 +107,19 @@ def test_of_a_long_study_the_terminal_shows_the_best_200_by_number_and_says_so(t
     assert "of 211 trials the best 200" in lines[-1]
 
 
-def test_the_first_twenty_verdicts_are_listed_and_the_others_counted(tmp_path: Path) -> None:
-    trials = [with_verdict(trial(tmp_path, number, number), "healthy") for number in range(23)]
-    sentences = verdict_sentences(study(tmp_path, *trials))
-    assert sentences[19:] == ["lambda = 19: healthy: an example", "... and 3 more; results.csv has all verdicts."]
-    assert len(verdict_sentences(study(tmp_path, *trials[:20]))) == 20
+def test_up_to_twenty_verdicts_are_listed_and_of_more_trials_one_of_each_verdict_with_their_number(
+    tmp_path: Path,
+) -> None:
+    names = ["healthy"] * 11 + ["partly collapsed"] + ["collapsed"] * 9
+    trials = [with_verdict(trial(tmp_path, number, number), name) for number, name in enumerate(names)]
+    assert verdict_sentences(study(tmp_path, *trials)) == [
+        "11 of 21 trials, such as lambda = 5: healthy: an example",
+        "1 of 21 trials: lambda = 11: partly collapsed: an example",
+        "9 of 21 trials, such as lambda = 16: collapsed: an example",
+        "results.csv has the verdict on every trial.",
+    ]
+    listed = verdict_sentences(study(tmp_path, *trials[:20]))
+    assert [len(listed), listed[19]] == [20, "lambda = 19: collapsed: an example"]
 
 
 def test_the_note_of_a_study_fits_into_a_tag_of_mlflow(tmp_path: Path) -> None:

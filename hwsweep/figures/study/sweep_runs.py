@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -95,14 +95,19 @@ def read_stops(
 
 def name_some(stops: Sequence[RunNumbers], n_named: int) -> list[RunNumbers]:
     """The same; all but `n_named` at even distances have no title and no predicted point, which would be too many."""
-    named = set(evenly_spaced(len(stops), n_named).tolist())
+    return name_those(stops, evenly_spaced(len(stops), n_named).tolist())
+
+
+def name_those(runs: Sequence[RunNumbers], named: Iterable[int]) -> list[RunNumbers]:
+    """The same; all but those at these places have no title and no predicted point."""
+    places = set(named)
     return [
-        stop
-        if number in named
-        else stop._replace(
-            title="", metrics={key: value for key, value in stop.metrics.items() if not key.startswith("predicted/")}
+        run
+        if place in places
+        else run._replace(
+            title="", metrics={key: value for key, value in run.metrics.items() if not key.startswith("predicted/")}
         )
-        for number, stop in enumerate(stops)
+        for place, run in enumerate(runs)
     ]
 
 

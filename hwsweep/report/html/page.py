@@ -99,6 +99,8 @@ class Slider:
     rows: list[str]
     """The names of the rows of pictures."""
     stops: list[Stop]
+    note: str = ""
+    """Beside the key: which part of all values has a stop."""
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import groupby
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwsweep.report.html.page import Section
 from hwsweep.report.image_slider import image_sliders
 from hwsweep.report.model_study import ANSWER, DrawFigures, StudyFigure
-from hwsweep.report.naming import point_title, trial_title, verdict
+from hwsweep.report.naming import point_title, trial_title
 from hwsweep.report.posterior_collapse.figures import COLLAPSE, CURVES, draw_collapse, draw_curves, draw_montages
+from hwsweep.report.posterior_collapse.selection import beside, spread
 from hwsweep.report.posterior_collapse.sentences import collapse_sentence, context_sentence, rate_sentence
 from hwsweep.report.posterior_collapse.trials import (
     CONTEXT,
@@ -22,6 +23,7 @@ from hwsweep.report.posterior_collapse.trials import (
     has_several_data,
     kl_weight,
     points,
+    representatives,
     series,
 )
 from hwsweep.report.study_figures import save_figure, title_of
@@ -39,6 +41,8 @@ FACTS = {
     "lambda": ("test/kl_weight", 3),
 }
 """What a slider shows beside the images, with its decimals."""
+MAX_PREDICTED = 8
+"""Predictions that are printed before the first trial."""
 
 
 class PosteriorCollapse:
@@ -56,14 +60,15 @@ class PosteriorCollapse:
         planned = dict.fromkeys(point[key] for point in view.points or () if key in point)
         values = planned or view.axes.get(key, (given,)) or ()
         prediction_at = _linear_vae(view)
-        sentences = []
+        predicted: list[tuple[float, Prediction, str]] = []
         for value in values:
             if isinstance(value, int | float):
                 with suppress(ValueError):  # out of range: the trial itself refuses it, with the name of the key
                     weight = kl_weight_of_rate(value, prediction_at) if key == RATE else value
                     start = f"rate={value:g}: " * (key == RATE)
-                    sentences.append(start + sentence(prediction_at(weight), weight))
-        return sentences
+                    prediction = prediction_at(weight)
+                    predicted.append((weight, prediction, start + sentence(prediction, weight)))
+        return _some(predicted)
 
     def answer(self, view: StudyView, general: list[str]) -> list[str]:
         key = next((key for key in (LAMBDA, RATE) if key in view.axes), CONTEXT)
@@ -72,7 +77,7 @@ class PosteriorCollapse:
             return general
         point = point_title(trials[0], [other for other in view.axes if other != key])
         if key == LAMBDA:
-            sentence = collapse_sentence([(name, list(group)) for name, group in groupby(trials, key=verdict)])
+            sentence = collapse_sentence(trials)
         elif key == RATE:
             sentence = rate_sentence(trials)
         else:
@@ -82,7 +87,7 @@ class PosteriorCollapse:
     def sections(self, view: StudyView) -> list[Section]:
         caption = "Predicted for a linear VAE from the training images, and measured on the test split"
         return [
-            Section(ANSWER, sliders=image_sliders(view, FACTS)),
+            Section(ANSWER, sliders=image_sliders(view, FACTS, partial(representatives, view))),
             Section(COLLAPSE, tables=pairs_table(view, "predicted", caption)),
             Section(CURVES),
         ]
@@ -112,6 +117,18 @@ class PosteriorCollapse:
                 path = folder / f"rate_distortion_{likelihood}.png"
                 caption = f"{title_of(rate_distortion)} {likelihood.capitalize()} likelihood."
                 yield save_figure(rate_distortion, info, path, COLLAPSE, caption, summary)
+
+
+def _some(predicted: list[tuple[float, Prediction, str]]) -> list[str]:
+    """The sentence of each lambda in the given order; of many some, by lambda, both sides of the collapse included."""
+    if len(predicted) <= MAX_PREDICTED:
+        return [text for _, _, text in predicted]
+    predicted = sorted(predicted, key=lambda each: each[0])
+    n_active = sum(prediction.active_units > 0 for _, prediction, _ in predicted)
+    collapse = beside(n_active) if 0 < n_active < len(predicted) else []
+    chosen = spread([weight for weight, _, _ in predicted], MAX_PREDICTED, collapse)
+    note = f"predictions for {len(chosen)} of {len(predicted)} lambdas; the page has those of all finished trials"
+    return [*(predicted[place][2] for place in chosen), note]
 
 
 def _linear_vae(view: StudyView) -> Callable[[float], Prediction]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from hwsweep.report.posterior_collapse.trials import (
     has_several_lambdas,
     kl_weight,
     numbers,
+    representatives,
 )
 from hwsweep.report.study_figures import save_figure, title_of
 from hwsweep.sweep.study.trial_view import TrialView
@@ -45,18 +46,24 @@ MAX_LINES = 200
 def draw_collapse(view: StudyView) -> Iterator[StudyFigure]:
     """Four figures of a sweep over lambda, one of a sweep over the context; none if there are several data sets."""
     from hwsweep.figures.study import active_units, collapse, kl_heatmap, rate_distortion
+    from hwsweep.figures.study.sweep_runs import name_those
 
     trials = analysed_trials(view)
     if not (has_several_lambdas(view) or CONTEXT in view.axes) or has_several_data(view) or not trials:
         return
     trials.sort(key=lambda trial: (kl_weight(trial, view), trial.params.get(CONTEXT, 0)))
     runs = [numbers(trial, view, trial_title(trial, view)) for trial in trials]
-    rows = subset(runs, MAX_ROWS)
-    figures = ((rate_distortion, runs), (collapse, runs), (kl_heatmap, rows), (active_units, rows))
+    few, fewest = ([trials.index(each) for each in representatives(view, trials, n)] for n in (MAX_ROWS, MAX_NAMED))
+    rows, named = [runs[place] for place in few], [runs[place] for place in fewest]
+    summary = "; ".join(map(_run_summary, named)) + _of(named, runs)
+    points = name_those(runs, fewest) if len(runs) > MAX_ROWS else runs
+    figures = ((rate_distortion, points), (collapse, runs), (kl_heatmap, rows), (active_units, rows))
     for figure, shown_runs in figures if has_several_lambdas(view) else ((kl_heatmap, rows),):
-        summary = "; ".join(map(_run_summary, shown_runs[:MAX_NAMED]))
         path = view.directory / f"{short_name(figure.__name__)}.png"
         caption = title_of(figure) if has_several_lambdas(view) else "The KL of each latent, sorted, per context."
+        caption = caption.removesuffix(".") + _of(shown_runs, runs) + "."
+        if shown_runs is points and points is not runs:
+            caption += f" {len(named)} of {len(runs)} runs have a name and the optimum at their lambda."
         yield save_figure(figure, figure.info(shown_runs), path, COLLAPSE, caption, summary)
 
 
@@ -79,11 +86,11 @@ def draw_montages(view: StudyView) -> Iterator[StudyFigure]:
                 colour=drawing.colour_of(kl_weight(trial, view)),
                 folder=run_directory(trial) / run_folder.FIGURES,
             )
-            for trial in subset(trials, MAX_COLUMNS)
+            for trial in representatives(view, trials, MAX_COLUMNS)
         ]
         path = view.directory / (f"montage_{Path(dataset).name}.png" if dataset else "montage.png")
         caption = "Real test images, reconstructions, prior samples and interpolations" + f", {dataset}" * bool(dataset)
-        caption += f"; {MAX_COLUMNS} of {len(trials)} trials" * (len(trials) > MAX_COLUMNS)
+        caption += _of(columns, trials)
         drawn = DRAWN * any(trial.params.get(CONTEXT, view.config.vae.get("context")) for trial in trials)
         summary = "; ".join(f"{column.title}: {column.note}" for column in columns)
         yield save_figure(montage, montage.info(columns), path, ANSWER, f"{caption}.{drawn}", summary)
@@ -100,16 +107,24 @@ def draw_curves(view: StudyView) -> Iterator[StudyFigure]:
             title=trial_title(trial, view),
             colour=drawing.colour_of(kl_weight(trial, view)),
             folder=run_directory(trial) / run_folder.FIGURES,
+            kl_weight=kl_weight(trial, view),
         )
         for trial in subset(trials, MAX_LINES)
     ]
     if lines:
         info = trial_curves.info(lines)
         losses = [f"{line.title}: {row[-1]:.5g}" for line, row in zip(lines, info.valid[2], strict=True)]
-        summary = f"Last total loss: {'; '.join(losses[:MAX_NAMED])}"
+        named = subset(losses, MAX_NAMED)
+        summary = f"Last total loss: {'; '.join(named)}{_of(named, losses)}"
         path = view.directory / "trial_curves.png"
-        caption = title_of(trial_curves) + NOT_COMPARABLE * has_several_lambdas(view)
+        caption = title_of(trial_curves).removesuffix(".") + _of(lines, trials) + "."
+        caption += NOT_COMPARABLE * has_several_lambdas(view)
         yield save_figure(trial_curves, info, path, CURVES, caption, summary)
+
+
+def _of(shown: Sequence[object], trials: Sequence[object]) -> str:
+    """ "; 8 of 100 trials"; empty where all are shown."""
+    return f"; {len(shown)} of {len(trials)} trials" * (len(shown) < len(trials))
 
 
 def _run_summary(run: RunNumbers) -> str:

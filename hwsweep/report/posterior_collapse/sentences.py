@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from itertools import groupby
 
-from hwsweep.report.naming import value_text, verdict
+from hwsweep.report.naming import subset, value_text, verdict
+from hwsweep.report.posterior_collapse.selection import INCONCLUSIVE, collapse_place
 from hwsweep.report.posterior_collapse.trials import CONTEXT, LAMBDA, RATE
 from hwsweep.sweep.study.trial_view import TrialView
 
-INCONCLUSIVE = ("untrained", "undecided")
-"""Verdicts on runs that tell nothing about collapse."""
 MAX_LISTED = 3
 """Neighbouring lambdas of one verdict that a sentence lists one by one."""
+MAX_GROUPS = 6
+"""Groups of neighbouring lambdas with one verdict; where verdicts alternate more often they are counted."""
+MAX_RATES = 6
+"""Rates that a sentence lists one by one."""
 
 
 def context_sentence(trials: list[TrialView], kl_weight: float) -> str:
@@ -38,50 +41,72 @@ def context_sentence(trials: list[TrialView], kl_weight: float) -> str:
 
 
 def rate_sentence(trials: list[TrialView]) -> str:
-    """The rate and the lambda that each target led to, with the verdict.
+    """The rate and the lambda that each target led to, with the verdict; of many targets some.
 
     Args:
         trials: by target rate.
     """
-    targets = [float(trial.params[RATE]) for trial in trials]
+    shown = subset(trials, MAX_RATES)
+    targets = [float(trial.params[RATE]) for trial in shown]
     reached = [
         f"{trial.metrics.get('test/rate', math.nan):.2f} nats with lambda = "
         f"{trial.metrics.get('test/kl_weight', math.nan):.3g} ({verdict(trial)})"
-        for trial in trials
+        for trial in shown
     ]
     asked = f"{', '.join(f'{target:g}' for target in targets[:-1])} and {targets[-1]:g} nats"
+    asked += f" ({len(shown)} of {len(trials)})" * (len(shown) < len(trials))
     return (
         f"Asked for rates of {asked}, the models have, on the test images, {', '.join(reached[:-1])} and {reached[-1]}."
     )
 
 
-def collapse_sentence(groups: list[tuple[str, list[TrialView]]]) -> str:
+def collapse_sentence(trials: list[TrialView]) -> str:
     """At which lambda the posterior collapses.
 
     Args:
-        groups: neighbouring trials with the same verdict, by lambda.
+        trials: by lambda.
     """
-    verdicts = [
-        f"lambda = {_lambda_texts(trials)} {'is' if len(trials) == 1 else 'are'} {name}"
-        for name, trials in groups
-        if name != "collapsed"
-    ]
-    others = "".join(f"; {sentence}" for sentence in verdicts)
-    if all(name in INCONCLUSIVE for name, _ in groups):
+    verdicts = [verdict(trial) for trial in trials]
+    others = "".join(f"; {text}" for text in _verdict_texts(trials, verdicts))
+    if set(verdicts) <= set(INCONCLUSIVE):
         return f"No run tells whether the posterior collapses{others}."
-    for index, ((_, before), (name, after)) in enumerate(pairwise(groups)):
-        if name == "collapsed" and groups[index][0] not in INCONCLUSIVE:
-            low, high = before[-1], after[0]
-            rate = [trial.metrics.get("test/rate", math.nan) for trial in (low, high)]
-            units = [trial.metrics.get("test/active_units", math.nan) for trial in (low, high)]
-            return (
-                f"Between lambda = {_lambda_texts([low])} and {_lambda_texts([high])} the posterior collapsed: "
-                f"the rate falls from {rate[0]:.2f} to {rate[1]:.2f} nats and the active units from {units[0]:.0f} to "
-                f"{units[1]:.0f}{others}."
-            )
-    if groups[0][0] == "collapsed":
-        return f"The posterior is collapsed already at the smallest lambda, {_lambda_texts(groups[0][1][:1])}{others}."
-    return f"The posterior did not collapse totally at any lambda up to {_lambda_texts(groups[-1][1][-1:])}{others}."
+    if (place := collapse_place(verdicts)) is not None:
+        low, high = trials[place - 1], trials[place]
+        rate = [trial.metrics.get("test/rate", math.nan) for trial in (low, high)]
+        units = [trial.metrics.get("test/active_units", math.nan) for trial in (low, high)]
+        first = "first " * bool(set(verdicts[place:]) - {"collapsed", *INCONCLUSIVE})
+        return (
+            f"Between lambda = {_lambda_texts([low])} and {_lambda_texts([high])} the posterior {first}collapsed: "
+            f"the rate falls from {rate[0]:.2f} to {rate[1]:.2f} nats and the active units from {units[0]:.0f} to "
+            f"{units[1]:.0f}{others}."
+        )
+    if verdicts[0] == "collapsed":
+        return f"The posterior is collapsed already at the smallest lambda, {_lambda_texts(trials[:1])}{others}."
+    return f"The posterior did not collapse totally at any lambda up to {_lambda_texts(trials[-1:])}{others}."
+
+
+def _verdict_texts(trials: list[TrialView], verdicts: list[str]) -> list[str]:
+    """The verdict on each group of neighbours that is not collapsed; where verdicts alternate, how many runs have each.
+
+    "lambda = 0.1, 1 are healthy"; "12 of 100 runs are healthy (lambda = 0.1 to 3)".
+    """
+    pairs = list(zip(verdicts, trials, strict=True))
+    groups = [(name, [trial for _, trial in group]) for name, group in groupby(pairs, key=lambda pair: pair[0])]
+    if len(groups) <= MAX_GROUPS:
+        return [
+            f"lambda = {_lambda_texts(group)} {_are(len(group))} {name}"
+            for name, group in groups
+            if name != "collapsed"
+        ]
+    runs = {name: [trial for other, trial in pairs if other == name] for name in dict.fromkeys(verdicts)}
+    return [
+        f"{len(group)} of {len(trials)} runs {_are(len(group))} {name} (lambda = {_lambda_texts(group)})"
+        for name, group in runs.items()
+    ]
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"
 
 
 def _lambda_texts(trials: list[TrialView]) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hwsweep import run_folder
 from hwsweep.report.naming import run_directory, trial_title, verdict
+from hwsweep.report.posterior_collapse.selection import beside, collapse_place, spread
 from hwsweep.sweep.study.trial_view import TrialView
 from hwsweep.sweep.study.view import StudyView
 
@@ -33,6 +34,14 @@ def series(view: StudyView, key: str) -> list[TrialView]:
     trials = view.trials_along(key, best)
     is_series = len(trials) > 1 and all(verdict(t) and key in t.params for t in trials)
     return sorted(trials, key=lambda trial: float(trial.params[key])) if is_series else []
+
+
+def representatives(view: StudyView, trials: list[TrialView], size: int) -> list[TrialView]:
+    """At most `size` of these trials, which are sorted by lambda; both sides of the collapse are among them."""
+    if len(trials) <= size:
+        return trials
+    collapse = beside(collapse_place([verdict(trial) for trial in trials]))
+    return [trials[place] for place in spread([kl_weight(trial, view) for trial in trials], size, collapse)]
 
 
 def analysed_trials(view: StudyView) -> list[TrialView]:
