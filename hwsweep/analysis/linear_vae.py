@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from scipy.optimize import brentq
 from torch import Tensor
 
 from hwsweep.analysis.spectrum import Spectrum
@@ -107,6 +106,8 @@ def predict_learned_variance(spectrum: Spectrum, kl_weight: float, latent: int, 
     Raises:
         ValueError: the weight is out of range.
     """
+    from scipy.optimize import brentq
+
     total, used = spectrum.collapsed_error, _first(spectrum.leading, latent)
 
     def excess(sigma2: float) -> float:
@@ -134,6 +135,8 @@ def kl_weight_of_rate(rate: float, prediction_at: Callable[[float], Prediction])
         rate: nats per image, > 0.
         prediction_at: the prediction at a lambda.
     """
+    from scipy.optimize import brentq
+
     highest = prediction_at(1.0).collapse_lambda  # there the rate is 0
 
     def excess(log_share: float) -> float:
