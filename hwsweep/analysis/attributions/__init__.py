@@ -17,7 +17,7 @@ from torch import Tensor
 from hwsweep.data import PAD
 from hwsweep.models import Batch
 from hwsweep.models.transformer import Transformer
-from hwsweep.training.batches import evaluation_batches
+from hwsweep.training.batches import MAX_TOKENS
 
 Attribution: TypeAlias = Callable[[Transformer, Batch, Tensor], Tensor]
 """A method: model in evaluation mode, texts on its device, class of each -> a score per token, like `batch["token"]`.
@@ -27,25 +27,19 @@ that all methods share.
 """
 
 TEXTS_AT_ONCE = 256
-"""Texts per forward pass: 1.4 times as fast on a CPU as 4096. `evaluation_batches` takes fewer of long texts."""
+"""Texts per forward pass: 1.4 times as fast on a CPU as 4096."""
 
 
 @torch.no_grad()
 def predict(model: Transformer, batch: Batch) -> Int[Tensor, " n"]:
     """The most likely class of each text."""
-    rows = evaluation_batches(batch, TEXTS_AT_ONCE)
-    labels = [model.outputs({name: values[at] for name, values in batch.items()})["logits"].argmax(1) for at in rows]
-    return _in_order(labels, rows, batch)
+    return _logits(model, batch).argmax(1)
 
 
 @torch.no_grad()
 def log_probability(model: Transformer, batch: Batch, label: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
     """ln p(label) of each text, in nats."""
-    rows = evaluation_batches(batch, TEXTS_AT_ONCE)
-    of_classes = [
-        model.outputs({name: values[at] for name, values in batch.items()})["logits"].log_softmax(1) for at in rows
-    ]
-    return _in_order(of_classes, rows, batch).gather(1, label[:, None])[:, 0]
+    return _logits(model, batch).log_softmax(1).gather(1, label[:, None])[:, 0]
 
 
 def is_real(batch: Batch) -> Bool[Tensor, "n t"]:
@@ -58,6 +52,17 @@ def mask_tokens(batch: Batch, masked: Bool[Tensor, "n t"]) -> Batch:
     return {**batch, "token": batch["token"].masked_fill(masked, PAD)}
 
 
-def _in_order(values: list[Tensor], rows: list[slice | Tensor], batch: Batch) -> Tensor:
-    every_row = torch.arange(len(batch["length"]), device=batch["length"].device)
-    return torch.cat(values)[torch.cat([every_row[at] for at in rows]).argsort()]
+def _logits(model: Transformer, batch: Batch) -> Float[Tensor, "n classes"]:
+    """Texts of one length at a time: without padding the masks of a few texts take 0.7 of the time on a CPU."""
+    rows = [
+        part
+        for length in batch["length"].unique().tolist()
+        for part in (batch["length"] == length).nonzero()[:, 0].split(_texts_at_once(length))
+    ]
+    logits = [model.outputs({name: values[at] for name, values in batch.items()})["logits"] for at in rows]
+    return torch.cat(logits)[torch.cat(rows).argsort()]
+
+
+def _texts_at_once(length: int) -> int:
+    """How many texts of so many tokens share a forward pass."""
+    return max(1, min(TEXTS_AT_ONCE, MAX_TOKENS // max(1, length)))

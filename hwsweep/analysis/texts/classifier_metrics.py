@@ -16,8 +16,8 @@ from hwsweep.data import Examples
 from hwsweep.models import Model
 from hwsweep.training.batches import evaluation_batches
 
-TEXTS_AT_ONCE = 1000
-"""Texts per forward pass; `evaluation_batches` takes fewer of long texts."""
+TEXTS_AT_ONCE = 64
+"""Texts per forward pass: on news less than half the time of 1000 on a CPU, because there is less padding."""
 
 _NOT_IN_KEYS = re.compile(r"[^\w.\- ]+")  # MLflow refuses most of these in a key; a slash splits it
 
