@@ -48,8 +48,9 @@ class TrainerProcesses:
             self.folder.mkdir(mode=0o700, exist_ok=process is not None or any(self.processes))
             environment = {"CUDA_VISIBLE_DEVICES": device} if device else {}
             arguments = self.function, str(self.folder / str(number)), environment, output
-            self.processes[number] = context.Process(target=_main, args=arguments, name=f"trainer {number}")
-            self.processes[number].start()
+            started = context.Process(target=_main, args=arguments, name=f"trainer {number}")
+            started.start()  # an interruption in here leaves a process without a number: it ends with its parent
+            self.processes[number] = started
         return ended
 
     def kill(self) -> None:
