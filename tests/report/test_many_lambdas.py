@@ -98,6 +98,7 @@ def test_where_verdicts_alternate_the_answer_counts_them(tmp_path: Path) -> None
     )
 
 
+@pytest.mark.slow
 def test_no_sentence_of_the_page_lists_a_hundred_lambdas_and_the_page_stays_small(tmp_path: Path) -> None:
     view = hundred(tmp_path)
     for each in view.trials:
