@@ -15,18 +15,20 @@ MAX_ROWS = 200
 def print_table(view: StudyView, console: Console) -> None:
     """Print one row per trial: swept values, objectives, the metrics of conf's `table`, verdict, seconds, run id.
 
-    A failed trial has its failure in the place of the run id.
+    A metric that no trial has is left out. A failed trial has its failure in the place of the run id.
 
     Of a long study the table shows the best trials, by number.
     """
     rows = _rows(view)
+    measured = {name for trial in rows for name in trial.metrics}
+    metrics = [name for name in view.config.table if name in measured and name not in view.objective_names]
     columns = [
         *(
             Column(short_name(key), [value_text(trial.params.get(key, "-")) for trial in rows], "shorten")
             for key in view.axes
         ),
         *(_objective_column(name, rows, index) for index, name in enumerate(view.objective_names)),
-        *(_metric_column(name, rows) for name in view.config.table if name not in view.objective_names),
+        *(_metric_column(name, rows) for name in metrics),
         Column("verdict", [verdict(trial) or "-" for trial in rows]),
         Column("seconds", [f"{trial.seconds:.1f}" for trial in rows]),
         Column("run id", [_run_id_or_failure(trial) for trial in rows], "fold"),

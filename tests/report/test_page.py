@@ -222,9 +222,13 @@ def test_a_bound_that_more_samples_would_lower_is_called_loose_and_errors_are_in
 
 def test_columns_without_any_value_are_left_out(tmp_path: Path) -> None:
     trials = [trial(tmp_path, n, n, metrics={"test/rate": 1.0} if n else {}, run_id=None) for n in range(2)]
-    table = trials_table(study(tmp_path, *trials))
+    view = study(tmp_path, *trials)
+    table = trials_table(view)
     assert table.columns == ["trial", "lambda", "valid/neg_elbo", "test/rate", "seconds"]
     assert [row[3].text for row in table.rows] == ["–", "1"]
+    file = io.StringIO()
+    terminal_table.print_table(view, Console(file=file, width=120))
+    assert file.getvalue().splitlines()[2].split() == ["valid/", "test/"]
 
 
 def test_the_section_on_reproduction_names_changes_versions_data_and_seeds(tmp_path: Path) -> None:
