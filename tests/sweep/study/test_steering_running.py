@@ -90,10 +90,11 @@ def test_two_processes_one_killed_take_what_a_third_adds_once(tmp_path: Path, st
     with storage(kind) as where:
         arguments = ["x=range(0,6)", "seconds=0.7", NAMED, "hydra.sweeper.join=true", *where]
         sweeps = [start(tmp_path, name, arguments) for name in "ab"]
-        running_trial(sweeps[0], tmp_path, "a")
+        first = running_trial(sweeps[0], tmp_path, "a")
         change("add", "x=10")
         change("widen", "x=20,30")
-        killed = running_trial(sweeps[0], tmp_path, "a")
+        while (killed := running_trial(sweeps[0], tmp_path, "a")) == first:
+            time.sleep(0.01)  # the next one has just begun; the first may have ended unseen
         sweeps[0].kill()
         sweeps[0].wait()
         change("add", "x=11")
