@@ -109,11 +109,11 @@ def measure(part: str, device: str, quick: bool) -> None:
     """Measure one part in this process."""
     import logging
 
-    from gpu_parts import PARTS, Setup
+    from gpu_data import Setup
+    from gpu_parts import PARTS
 
-    logging.getLogger("hwsweep").addHandler(
-        logging.StreamHandler(sys.stdout)
-    )  # warnings: a step that cannot be captured
+    # its warnings: a step that cannot be captured
+    logging.getLogger("hwsweep").addHandler(logging.StreamHandler(sys.stdout))
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     print(PARTS[part].__doc__)
     PARTS[part](Setup(device, quick))

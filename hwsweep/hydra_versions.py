@@ -32,7 +32,7 @@ ADDED: dict[str, dict[str, Any]] = {
     "hwsweep.data.strokes.TibetanStrokes": _IMAGES,
     "hwsweep.data.torchvision_images.TorchvisionImages": _IMAGES,
     "hwsweep.data.texts.tokenizers.spacy": {"language": "en"},
-    "hwsweep.data.texts.tokens.TextPlan": {"warn_unknown": 0.2, "warn_unsplit": 0.5},
+    "hwsweep.data.texts.tokens.TextPlan": {"warn_unknown": 0.2, "warn_unsplit": 0.5, "warn_letters": 1.0},
     "hwsweep.models.all_lambda_vae.AllLambdaVAE": {"collapse_draws": 0.0},
     "hwsweep.models.networks.convolutional": {"activation": "relu"},
     "hwsweep.models.networks.fully_connected": {"activation": "relu"},

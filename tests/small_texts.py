@@ -19,7 +19,7 @@ LEXICON = Lexicon(("<pad>", "<unk>", *"abcdefghijk"), ("x", "y", "z"), 11)
 def text_plan(**changes: Any) -> TextPlan:
     """All words, whole texts, and the warnings of a default run; with these changes."""
     settings: dict[str, Any] = {"min_freq": 1, "max_size": None, "max_length": None}
-    return TextPlan(**(settings | {"warn_unknown": 0.2, "warn_unsplit": 0.5} | changes))
+    return TextPlan(**(settings | {"warn_unknown": 0.2, "warn_unsplit": 0.5, "warn_letters": 0.2} | changes))
 
 
 def transformer(shapes: dict[str, tuple[int, ...]], **changes: Any) -> Transformer:

@@ -61,8 +61,12 @@ def binarise_anew(batch: Examples) -> Examples:
     return {**{name: values for name, values in batch.items() if name != "intensity"}, "image": image}
 
 
-def evaluation_batches(examples: Examples, batch_size: int) -> list[slice | Rows]:
-    """Every row once, in order, at most `batch_size` at a time; texts by length, at most `MAX_TOKENS` at a time."""
+def evaluation_batches(examples: Examples, batch_size: int, *, padded: bool = True) -> list[slice | Rows]:
+    """Every row once, in order, at most `batch_size` at a time; texts by length, at most `MAX_TOKENS` at a time.
+
+    Args:
+        padded: whether texts of several lengths share a batch.
+    """
     if "length" not in examples:
         return [slice(start, start + batch_size) for start in range(0, n_examples(examples), batch_size)]
     length, by_length = examples["length"].cpu().sort(stable=True)
@@ -71,6 +75,8 @@ def evaluation_batches(examples: Examples, batch_size: int) -> list[slice | Rows
     while stop > 0:
         n_texts = max(1, MAX_TOKENS // max(1, int(length[stop - 1])))
         start = max(0, stop - min(batch_size, n_texts))
+        if not padded:
+            start = max(start, int(torch.searchsorted(length, length[stop - 1])))
         batches.append(by_length[start:stop].to(examples["length"].device))
         stop = start
     return batches

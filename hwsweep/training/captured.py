@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -113,8 +114,8 @@ class CapturedSteps:
 def captured(learner: Learner, trainings: Sequence[Training]) -> Learner:
     """The learner with captured steps on a GPU of NVIDIA; the learner itself elsewhere, and where steps differ.
 
-    They do with texts, whose batches have other lengths, and with `Stages`, whose optimizers lose their state: a replay
-    would go on to use it.
+    Steps differ for texts, whose batches differ in length, and for `Stages`, whose optimizers get a new state at each
+    stage, while a replay would use the old one.
     """
     device = next(trainings[0].state.model.parameters()).device
     has_stages = any(isinstance(module, Stages) for one in trainings for module in one.state.model.modules())
@@ -133,8 +134,8 @@ def make_capturable(optimizer: torch.optim.Optimizer, device: torch.device) -> N
     for state in optimizer.state.values():
         if isinstance(count := state.get("step"), Tensor):
             state["step"] = count.to(device)
-    # torch warns that steps outside a graph are slower so, unless it has; one that comes from another process has not
-    optimizer._warned_capturable_if_run_uncaptured = True
+    # the steps before the capture; an optimizer that was pickled has lost the mark that torch sets against this warning
+    warnings.filterwarnings("ignore", "This instance was constructed with capturable=True")
 
 
 class CudaGraph:
@@ -156,7 +157,7 @@ class CudaGraph:
         graph = torch.cuda.CUDAGraph()
         for generator in noise:
             graph.register_generator_state(generator)
-        gc.collect()  # a graph that were collected during the capture would break it
+        gc.collect()  # to free an older graph during the capture would break it
         try:
             # the outer context: where a capture fails, torch leaves its stream the current one
             with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, stream=self.stream):

@@ -37,6 +37,12 @@ class Member:
         return torch.device("cuda" if torch.cuda.is_available() and self.work.device != "cpu" else "cpu")
 
     @property
+    def data_key(self) -> tuple[str, str]:
+        """Equal for trials that read the same data on the same device."""
+        assert self.work is not None
+        return self.work.digest, str(self.device)
+
+    @property
     def turn(self) -> tuple[int, float]:
         """Those with the fewest epochs come first: they catch up with others, and then train as one with them."""
         assert self.training is not None

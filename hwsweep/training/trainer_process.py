@@ -35,7 +35,6 @@ SHARE_OF_MEMORY = 0.8
 """Of the GPU's memory, for the models of a stack."""
 FIRST_STACK = 8
 """The most models in the first epoch on a GPU, which tells how much memory one needs."""
-
 N_WRITERS = 8
 """Checkpoints that are written at once."""
 
@@ -69,9 +68,9 @@ class Trainer:
             return
         if isinstance(message, Work):
             member.take(message)
-        key = _data_key(member)
+        key = member.data_key
         if isinstance(message, Data) and key not in self.data:  # trials that begin together are all asked for the same
-            used = {_data_key(other) for other in self.members if other.work is not None}
+            used = {other.data_key for other in self.members if other.work is not None}
             self.data = {known: data for known, data in self.data.items() if known in used}
             self.data[key] = to_device(message.train, member.device), to_device(message.valid, member.device)
         if key not in self.data:
@@ -145,7 +144,7 @@ class Trainer:
         for member in group:
             if member in self.members:
                 try:
-                    member.begin(*self.data[_data_key(member)])
+                    member.begin(*self.data[member.data_key])
                 except Exception as error:
                     self._fail(member, error)
 
@@ -211,12 +210,6 @@ def _global_noise(trainings: Sequence[Training]) -> Iterator[None]:
     yield
     own = training.state.noise = torch.Generator(own.device)
     own.set_state(drawn.get_state())
-
-
-def _data_key(member: Member) -> tuple[str, str]:
-    """Of the trial's data on its device."""
-    assert member.work is not None
-    return member.work.digest, str(member.device)
 
 
 def _send_error(connection: Connection, error: Exception) -> None:

@@ -17,7 +17,9 @@ from hwsweep.models import Model
 from hwsweep.training.batches import evaluation_batches
 
 TEXTS_AT_ONCE = 64
-"""Texts per forward pass: on news less than half the time of 1000 on a CPU, because there is less padding."""
+"""Texts per forward pass: on news less than half the time of 1000 on a CPU, because there is less padding.
+
+`evaluation_batches` takes fewer of long texts."""
 
 _NOT_IN_KEYS = re.compile(r"[^\w.\- ]+")  # MLflow refuses most of these in a key; a slash splits it
 

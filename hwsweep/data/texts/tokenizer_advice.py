@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int64
@@ -12,9 +13,6 @@ from hwsweep.data.texts.scripts import characters_and_words, letters_alone, writ
 N_READ = 1000
 """Validation texts whose script is looked at."""
 
-MOST_LETTERS = 0.2
-"""Largest share of the tokens that may be letters of longer words; tokenizers that keep words whole have about 0."""
-
 TOKENIZERS = {
     "Chinese": ("tokenizer=jieba", "tokenizer=character"),
     "Japanese": ("tokenizer=spacy tokenizer.language=ja", "tokenizer=character"),
@@ -23,14 +21,24 @@ TOKENIZERS = {
 """What splits a writing without spaces; the others have tokenizer=character."""
 
 
+class Limits(NamedTuple):
+    """Largest shares of the validation texts that are not wrong, 0 to 1."""
+
+    unknown: float
+    """Of the tokens: `<unk>`."""
+    unsplit: float
+    """Of the texts: one token, in writing without spaces."""
+    letters: float
+    """Of the tokens: one letter of a longer word."""
+
+
 def advice(
     texts: Sequence[str],
     n_tokens: Int64[np.ndarray, " texts"],
     unknown: float,
     letters: float,
     tokenizer: str,
-    most_unknown: float,
-    most_unsplit: float,
+    limits: Limits,
 ) -> str | None:
     """What is wrong with the tokens of the validation texts, and what would help; None if nothing is.
 
@@ -39,26 +47,25 @@ def advice(
         unknown: share of the tokens that are `<unk>`, 0 to 1.
         letters: share of the tokens that are one letter of a script with spaces, 0 to 1.
         tokenizer: its name.
-        most_unknown: largest `unknown` that is not wrong.
-        most_unsplit: largest share of the texts that may be one token, in writing without spaces.
     """
     unsplit = float(np.mean(n_tokens <= 1))
-    if letters > MOST_LETTERS:  # some words are one letter: `a`, `I`
+    if letters > limits.letters:  # some words are one letter: `a`, `I`
         words = [word for text in texts[:N_READ] for word in characters_and_words(text)]
         letters -= sum(letters_alone(words)) / max(1, int(n_tokens[:N_READ].sum()))
-    if unknown <= most_unknown and unsplit <= most_unsplit and letters <= MOST_LETTERS:
+    if unknown <= limits.unknown and unsplit <= limits.unsplit and letters <= limits.letters:
         return None
     writing = writing_without_spaces(texts[:N_READ])
     facts = []
-    if letters > MOST_LETTERS:
+    splits_words = letters > limits.letters
+    if splits_words:
         facts.append(f"{letters:.0%} of the tokens of the validation texts are single letters of longer words")
-    if unknown > most_unknown:
+    if unknown > limits.unknown:
         facts.append(f"{unknown:.0%} of the tokens of the validation texts are not in the vocabulary (<unk>)")
-    if unsplit > most_unsplit and writing is not None:
+    if unsplit > limits.unsplit and writing is not None:
         facts.append(f"{unsplit:.0%} of {'these' if facts else 'the validation'} texts are one token")
     if not facts:
         return None
-    return f"{' and '.join(facts)}, by the tokenizer {tokenizer}{_remedy(writing, tokenizer, letters > MOST_LETTERS)}"
+    return f"{' and '.join(facts)}, by the tokenizer {tokenizer}{_remedy(writing, tokenizer, splits_words)}"
 
 
 def _remedy(writing: str | None, tokenizer: str, splits_words: bool) -> str:

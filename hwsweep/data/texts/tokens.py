@@ -15,7 +15,7 @@ from hwsweep.argument_checks import check_count, check_number
 from hwsweep.data import UNKNOWN, DataError, Examples, Lexicon, Splits
 from hwsweep.data.texts.scripts import letters_alone
 from hwsweep.data.texts.token_cache import TextTokens, cached_tokens, tokenize
-from hwsweep.data.texts.tokenizer_advice import advice
+from hwsweep.data.texts.tokenizer_advice import Limits, advice
 from hwsweep.data.texts.tokenizers import Tokenizer
 from hwsweep.data.texts.torchtext_api import SPECIALS, vocabulary
 
@@ -48,7 +48,9 @@ class TextPlan:
     warn_unknown: float
     """Largest share of the tokens of the validation texts that may be `<unk>` without a warning, 0 to 1."""
     warn_unsplit: float
-    """Largest share of them that may be one token, in writing without spaces, without a warning, 0 to 1."""
+    """Largest share of these texts that may be one token, in writing without spaces, without a warning, 0 to 1."""
+    warn_letters: float
+    """Largest share of these tokens that may be single letters of longer words without a warning, 0 to 1."""
 
     def __post_init__(self) -> None:
         check_count("dataset.plan.min_freq", self.min_freq, unit="occurrences")
@@ -56,6 +58,7 @@ class TextPlan:
         check_count("dataset.plan.max_length", self.max_length, unit="tokens", or_null=True)
         check_number("dataset.plan.warn_unknown", self.warn_unknown, "[0, 1]")
         check_number("dataset.plan.warn_unsplit", self.warn_unsplit, "[0, 1]")
+        check_number("dataset.plan.warn_letters", self.warn_letters, "[0, 1]")
 
 
 class TextSelection(NamedTuple):
@@ -127,8 +130,8 @@ def encode_splits(
             mask = _key_mask(texts[split], selection, key_spans[split], lexicon.max_length)
             splits[split]["key"] = torch.from_numpy(mask)
     shares = (_unknown_share(splits["valid"]), _letters_share(selections["valid"]))
-    limits = (plan.warn_unknown, plan.warn_unsplit)
-    if sentence := advice(texts["valid"], selections["valid"].lengths, *shares, tokenizer.name, *limits):
+    limits = Limits(plan.warn_unknown, plan.warn_unsplit, plan.warn_letters)
+    if sentence := advice(texts["valid"], selections["valid"].lengths, *shares, tokenizer.name, limits):
         log.warning(sentence)
     texts = {split: tuple(texts[split]) for split in SPLITS}
     return Splits(**splits, lexicon=lexicon, texts=texts, statistics=_statistics(selections, lexicon, splits["test"]))

@@ -95,10 +95,10 @@ def read_stops(
 
 def name_some(stops: Sequence[RunNumbers], n_named: int) -> list[RunNumbers]:
     """The same; all but `n_named` at even distances have no title and no predicted point, which would be too many."""
-    return name_those(stops, evenly_spaced(len(stops), n_named).tolist())
+    return name_at(stops, evenly_spaced(len(stops), n_named).tolist())
 
 
-def name_those(runs: Sequence[RunNumbers], named: Iterable[int]) -> list[RunNumbers]:
+def name_at(runs: Sequence[RunNumbers], named: Iterable[int]) -> list[RunNumbers]:
     """The same; all but those at these places have no title and no predicted point."""
     places = set(named)
     return [

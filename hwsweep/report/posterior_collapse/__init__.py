@@ -68,7 +68,7 @@ class PosteriorCollapse:
                     start = f"rate={value:g}: " * (key == RATE)
                     prediction = prediction_at(weight)
                     predicted.append((weight, prediction, start + sentence(prediction, weight)))
-        return _some(predicted)
+        return _sentences_of_some(predicted)
 
     def answer(self, view: StudyView, general: list[str]) -> list[str]:
         key = next((key for key in (LAMBDA, RATE) if key in view.axes), CONTEXT)
@@ -119,8 +119,11 @@ class PosteriorCollapse:
                 yield save_figure(rate_distortion, info, path, COLLAPSE, caption, summary)
 
 
-def _some(predicted: list[tuple[float, Prediction, str]]) -> list[str]:
-    """The sentence of each lambda in the given order; of many some, by lambda, both sides of the collapse included."""
+def _sentences_of_some(predicted: list[tuple[float, Prediction, str]]) -> list[str]:
+    """The sentence of each lambda, in the given order.
+
+    Of many lambdas some, sorted, with those on both sides of the predicted collapse, and a note that says how many.
+    """
     if len(predicted) <= MAX_PREDICTED:
         return [text for _, _, text in predicted]
     predicted = sorted(predicted, key=lambda each: each[0])

@@ -46,7 +46,7 @@ MAX_LINES = 200
 def draw_collapse(view: StudyView) -> Iterator[StudyFigure]:
     """Four figures of a sweep over lambda, one of a sweep over the context; none if there are several data sets."""
     from hwsweep.figures.study import active_units, collapse, kl_heatmap, rate_distortion
-    from hwsweep.figures.study.sweep_runs import name_those
+    from hwsweep.figures.study.sweep_runs import name_at
 
     trials = analysed_trials(view)
     if not (has_several_lambdas(view) or CONTEXT in view.axes) or has_several_data(view) or not trials:
@@ -55,15 +55,16 @@ def draw_collapse(view: StudyView) -> Iterator[StudyFigure]:
     runs = [numbers(trial, view, trial_title(trial, view)) for trial in trials]
     few, fewest = ([trials.index(each) for each in representatives(view, trials, n)] for n in (MAX_ROWS, MAX_NAMED))
     rows, named = [runs[place] for place in few], [runs[place] for place in fewest]
-    summary = "; ".join(map(_run_summary, named)) + _of(named, runs)
-    points = name_those(runs, fewest) if len(runs) > MAX_ROWS else runs
-    figures = ((rate_distortion, points), (collapse, runs), (kl_heatmap, rows), (active_units, rows))
-    for figure, shown_runs in figures if has_several_lambdas(view) else ((kl_heatmap, rows),):
+    summary = "; ".join(map(_run_summary, named)) + _shown_of(named, runs)
+    points, note = runs, ""
+    if len(runs) > MAX_ROWS:
+        points = name_at(runs, fewest)
+        note = f" {len(named)} of {len(runs)} runs have a name and the optimum at their lambda."
+    figures = ((rate_distortion, points, note), (collapse, runs, ""), (kl_heatmap, rows, ""), (active_units, rows, ""))
+    for figure, shown_runs, more in figures if has_several_lambdas(view) else ((kl_heatmap, rows, ""),):
         path = view.directory / f"{short_name(figure.__name__)}.png"
         caption = title_of(figure) if has_several_lambdas(view) else "The KL of each latent, sorted, per context."
-        caption = caption.removesuffix(".") + _of(shown_runs, runs) + "."
-        if shown_runs is points and points is not runs:
-            caption += f" {len(named)} of {len(runs)} runs have a name and the optimum at their lambda."
+        caption = caption.removesuffix(".") + _shown_of(shown_runs, runs) + "." + more
         yield save_figure(figure, figure.info(shown_runs), path, COLLAPSE, caption, summary)
 
 
@@ -90,7 +91,7 @@ def draw_montages(view: StudyView) -> Iterator[StudyFigure]:
         ]
         path = view.directory / (f"montage_{Path(dataset).name}.png" if dataset else "montage.png")
         caption = "Real test images, reconstructions, prior samples and interpolations" + f", {dataset}" * bool(dataset)
-        caption += _of(columns, trials)
+        caption += _shown_of(columns, trials)
         drawn = DRAWN * any(trial.params.get(CONTEXT, view.config.vae.get("context")) for trial in trials)
         summary = "; ".join(f"{column.title}: {column.note}" for column in columns)
         yield save_figure(montage, montage.info(columns), path, ANSWER, f"{caption}.{drawn}", summary)
@@ -115,14 +116,14 @@ def draw_curves(view: StudyView) -> Iterator[StudyFigure]:
         info = trial_curves.info(lines)
         losses = [f"{line.title}: {row[-1]:.5g}" for line, row in zip(lines, info.valid[2], strict=True)]
         named = subset(losses, MAX_NAMED)
-        summary = f"Last total loss: {'; '.join(named)}{_of(named, losses)}"
+        summary = f"Last total loss: {'; '.join(named)}{_shown_of(named, losses)}"
         path = view.directory / "trial_curves.png"
-        caption = title_of(trial_curves).removesuffix(".") + _of(lines, trials) + "."
+        caption = title_of(trial_curves).removesuffix(".") + _shown_of(lines, trials) + "."
         caption += NOT_COMPARABLE * has_several_lambdas(view)
         yield save_figure(trial_curves, info, path, CURVES, caption, summary)
 
 
-def _of(shown: Sequence[object], trials: Sequence[object]) -> str:
+def _shown_of(shown: Sequence[object], trials: Sequence[object]) -> str:
     """ "; 8 of 100 trials"; empty where all are shown."""
     return f"; {len(shown)} of {len(trials)} trials" * (len(shown) < len(trials))
 

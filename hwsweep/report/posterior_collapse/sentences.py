@@ -94,18 +94,18 @@ def _verdict_texts(trials: list[TrialView], verdicts: list[str]) -> list[str]:
     groups = [(name, [trial for _, trial in group]) for name, group in groupby(pairs, key=lambda pair: pair[0])]
     if len(groups) <= MAX_GROUPS:
         return [
-            f"lambda = {_lambda_texts(group)} {_are(len(group))} {name}"
+            f"lambda = {_lambda_texts(group)} {_is_or_are(len(group))} {name}"
             for name, group in groups
             if name != "collapsed"
         ]
     runs = {name: [trial for other, trial in pairs if other == name] for name in dict.fromkeys(verdicts)}
     return [
-        f"{len(group)} of {len(trials)} runs {_are(len(group))} {name} (lambda = {_lambda_texts(group)})"
+        f"{len(group)} of {len(trials)} runs {_is_or_are(len(group))} {name} (lambda = {_lambda_texts(group)})"
         for name, group in runs.items()
     ]
 
 
-def _are(n: int) -> str:
+def _is_or_are(n: int) -> str:
     return "is" if n == 1 else "are"
 
 

@@ -12,7 +12,6 @@ from omegaconf import DictConfig, OmegaConf
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.command.params import override_line
 from hwsweep.sweep.command.settings import Settings
-from hwsweep.sweep.execution import devices
 from hwsweep.sweep.search.given_point import given_point, is_whole, matches
 from hwsweep.sweep.search.plan import SearchPlan
 from hwsweep.sweep.search.sampling import is_exhaustive
@@ -60,80 +59,8 @@ def _check_seed_key(key: str, space: Space, config: DictConfig) -> None:
             f"`seeds` needs a key of the configuration with a whole number, but {key} is {value!r}; "
             "name another as hydra.sweeper.seed_key"
         )
-    if _is_swept(key, space):
+    if space.has_axis(key):
         raise SweepError(f"both `seeds` and the command sweep over {key}; remove one of them")
-
-
-def device_name(settings: Settings, space: Space, base: DictConfig) -> str:
-    """The device that all trials name; `auto` where they differ, or nothing is known of it."""
-    key = settings.device_key
-    if key is None or _is_swept(key, space):
-        return "auto"
-    return str(OmegaConf.select(base, key))
-
-
-def _is_swept(key: str | None, space: Space) -> bool:
-    return key in {axis.key.lstrip("+") for axis in space.axes}
-
-
-def jobs_at_once(settings: Settings, space: Space, elsewhere: bool, device: str) -> int:
-    """How many runs there are at once: what the user sets, else as many as end soonest on this machine.
-
-    One where a sampler or a pruner decides: its decisions would depend on which of several runs ends first.
-
-    Args:
-        elsewhere: the runs belong to another launcher or a cluster, or other processes share the study.
-        device: what `device_name` says.
-    """
-    if settings.n_jobs is not None:
-        return settings.n_jobs
-    if (n_stacked := trials_in_a_stack(settings, space, elsewhere, device)) > 1:
-        return n_stacked
-    if settings.top is not None and not elsewhere and settings.gpus_per_trial is None:
-        return devices.default_n_jobs(settings.top * max(1, len(seed_values(settings, 0))), device)
-    is_search = settings.n_trials is not None or settings.pruner is not None or settings.custom_search_space is not None
-    if elsewhere or is_search or not space.is_finite or settings.gpus_per_trial is not None:
-        return 1
-    return devices.default_n_jobs(len(space.points()) * max(1, len(seed_values(settings, 0))), device)
-
-
-def trials_in_a_stack(settings: Settings, space: Space, elsewhere: bool, device: str) -> int:
-    """How many trials train as one: what the user sets, else all of a grid where there is a GPU; 1 for no stack.
-
-    Raises:
-        SweepError: the program or the launcher cannot train trials together.
-    """
-    if settings.stack is None or settings.stack == 1:
-        return 1
-    obstacle = _obstacle_to_a_stack(settings, space, elsewhere)
-    n_runs = len(space.points()) * max(1, len(seed_values(settings, 0))) if space.is_finite else None
-    if settings.stack != "auto":
-        if obstacle is not None:
-            raise SweepError(
-                f"hydra.sweeper.stack={settings.stack} trains trials in one process of this machine, which does not go "
-                f"with {obstacle}; set hydra.sweeper.stack=1, or leave that out"
-            )
-        return int(settings.stack) if n_runs is None else min(int(settings.stack), n_runs)
-    is_search = settings.n_trials is not None or settings.pruner is not None or settings.custom_search_space is not None
-    if obstacle is not None or not devices.gpus_named(device):
-        return 1
-    if settings.n_jobs is None and (is_search or n_runs is None):
-        return 1
-    at_most = settings.n_jobs or devices.stacked_processes()
-    return at_most if n_runs is None else min(at_most, n_runs)
-
-
-def _obstacle_to_a_stack(settings: Settings, space: Space, elsewhere: bool) -> str | None:
-    """What keeps trials from training as one; None if nothing does."""
-    if settings.join:
-        return "hydra.sweeper.join=true"
-    if elsewhere:
-        return "another launcher (hydra/launcher)"
-    if settings.gpus_per_trial is not None:
-        return f"hydra.sweeper.gpus_per_trial={settings.gpus_per_trial}"
-    if _is_swept(settings.device_key, space):
-        return f"a sweep over {settings.device_key}"
-    return "hydra.sweeper.trainer=null" if settings.trainer is None else None
 
 
 def make_plan(settings: Settings, space: Space, config: DictConfig, earlier: Mapping[str, Any] | None) -> SearchPlan:

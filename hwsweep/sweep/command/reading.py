@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from hwsweep import files, run_folder
 from hwsweep.sweep import SweepError
-from hwsweep.sweep.command import planning
+from hwsweep.sweep.command import concurrency, planning
 from hwsweep.sweep.command.settings import Settings, question, read_settings
 from hwsweep.sweep.config_snapshot import hydra_overrides
 from hwsweep.sweep.execution import devices
@@ -72,9 +72,9 @@ def read_command(loader: ConfigLoader, config: DictConfig, arguments: list[str])
     kind = executor_kind(config)
     overrides = [*hydra_overrides(config), *space.fixed]
     base = loader.load_configuration(config.hydra.job.config_name, overrides, RunMode.MULTIRUN)
-    device = planning.device_name(settings, space, base)
+    device = concurrency.device_name(settings, space, base)
     is_elsewhere = kind != "processes" or settings.join
-    n_jobs = planning.jobs_at_once(settings, space, is_elsewhere, device)
+    n_jobs = concurrency.jobs_at_once(settings, space, is_elsewhere, device)
     settings, threads = settings._replace(n_jobs=n_jobs), max(1, devices.usable_cores() // n_jobs)
     if kind == "processes":
         start_server(list(settings.preload), threads)  # it loads while this process checks the command
@@ -82,7 +82,7 @@ def read_command(loader: ConfigLoader, config: DictConfig, arguments: list[str])
     copies, changes = source.copied_trials(settings, space, base)
     plan = planning.make_plan(settings, space, base, {"copies": copies} if copies else None)
     sampling.check(settings)
-    is_stacked = planning.trials_in_a_stack(settings, space, is_elsewhere, device) > 1
+    is_stacked = concurrency.trials_in_a_stack(settings, space, is_elsewhere, device) > 1
     gpus = settings.gpus_per_trial if kind in ("processes", "launcher") else None  # a cluster has devices of its own
     slots = devices.slot_environments(settings.concurrency, gpus)
     processes = ProcessSettings(slots, threads, settings.timeout, list(settings.preload), run_folder.OUTPUT)

@@ -64,7 +64,7 @@ class Settings(NamedTuple):
 
     @property
     def concurrency(self) -> int:
-        """The number of runs at once; known when `planning.jobs_at_once` has replaced an `n_jobs` of None."""
+        """The number of runs at once; known when `concurrency.jobs_at_once` has replaced an `n_jobs` of None."""
         assert self.n_jobs is not None
         return self.n_jobs
 

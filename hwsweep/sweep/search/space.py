@@ -57,6 +57,10 @@ class Space(NamedTuple):
         """Whether the space is finite and has at most so many points."""
         return self.is_finite and (max_points is None or self.n_combinations <= max_points)
 
+    def has_axis(self, key: str) -> bool:
+        """Whether the key is swept at any point."""
+        return key in {axis.key.lstrip("+") for axis in self.axes}
+
     def is_swept(self, key: str, point: Point) -> bool:
         """Whether the key is swept at this (perhaps still incomplete) point."""
         return key not in self.when or self._is_true(self.when[key], point)

@@ -12,7 +12,7 @@ import pytest
 from small_texts import text_plan
 
 from hwsweep.data.texts.text_files import CsvTexts, FolderTexts
-from hwsweep.data.texts.tokenizer_advice import advice
+from hwsweep.data.texts.tokenizer_advice import Limits, advice
 from hwsweep.data.texts.tokenizers import Tokenizer, character, jieba, spacy, whitespace
 from hwsweep.data.texts.tokens import encode_splits
 
@@ -138,7 +138,9 @@ def test_with_these_tokenizers_there_is_no_warning_and_most_tokens_are_known(
 def test_the_advice_depends_on_the_writing_and_the_tokenizer(
     text: str, n_tokens: int, unknown: float, tokenizer: str, sentence: str | None
 ) -> None:
-    found = advice([text] * 7, np.full(7, n_tokens), unknown, 0.0, tokenizer, 0.2, 0.5)
+    found = advice(
+        [text] * 7, np.full(7, n_tokens), unknown, 0.0, tokenizer, Limits(unknown=0.2, unsplit=0.5, letters=0.2)
+    )
     assert found is None if sentence is None else sentence in (found or "")
     if tokenizer.startswith(("nltk", "character")) and n_tokens > 1:
         assert "try" not in (found or "")
@@ -162,7 +164,10 @@ def test_a_tokenizer_that_splits_words_into_letters_is_reported(
     text: str, tokenizer: Tokenizer, sentence: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     texts = {split: [text] * 3 for split in ("train", "valid", "test")}
-    encode_splits(texts, {split: [0] * 3 for split in texts}, ["c"], tokenizer, text_plan(), None)
+    labels = {split: [0] * 3 for split in texts}
+    encode_splits(texts, labels, ["c"], tokenizer, text_plan(warn_letters=1), None)
+    assert not caplog.records
+    encode_splits(texts, labels, ["c"], tokenizer, text_plan(), None)
     assert [sentence is not None and sentence in record.getMessage() for record in caplog.records] == (
         [True] * (sentence is not None)
     )

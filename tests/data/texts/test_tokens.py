@@ -206,7 +206,7 @@ def test_a_plan_refuses_a_value_that_is_not_a_count(name: str, value: object) ->
         text_plan(**{name: value})
 
 
-@pytest.mark.parametrize("name", ["warn_unknown", "warn_unsplit"])
+@pytest.mark.parametrize("name", ["warn_unknown", "warn_unsplit", "warn_letters"])
 @pytest.mark.parametrize("value", [-0.1, 1.01, 20, True, None, "half"])
 def test_a_plan_refuses_a_share_that_is_none(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=rf"`dataset.plan.{name}` must be a number in \[0, 1\], but got"):

@@ -15,8 +15,9 @@ from hydra.core.override_parser.types import QuotedString
 from hwsweep import conf_path
 from hwsweep.sweep import SweepError
 from hwsweep.sweep.command import reading
+from hwsweep.sweep.command.concurrency import jobs_at_once, trials_in_a_stack
 from hwsweep.sweep.command.params import override_line
-from hwsweep.sweep.command.planning import jobs_at_once, make_plan, read_space, trials_in_a_stack
+from hwsweep.sweep.command.planning import make_plan, read_space
 from hwsweep.sweep.command.settings import Settings, read_settings
 from hwsweep.sweep.execution import devices
 from hwsweep.sweep.search.axis import Axis
@@ -71,6 +72,7 @@ def test_runs_go_at_once_where_their_order_decides_nothing(
         ({"stack": 4, "gpus_per_trial": 1}, False, None, "does not go with hydra.sweeper.gpus_per_trial=1"),
         ({"stack": 4, "device_key": "x"}, False, "0,1", "does not go with a sweep over x"),
         ({"stack": "auto", "device_key": "x"}, False, "0,1", 1),
+        ({"stack": 9, "max_points": 5, "n_trials": 20}, False, None, 9),  # more points than are ever listed
     ],
 )
 def test_trials_train_as_one_where_there_is_a_gpu_or_the_user_says_so(
