@@ -20,6 +20,8 @@ def main(cfg: DictConfig) -> float:
     trial = current_trial()
     assert trial is not None
     print(f"from epoch {done}", flush=True)
+    while cfg.gate is not None and not Path(cfg.gate).exists():
+        time.sleep(0.01)
     for epoch in range(1, cfg.epochs + 1):
         if epoch > done:
             write_text(checkpoint, str(epoch))

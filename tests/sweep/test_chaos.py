@@ -26,7 +26,16 @@ TPE = [
     "hydra.sweeper.n_trials=12",
     "+hydra.sweeper.sampler.n_startup_trials=4",
 ]
-PAUSING = ["x=6,3,9,1,8,2,7", "epochs=3", "seconds=0.5", "hydra/sweeper/pruner=first_epoch", "hydra.sweeper.n_jobs=2"]
+GATE = "gate"
+"""A file; trials begin to count when it is there."""
+PAUSING = [
+    "x=6,3,9,1,8,2,7",
+    "epochs=3",
+    "seconds=0.1",
+    f"gate={GATE}",
+    "hydra/sweeper/pruner=first_epoch",
+    "hydra.sweeper.n_jobs=2",
+]
 EPOCHS_APP = Path(__file__).parent / "epochs_app.py"
 KEPT = ["hydra.sweeper.study_name=kept", "hydra.sweeper.retries=1000"]
 
@@ -39,11 +48,12 @@ def start(folder: Path, arguments: list[str], app: Path = APP) -> subprocess.Pop
 
 
 def add_point(running: subprocess.Popen[bytes], folder: Path, point: str) -> None:
-    """Add a point as soon as the study has a trial, before all have paused: epochs are long enough for that."""
-    while not list(folder.glob("outputs/kept/0/outcome*.json")):
+    """Add a point when the study has a trial, and before any of them counts."""
+    while not (folder / "outputs" / "kept" / "0").exists():
         assert running.poll() is None
         time.sleep(0.01)
     subprocess.run([sys.executable, "-m", "hwsweep.study", "kept", "add", point], cwd=folder, check=True)
+    (folder / GATE).touch()
 
 
 def strike(running: subprocess.Popen[bytes], folder: Path, rng: random.Random) -> None:
